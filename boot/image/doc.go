@@ -1,0 +1,2 @@
+// Package image is described in docs/design.md.
+package image

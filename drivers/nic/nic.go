@@ -1,0 +1,83 @@
+package nic
+
+import (
+	"net"
+
+	"nuos/mm"
+)
+
+// Device is a polled network card. All memory it needs is allocated when it is
+// opened; Receive, Send, Release and Arm never allocate and never block.
+//
+// Receive, Release and Arm of one device must not run concurrently with each
+// other, nor Send and Completed with each other; the receiving and the sending
+// side are independent. The port package provides that locking.
+type Device interface {
+	Info() Info
+
+	// Receive fills batch with frames that have arrived and returns how
+	// many. Their bytes are lent until Release.
+	Receive(batch []Frame) int
+
+	// Release gives back every frame of batch.
+	Release(batch []Frame)
+
+	// Send queues packets in order and returns how many fitted; the rest is
+	// the caller's to try again. One that can never be sent (too long, too
+	// many pieces, memory the device cannot reach) is counted in
+	// Stats.SendErrors, dropped, and counts as queued.
+	Send(batch []Packet) int
+
+	// Completed returns how many packets the device has taken over, ever,
+	// and how many of them it no longer reads.
+	Completed() (queued, done uint64)
+
+	// Arm asks for one event on the device's event descriptor when a frame
+	// arrives. It reports false, and asks for nothing, when one already has.
+	Arm() bool
+
+	// EventFD is an eventfd (see eventfd(2)) that becomes readable after Arm
+	// when frames arrive; the same on both grounds.
+	EventFD() int
+
+	Stats() Stats
+
+	// Close stops the device; no DMA happens after it returns.
+	Close() error
+}
+
+// Info is what does not change while a device is open.
+type Info struct {
+	Name string // "virtio-net 00:03.0"
+	MAC  net.HardwareAddr
+	MTU  int // bytes of payload after the 14-byte Ethernet header, 1500 to 9000
+
+	// MaxPieces is the most ranges of Gather, after being cut where device
+	// addresses are not contiguous, that one packet may have.
+	MaxPieces int
+}
+
+// Frame is a received Ethernet frame without its check sequence.
+type Frame struct {
+	Bytes  []byte
+	Cookie uint64 // the driver's
+}
+
+// Packet is an Ethernet frame to send: Head followed by the Gather ranges.
+type Packet struct {
+	// Head is copied before Send returns, so it may lie anywhere.
+	Head []byte
+	// Gather is read by the device itself: it must be memory that
+	// mm.Translate knows, and stay mapped until Completed says so. The slice
+	// itself is not kept.
+	Gather []mm.Range
+}
+
+// Stats counts since the device was opened.
+type Stats struct {
+	RxFrames, RxBytes, RxErrors uint64
+	TxFrames, TxBytes           uint64
+	SendErrors                  uint64 // packets that can never be sent
+	SendFull                    uint64 // times Send could not take a whole batch
+	Kicks, Events               uint64 // doorbells rung, interrupts seen
+}

@@ -1,0 +1,2 @@
+// Package nictest is described in docs/design.md.
+package nictest

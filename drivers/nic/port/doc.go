@@ -1,0 +1,2 @@
+// Package port is described in docs/design.md.
+package port

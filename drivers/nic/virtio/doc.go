@@ -1,0 +1,2 @@
+// Package virtio is described in docs/design.md.
+package virtio

@@ -1,0 +1,2 @@
+// Package pci is described in docs/design.md.
+package pci

@@ -1,0 +1,2 @@
+// Package net is described in docs/design.md.
+package net

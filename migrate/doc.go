@@ -1,0 +1,2 @@
+// Package migrate is described in docs/design.md.
+package migrate

@@ -1,0 +1,2 @@
+// Package proclet is described in docs/design.md.
+package proclet

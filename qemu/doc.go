@@ -1,0 +1,2 @@
+// Package qemu is described in docs/design.md.
+package qemu

@@ -1,0 +1,2 @@
+// Package tor is described in docs/design.md.
+package tor

@@ -1,0 +1,2 @@
+// Package rack is described in docs/design.md.
+package rack

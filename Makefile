@@ -1,0 +1,36 @@
+# nuos: `make demo` shows what it does, `make test` checks all of it. Both
+# install what they need with apt when it is missing.
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+GO   := go
+
+.PHONY: demo test soak qemu redis go
+
+demo: go qemu redis
+	$(GO) run ./cmd/demo
+
+# The race detector runs where no cgo-free image is involved and the packages
+# are small enough for it to be quick.
+RACE := ./boot/... ./mm/... ./drivers/... ./rack/... ./qemu/tor/...
+
+test: go qemu redis
+	$(GO) vet ./...
+	$(GO) vet -tags metal ./boot ./mm ./kernel/... ./drivers/... ./rack ./proclet ./migrate ./images/...
+	$(GO) test -race -short $(RACE)
+	$(GO) test ./...
+
+# Ten minutes of load with faults on every link of a hosted rack.
+soak: go redis
+	$(GO) run ./cmd/demo --hosted --for 10m --loss 1 --duplicate 1 --reorder 1
+
+go:
+	@command -v $(GO) >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q golang-go; }
+	@$(GO) version >/dev/null
+
+qemu:
+	@command -v qemu-system-x86_64 >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) apt-get install -y -q --no-install-recommends qemu-system-x86 ipxe-qemu; }
+
+redis:
+	@command -v redis-benchmark >/dev/null && command -v redis-cli >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) apt-get install -y -q --no-install-recommends redis-tools; }

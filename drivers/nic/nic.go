@@ -11,7 +11,9 @@ import (
 //
 // Receive, Release and Arm of one device must not run concurrently with each
 // other, nor Send and Completed with each other; the receiving and the sending
-// side are independent. The port package provides that locking.
+// side are independent, and Wait, Info, Stats and Close may be called at any
+// time. The port package provides that locking. Close waits for nobody: who
+// shares a device keeps Receive and Send from running during and after it.
 type Device interface {
 	Info() Info
 
@@ -32,13 +34,14 @@ type Device interface {
 	// and how many of them it no longer reads.
 	Completed() (queued, done uint64)
 
-	// Arm asks for one event on the device's event descriptor when a frame
-	// arrives. It reports false, and asks for nothing, when one already has.
+	// Arm asks for one event when a frame arrives. It reports false, and
+	// asks for nothing, when one already has.
 	Arm() bool
 
-	// EventFD is an eventfd (see eventfd(2)) that becomes readable after Arm
-	// when frames arrive; the same on both grounds.
-	EventFD() int
+	// Wait blocks the goroutine, and nothing else, until an event arrives. It
+	// may return without one; it returns ErrClosed once the device is
+	// closed, and no other error. One goroutine waits at a time.
+	Wait() error
 
 	Stats() Stats
 

@@ -1,0 +1,75 @@
+package port
+
+import "runtime"
+
+// pump takes frames from the card while nobody else does.
+func (p *Port) pump() {
+	defer close(p.pumped)
+	spin := newSpinner()
+	for !p.closed.Load() {
+		if p.Poll() > 0 {
+			spin.hit()
+			// Those whom the frames have woken go first: with one processor
+			// they would otherwise wait until the pump finds nothing.
+			runtime.Gosched()
+			continue
+		}
+		if spin.again() {
+			runtime.Gosched()
+			continue
+		}
+		if !p.arm() {
+			continue
+		}
+		if p.dev.Wait() != nil {
+			return
+		}
+		spin.reset()
+	}
+}
+
+// arm waits for the receiving lock, unlike Poll: to find it held and to park
+// would leave nobody to see the frames that arrive after its holder has looked.
+func (p *Port) arm() bool {
+	p.rx.mu.Lock()
+	defer p.rx.mu.Unlock()
+	return !p.closed.Load() && p.dev.Arm()
+}
+
+// spinner decides how often the pump polls in vain before it parks. It counts
+// polls, not time: the bound grows while spinning finds frames and shrinks
+// while it does not, so that a quiet machine costs next to nothing.
+type spinner struct {
+	tried, bound, most int
+}
+
+func newSpinner() *spinner {
+	// With one or two processors those who would send the next frame need the
+	// one that spins.
+	most := 128
+	if runtime.GOMAXPROCS(0) <= 2 {
+		most = 16
+	}
+	return &spinner{bound: 1, most: most}
+}
+
+// again reports whether to poll once more before parking.
+func (s *spinner) again() bool {
+	if s.tried < s.bound {
+		s.tried++
+		return true
+	}
+	s.bound = max(s.bound/2, 1)
+	return false
+}
+
+// hit notes that a poll has found frames.
+func (s *spinner) hit() {
+	if s.tried > 0 {
+		s.bound = min(s.bound*2, s.most)
+	}
+	s.tried = 0
+}
+
+// reset begins the count anew after a wait.
+func (s *spinner) reset() { s.tried = 0 }

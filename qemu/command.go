@@ -1,0 +1,74 @@
+package qemu
+
+import (
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// The emulator's command line.
+
+const emulatorName = "qemu-system-x86_64"
+
+// nicFD is the descriptor on which the emulator finds its cable to the
+// switch. os/exec numbers inherited files from 3.
+const nicFD = 3
+
+// maxQueue is the longest receive ring the emulator offers; a longer ring
+// absorbs bursts while the guest's processor is not running.
+const maxQueue = 1024
+
+// emulator finds QEMU.
+func emulator() (string, error) {
+	path, err := exec.LookPath(emulatorName)
+	if err != nil {
+		return "", ErrNoQEMU
+	}
+	return path, nil
+}
+
+// hardware is what the command line says of one machine.
+type hardware struct {
+	name   string
+	accel  string
+	mac    string // empty: no network card
+	mtu    int
+	append []string
+}
+
+// arguments is the command line of one machine. A guest that resets ends
+// (-no-reboot), nothing is there that was not asked for (-nodefaults), and
+// every thread has a name, so that those of processors can be told apart.
+func arguments(o *Options, h hardware) []string {
+	accel := h.accel
+	if accel == "tcg" {
+		accel = "tcg,thread=multi"
+	}
+	machine := o.MachineType
+	if machine == "microvm" {
+		machine = "microvm,pcie=on,isa-serial=on"
+	}
+	args := []string{
+		"-name", h.name + ",debug-threads=on",
+		"-machine", machine, "-accel", accel,
+		"-smp", strconv.Itoa(o.CPUs), "-m", strconv.Itoa(o.Memory),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+		"-kernel", o.Image,
+	}
+	if o.CPU != "default" {
+		args = append(args, "-cpu", o.CPU)
+	}
+	if len(h.append) > 0 {
+		args = append(args, "-append", strings.Join(h.append, " "))
+	}
+	if h.mac != "" {
+		args = append(args,
+			"-netdev", fmt.Sprintf("stream,id=net0,server=off,addr.type=fd,addr.str=%d", nicFD),
+			"-device", fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,host_mtu=%d,rx_queue_size=%d,"+
+				"mrg_rxbuf=on,event_idx=on,disable-legacy=on,romfile=", h.mac, h.mtu, maxQueue))
+	}
+	return append(args, o.ExtraArgs...)
+}

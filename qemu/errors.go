@@ -1,0 +1,19 @@
+package qemu
+
+import "errors"
+
+var (
+	// ErrNoQEMU: the emulator is not installed. The message says how to get it.
+	ErrNoQEMU = errors.New("qemu-system-x86_64 is not installed: run `apt-get install -y qemu-system-x86` (or `make deps`)")
+
+	// ErrReset: the machine was reset or powered off without an exit code, as a
+	// processor does after a triple fault.
+	ErrReset = errors.New("the machine was reset without giving an exit code")
+
+	// ErrKilled: the machine was ended from outside, by Kill, Stop, a cancelled
+	// context or a signal.
+	ErrKilled = errors.New("the machine was killed")
+
+	// ErrLaunch: the machine never began; the message is the emulator's own.
+	ErrLaunch = errors.New("the machine did not start")
+)

@@ -1,0 +1,147 @@
+package qemu
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is one child, an emulator or a hosted machine, tied to the life of
+// this process: the kernel kills it when we die, however we die.
+type process struct {
+	cmd    *exec.Cmd
+	done   chan struct{} // closed after the child was reaped
+	status error         // of cmd.Wait, valid after done
+
+	mu     sync.Mutex
+	stderr strings.Builder // the beginning of what the program itself said
+}
+
+const keepStderr = 16 << 10
+
+// pipeGrace is how long a console may stay open after its machine has ended,
+// which happens when the machine left a child behind.
+const pipeGrace = 2 * time.Second
+
+// spawner is the one thread that starts children. The parent-death signal is
+// sent when the *thread* that forked ends (prctl(2)), and Go ends a thread
+// whose goroutine returns while locked to it; this one never returns.
+var spawner = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+// startProcess runs a program whose standard output and standard error go to
+// console. The child gets a process group of its own, so that a terminal's
+// Ctrl-C reaches only us and we end the group in order.
+func startProcess(path string, args []string, env []string, files []*os.File, console *Console) (*process, error) {
+	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{})}
+	p.cmd.Env = env
+	p.cmd.ExtraFiles = files
+	p.cmd.Stdout = console
+	p.cmd.Stderr = writerFunc(func(b []byte) (int, error) {
+		p.mu.Lock()
+		if room := keepStderr - p.stderr.Len(); room > 0 {
+			p.stderr.Write(b[:min(len(b), room)])
+		}
+		p.mu.Unlock()
+		return console.Write(b)
+	})
+	p.cmd.WaitDelay = pipeGrace
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	spawner() <- func() { started <- p.cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrLaunch, err)
+	}
+	go func() {
+		p.status = p.cmd.Wait()
+		console.end()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// signal sends sig to the whole process group. A child that has already been
+// reaped is left alone: its number may be somebody else's.
+func (p *process) signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.done:
+		return nil
+	default:
+	}
+	if err := syscall.Kill(-p.cmd.Process.Pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("qemu: signal %v: %w", sig, err)
+	}
+	return nil
+}
+
+// kill ends the child and waits until it is gone.
+func (p *process) kill() {
+	p.signal(syscall.SIGKILL)
+	<-p.done
+}
+
+// complaint returns what the program said on standard error, less warnings.
+func (p *process) complaint() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var lines []string
+	for line := range strings.Lines(p.stderr.String()) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "qemu") && !strings.Contains(line, "warning:") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+// exitCode is what a hosted machine passed to os.Exit. A Go program that dies
+// of a signal has none.
+func (p *process) exitCode() (int, error) {
+	<-p.done
+	state := p.cmd.ProcessState
+	if state.Exited() {
+		return state.ExitCode(), nil
+	}
+	return -1, fmt.Errorf("%w: %v", ErrKilled, state)
+}
+
+// guestExitCode decodes the emulator's status: the debug-exit device ends it
+// with (code<<1)|1, which its own failures at start also use (status 1), so a
+// complaint on standard error tells those apart.
+func (p *process) guestExitCode() (int, error) {
+	status, err := p.exitCode()
+	if err != nil {
+		return status, err
+	}
+	if status == 1 {
+		if why := p.complaint(); why != "" {
+			return -1, fmt.Errorf("%w: %s", ErrLaunch, why)
+		}
+	}
+	if status&1 == 0 {
+		if status == 0 {
+			return -1, ErrReset
+		}
+		return -1, fmt.Errorf("%w: emulator's status %d", ErrLaunch, status)
+	}
+	return status >> 1, nil
+}

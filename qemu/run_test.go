@@ -1,0 +1,71 @@
+package qemu
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// deadline is how long a test waits for what should happen at once; only a
+// failure takes that long.
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func guest(t *testing.T, rounds uint32) string {
+	path := filepath.Join(t.TempDir(), "guest.elf")
+	if err := os.WriteFile(path, proofGuest(rounds), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestRunDecodesExitCode(t *testing.T) {
+	for _, machine := range []string{"q35", "microvm", "pc"} {
+		_, code, err := Run(deadline(t), Options{Image: guest(t, 2), MachineType: machine, Accel: "tcg", NoNIC: true})
+		if code != proofCode || err != nil {
+			t.Errorf("Run on %s = code %d, %v; want %d", machine, code, err, proofCode)
+		}
+	}
+}
+
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	_, _, err := Run(ctx, Options{Image: guest(t, 1<<31), Accel: "tcg", NoNIC: true})
+	if !errors.Is(err, ErrKilled) || !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled Run = %v; want ErrKilled and context.Canceled", err)
+	}
+}
+
+func TestRunReportsEmulatorsComplaint(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(image, []byte("no image at all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := Run(deadline(t), Options{Image: image, Accel: "tcg", NoNIC: true})
+	if !errors.Is(err, ErrLaunch) || !strings.Contains(err.Error(), "invalid kernel header") {
+		t.Errorf("Run of a text file = %v; want ErrLaunch with the emulator's words", err)
+	}
+}
+
+func TestRunRefusesBadOptions(t *testing.T) {
+	image := guest(t, 1)
+	for _, o := range []Options{
+		{Image: image, MachineType: "toaster"},
+		{Image: image, Accel: "hope"},
+		{Image: image + ".missing"},
+		{Image: filepath.Dir(image)},
+		{Image: image, CPUs: -1},
+	} {
+		if _, _, err := Run(deadline(t), o); err == nil {
+			t.Errorf("Run(%+v) succeeded; want an error", o)
+		}
+	}
+}

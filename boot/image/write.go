@@ -1,0 +1,159 @@
+package image
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"nuos/boot"
+)
+
+const (
+	entrySymbol = "nuos/boot.entry32"
+	stampSymbol = "nuos/boot.stamp"
+
+	pageSize = 4096
+)
+
+// linkedFile is what the Go linker wrote, as far as it is loaded: a piece of
+// memory without holes.
+type linkedFile struct {
+	segments []elf.ProgHeader
+	start    uint64 // address of the first byte
+	data     []byte // from start up to the zeroed data
+	end      uint64 // address behind the zeroed data
+	entry    uint64
+	stamp    uint64 // address of boot.Stamp
+}
+
+// write turns the linker's output into the image opt.Output.
+func (res *Result) write(linked string, opt Options) error {
+	f, err := readLinked(linked)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	res.Span = f.end - f.start
+	res.MinMemory = opt.MinMemory
+	if res.MinMemory == 0 {
+		res.MinMemory = res.Span + WorkingMemory
+	}
+	if res.ID, err = f.putStamp(res.MinMemory); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	out := append(f.header(), f.data...)
+	res.Size = int64(len(out))
+	return replaceFile(opt.Output, out)
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(path string, b []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(b)
+	err = errors.Join(err, tmp.Chmod(0o755), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+	}
+	return err
+}
+
+func readLinked(path string) (*linkedFile, error) {
+	e, err := elf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	if e.Class != elf.ELFCLASS64 || e.Machine != elf.EM_X86_64 || e.Type != elf.ET_EXEC {
+		return nil, fmt.Errorf("%v %v %v, want a 64-bit x86 executable at fixed addresses", e.Class, e.Machine, e.Type)
+	}
+	f := &linkedFile{entry: e.Entry}
+	for _, p := range e.Progs {
+		if p.Type != elf.PT_LOAD {
+			continue
+		}
+		if err := f.load(p); err != nil {
+			return nil, err
+		}
+	}
+	if f.start < headerSize || f.start%pageSize != 0 || f.end > boot.ImageLimit {
+		return nil, fmt.Errorf("the program occupies %#x to %#x; page-aligned addresses from %#x to %#x are possible",
+			f.start, f.end, headerSize, uint64(boot.ImageLimit))
+	}
+	symbols, err := e.Symbols()
+	if err != nil {
+		return nil, fmt.Errorf("reading symbols: %w", err)
+	}
+	entry := uint64(0)
+	for _, s := range symbols {
+		switch s.Name {
+		case stampSymbol:
+			f.stamp = s.Value
+		case entrySymbol:
+			entry = s.Value
+		}
+	}
+	if f.stamp == 0 || entry == 0 || entry != f.entry {
+		return nil, errors.New("the program was linked without the entry code of nuos/boot")
+	}
+	return f, nil
+}
+
+// load appends a segment. Segments come in the order of their addresses.
+func (f *linkedFile) load(p *elf.Prog) error {
+	if len(f.segments) == 0 {
+		f.start, f.end = p.Vaddr, p.Vaddr
+	}
+	if p.Vaddr < f.end || f.end-f.start-uint64(len(f.data)) > pageSize {
+		return fmt.Errorf("segment at %#x overlaps or follows zeroed data", p.Vaddr)
+	}
+	if p.Vaddr-f.end > 1<<20 || p.Memsz < p.Filesz {
+		return fmt.Errorf("segment at %#x is out of place", p.Vaddr)
+	}
+	b := make([]byte, p.Filesz)
+	if _, err := p.ReadAt(b, 0); err != nil {
+		return err
+	}
+	f.data = append(f.data, make([]byte, p.Vaddr-f.start-uint64(len(f.data)))...)
+	f.data = append(f.data, b...)
+	f.end = p.Vaddr + p.Memsz
+	f.segments = append(f.segments, p.ProgHeader)
+	return nil
+}
+
+// putStamp fills in the stamp and returns the build identity.
+func (f *linkedFile) putStamp(minMemory uint64) ([32]byte, error) {
+	const size = uint64(boot.StampSize)
+	at := f.stamp - f.start
+	if f.stamp < f.start || at+size > uint64(len(f.data)) {
+		return [32]byte{}, errors.New("the stamp has no bytes in the file")
+	}
+	b := f.data[at : at+size]
+	if v := binary.LittleEndian.Uint64(b); v != boot.StampVersion {
+		return [32]byte{}, fmt.Errorf("the stamp has version %d, want %d; nuos build and nuos/boot must be of one release", v, boot.StampVersion)
+	}
+	s := boot.Stamp{Version: boot.StampVersion, Self: f.stamp, Start: f.start, End: f.end, MinMemory: minMemory}
+	var buf bytes.Buffer
+	if err := binary.Write(&buf, binary.LittleEndian, s); err != nil {
+		return [32]byte{}, err
+	}
+	copy(b, buf.Bytes())
+
+	h := sha256.New()
+	for _, p := range f.segments {
+		binary.Write(h, binary.LittleEndian, []uint64{p.Vaddr, p.Filesz, p.Memsz})
+		h.Write(f.data[p.Vaddr-f.start:][:p.Filesz])
+	}
+	h.Sum(s.ID[:0])
+	copy(b[size-32:], s.ID[:])
+	return s.ID, nil
+}

@@ -1,0 +1,55 @@
+//go:build metal
+
+package boot
+
+import "unsafe"
+
+// What the entry code stores before any Go code runs.
+var (
+	loaderMagic uint32 // EAX
+	loaderInfo  uint32 // EBX, a physical address
+	loadOffset  uint64 // physical minus linked address of the image, modulo 2^64
+)
+
+// machine is written by Parse and read-only afterwards.
+var machine Info
+
+// Parse reads what the loader left behind and returns why the machine must not
+// start, if so. The kernel calls it once, on the boot processor, while the
+// address space is still that of the entry code; it needs no heap and may run
+// before the Go runtime is up.
+func Parse() Refusal {
+	machine.Image = Region{stamp.Start + loadOffset, stamp.End - stamp.Start, Reserved}
+	machine.MinMemory = stamp.MinMemory
+	return machine.parse(earlyMemory, loaderMagic, uint64(loaderInfo))
+}
+
+// Machine returns what Parse found. The result is shared and must not be
+// changed.
+func Machine() *Info { return &machine }
+
+// earlyMemory reads physical memory through the part of the direct map that
+// the entry code made. The slice points to memory outside the Go heap, which the
+// collector ignores and which is mapped for ever; the address is read back as a
+// pointer because a conversion would look like one from a stale uintptr.
+func earlyMemory(addr, size uint64) []byte {
+	if addr >= EarlyMapped || size > EarlyMapped-addr {
+		return nil
+	}
+	v := uintptr(DirectMap + addr)
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&v)), size)
+}
+
+// commandLine of a machine is what its loader passed: parameters, environment
+// and, after "--", arguments.
+func commandLine() []string {
+	var words []string
+	args := false
+	for w := machine.Words(); w.Next(); {
+		if w.Kind == Argument && !args {
+			words, args = append(words, "--"), true
+		}
+		words = append(words, string(w.Text))
+	}
+	return words
+}

@@ -1,10 +1,6 @@
 package nic
 
-import (
-	"net"
-
-	"nuos/mm"
-)
+import "nuos/mm"
 
 // Device is a polled network card. All memory it needs is allocated when it is
 // opened; Receive, Send, Release and Arm never allocate and never block.
@@ -52,7 +48,7 @@ type Device interface {
 // Info is what does not change while a device is open.
 type Info struct {
 	Name string // "virtio-net 00:03.0"
-	MAC  net.HardwareAddr
+	MAC  MAC
 	MTU  int // bytes of payload after the 14-byte Ethernet header, 1500 to 9000
 
 	// MaxPieces is the most ranges of Gather, after being cut where device
@@ -78,9 +74,11 @@ type Packet struct {
 
 // Stats counts since the device was opened.
 type Stats struct {
-	RxFrames, RxBytes, RxErrors uint64
+	RxFrames, RxBytes           uint64
+	RxErrors                    uint64 // frames dropped: malformed, or too long
 	TxFrames, TxBytes           uint64
 	SendErrors                  uint64 // packets that can never be sent
 	SendFull                    uint64 // times Send could not take a whole batch
-	Kicks, Events               uint64 // doorbells rung, interrupts seen
+	DeviceErrors                uint64 // nonsense that the device wrote
+	Kicks, Events               uint64 // doorbells rung, events that Wait saw
 }

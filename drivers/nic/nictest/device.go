@@ -1,7 +1,6 @@
 package nictest
 
 import (
-	"net"
 	"sync"
 	"unsafe"
 
@@ -13,7 +12,7 @@ import (
 type Device struct {
 	seg    *Segment
 	name   string
-	mac    net.HardwareAddr
+	mac    nic.MAC
 	wake   chan struct{} // holds the event of Arm until Wait takes it
 	closed chan struct{}
 	once   sync.Once

@@ -3,10 +3,11 @@ package nictest
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"nuos/drivers/nic"
 )
 
 // Options of a segment; the zero value is a plain, fault-free one.
@@ -27,7 +28,7 @@ type Segment struct {
 	mu      sync.Mutex
 	dice    *rand.Rand
 	devices []*Device
-	learned map[[6]byte]*Device
+	learned map[nic.MAC]*Device
 	faults  Faults                // of every direction that links does not name
 	links   map[[2]*Device]Faults // by sender and receiver
 	groups  map[*Device]int       // nil: no partition
@@ -65,7 +66,7 @@ func New(t testing.TB, o Options) *Segment {
 		mtu:     o.MTU,
 		queue:   o.Queue,
 		dice:    rand.New(rand.NewPCG(o.Seed, 0)),
-		learned: map[[6]byte]*Device{},
+		learned: map[nic.MAC]*Device{},
 		links:   map[[2]*Device]Faults{},
 	}
 	t.Cleanup(s.Close)
@@ -80,7 +81,7 @@ func (s *Segment) Attach() *Device {
 	d := &Device{
 		seg:    s,
 		name:   fmt.Sprintf("nictest %d", n),
-		mac:    net.HardwareAddr{2, 0, 0, 0, byte(n >> 8), byte(n)},
+		mac:    nic.MAC{2, 0, 0, 0, byte(n >> 8), byte(n)},
 		ring:   make([]arrived, s.queue),
 		wake:   make(chan struct{}, 1),
 		closed: make(chan struct{}),
@@ -123,8 +124,8 @@ func (s *Segment) forward(from *Device, frame []byte) {
 	if s.tap != nil {
 		s.tap(Tapped{from, frame})
 	}
-	s.learned[[6]byte(frame[6:12])] = from
-	if to := s.learned[[6]byte(frame[0:6])]; to != nil && frame[0]&1 == 0 {
+	s.learned[nic.MAC(frame[6:12])] = from
+	if to := s.learned[nic.MAC(frame[0:6])]; to != nil && frame[0]&1 == 0 {
 		if to != from {
 			s.transmit(from, to, frame)
 		}

@@ -13,11 +13,9 @@ import (
 	"nuos/mm"
 )
 
-var broadcast = []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-
 // frame is a minimal frame that carries n.
-func frame(to, from []byte, n uint32) nic.Packet {
-	f := append(append(append([]byte{}, to...), from...), 0x88, 0xb5)
+func frame(to, from nic.MAC, n uint32) nic.Packet {
+	f := append(append(append([]byte{}, to[:]...), from[:]...), 0x88, 0xb5)
 	return nic.Packet{Head: binary.BigEndian.AppendUint32(f, n)}
 }
 
@@ -41,9 +39,9 @@ func received(d *Device) (numbers []uint32) {
 func TestLearning(t *testing.T) {
 	s := New(t, Options{})
 	a, b, c := s.Attach(), s.Attach(), s.Attach()
-	mac := func(d *Device) []byte { return d.Info().MAC }
+	mac := func(d *Device) nic.MAC { return d.Info().MAC }
 
-	a.Send([]nic.Packet{frame(broadcast, mac(a), 1)}) // everybody learns a
+	a.Send([]nic.Packet{frame(nic.Broadcast, mac(a), 1)}) // everybody learns a
 	b.Send([]nic.Packet{frame(mac(a), mac(b), 2)})    // only a
 	a.Send([]nic.Packet{frame(mac(b), mac(a), 3)})    // only b
 	a.Send([]nic.Packet{frame(mac(c), mac(a), 4)})    // c is not known yet
@@ -126,7 +124,7 @@ func TestFaults(t *testing.T) {
 			s.SetFaults(f.faults)
 			got := 0
 			for i := range uint32(sent) {
-				a.Send([]nic.Packet{frame(broadcast, a.Info().MAC, i)})
+				a.Send([]nic.Packet{frame(nic.Broadcast, a.Info().MAC, i)})
 				for _, n := range received(b) {
 					if n == i {
 						got++
@@ -143,7 +141,7 @@ func TestFaults(t *testing.T) {
 func TestPartition(t *testing.T) {
 	s := New(t, Options{})
 	a, b, c := s.Attach(), s.Attach(), s.Attach()
-	say := func(n uint32) { a.Send([]nic.Packet{frame(broadcast, a.Info().MAC, n)}) }
+	say := func(n uint32) { a.Send([]nic.Packet{frame(nic.Broadcast, a.Info().MAC, n)}) }
 	s.Partition([]*Device{a, b}, []*Device{c})
 	say(1)
 	s.Heal()
@@ -166,7 +164,7 @@ func TestVirtualTime(t *testing.T) {
 		s.SetFaults(Faults{Delay: 3 * time.Millisecond})
 		begin := time.Now()
 		for i := range uint32(5) {
-			a.Send([]nic.Packet{frame(broadcast, a.Info().MAC, i)})
+			a.Send([]nic.Packet{frame(nic.Broadcast, a.Info().MAC, i)})
 		}
 		if !b.Arm() {
 			t.Fatal("Arm = false with no frame there")
@@ -187,7 +185,7 @@ func TestVirtualTime(t *testing.T) {
 
 		s.SetFaults(Faults{Reorder: .5})
 		for i := range uint32(100) {
-			a.Send([]nic.Packet{frame(broadcast, a.Info().MAC, i)})
+			a.Send([]nic.Packet{frame(nic.Broadcast, a.Info().MAC, i)})
 		}
 		time.Sleep(time.Second)
 		got := received(b)

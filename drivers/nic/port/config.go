@@ -2,11 +2,11 @@ package port
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 
 	"nuos/boot"
+	"nuos/drivers/nic"
 )
 
 var ipParam = boot.NewParam("ip", "dhcp", "the machine's address: A.B.C.D/N[,GATEWAY[,DNS]] or dhcp")
@@ -55,8 +55,7 @@ func ParseConfig(s string) (Config, error) {
 // MAC, without the first and last 256, which RFC 3927, 2.1 reserves. It does
 // not hash: cards of one rack often have consecutive addresses, and those must
 // not collide.
-func linkLocal(mac net.HardwareAddr) netip.Prefix {
-	n := len(mac)
-	v := 256 + (int(mac[n-2])<<8|int(mac[n-1]))%(65536-512)
+func linkLocal(mac nic.MAC) netip.Prefix {
+	v := 256 + (int(mac[4])<<8|int(mac[5]))%(65536-512)
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254, byte(v >> 8), byte(v)}), 16)
 }

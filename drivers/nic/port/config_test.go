@@ -2,9 +2,10 @@ package port
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"testing"
+
+	"nuos/drivers/nic"
 )
 
 func TestParseConfig(t *testing.T) {
@@ -48,7 +49,7 @@ func TestLinkLocal(t *testing.T) {
 		{"52:54:00:12:fd:ff", "169.254.254.255/16"},
 		{"52:54:00:12:fe:00", "169.254.1.0/16"},
 	} {
-		mac, err := net.ParseMAC(c.mac)
+		mac, err := nic.ParseMAC(c.mac)
 		if err != nil {
 			t.Fatal(err)
 		}

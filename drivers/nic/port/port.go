@@ -1,7 +1,6 @@
 package port
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -55,7 +54,7 @@ func start(dev nic.Device, c Config) *Port {
 func (p *Port) Info() nic.Info { return p.info }
 
 // MAC is the card's Ethernet address.
-func (p *Port) MAC() net.HardwareAddr { return p.info.MAC }
+func (p *Port) MAC() nic.MAC { return p.info.MAC }
 
 // MTU is the most bytes of payload after the 14-byte Ethernet header.
 func (p *Port) MTU() int { return p.info.MTU }

@@ -17,8 +17,8 @@ import (
 
 const testType = 0x88b5 // IEEE 802 local experimental
 
-func frame(to, from []byte, kind byte, n uint32) []byte {
-	f := append(append([]byte{}, to...), from...)
+func frame(to, from nic.MAC, kind byte, n uint32) []byte {
+	f := append(append([]byte{}, to[:]...), from[:]...)
 	f = append(f, testType>>8, testType&0xff, kind)
 	return binary.BigEndian.AppendUint32(f, n)
 }

@@ -1,0 +1,170 @@
+package mm
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+)
+
+// Sizes of heaps.
+const (
+	MinHeap = 64 << 10 // smallest capacity
+	MaxHeap = 64 << 30 // largest capacity: block offsets are 32 bits of 16 bytes
+
+	heapMagic = 0x6e756f7368656170 // "nuosheap"
+
+	// A heap starts with heapStart of memory and grows by as much as it has,
+	// up to heapStep at a time, so that it is made of few mappings.
+	heapStart = 32 << 10
+	heapStep  = 2 << 20
+)
+
+// Heap is the heap of one proclet. The struct lies at the start of its own
+// range of addresses, the objects behind it, and everything that the allocator
+// knows is in one or the other: copying the bytes to the same addresses of
+// another machine moves the heap. Objects are not seen by Go's garbage
+// collector, so they must not hold pointers into Go's heap.
+//
+// Any goroutine may call the methods at any time; they take the heap's lock.
+// When the bytes are copied nobody may be inside, so the lock travels open.
+type Heap struct {
+	magic      uint64
+	build      uint64 // of the program that made the heap
+	base       Virt
+	capacity   uint64
+	generation uint64
+	root       unsafe.Pointer
+
+	mu     sync.Mutex
+	mapped uint64 // bytes from base that have frames
+	used   uint64 // bytes of allocated blocks, their headers included
+	peak   uint64 // highest value of used
+	blocks
+}
+
+// CreateHeap makes an empty heap that may grow to r.Size bytes, a power of two
+// from MinHeap to MaxHeap. r must lie in HeapArea, start at a multiple of
+// MinHeap, and be this machine's to use. generation tells the heap from others
+// at the same address, build is checked when the heap arrives elsewhere.
+//
+// Errors: ErrHeapRange, or that of Map.
+func CreateHeap(r Range, generation, build uint64) (*Heap, error) {
+	if err := checkHeapRange(r); err != nil {
+		return nil, err
+	}
+	start := min(r.Size, heapStart)
+	if err := mapHeap(Range{r.Base, start}); err != nil {
+		return nil, err
+	}
+	h := heapAt(r.Base)
+	h.magic, h.build = heapMagic, build
+	h.base, h.capacity, h.generation = r.Base, r.Size, generation
+	h.mapped = start
+	h.blocks.init(r.Size)
+	return h, nil
+}
+
+// PrepareHeap maps the first mapped bytes of r, where a heap is to arrive.
+func PrepareHeap(r Range, mapped uint64) error {
+	if err := checkHeapRange(r); err != nil {
+		return err
+	}
+	if mapped == 0 || mapped > r.Size || mapped%PageSize != 0 {
+		return fmt.Errorf("%w: %d bytes mapped of %d", ErrHeapRange, mapped, r.Size)
+	}
+	return mapHeap(Range{r.Base, mapped})
+}
+
+// AdoptHeap takes over the heap whose bytes have been copied to r, which
+// PrepareHeap has mapped. If the bytes are not those of the heap expected the
+// error is ErrHeapCorrupt and r stays mapped.
+func AdoptHeap(r Range, mapped, generation, build uint64) (*Heap, error) {
+	h := heapAt(r.Base)
+	switch {
+	case h.magic != heapMagic:
+		return nil, fmt.Errorf("%w: no heap at %#x", ErrHeapCorrupt, r.Base)
+	case h.base != r.Base || h.capacity != r.Size || h.generation != generation:
+		return nil, fmt.Errorf("%w: generation %d of %d bytes at %#x arrived as generation %d of %d bytes at %#x",
+			ErrHeapCorrupt, h.generation, h.capacity, h.base, generation, r.Size, r.Base)
+	case h.build != build:
+		return nil, fmt.Errorf("%w: made by build %x, this is build %x", ErrHeapCorrupt, h.build, build)
+	case h.top < firstBlock || h.top-headerSize > mapped || h.limit != blockLimit(r.Size):
+		return nil, fmt.Errorf("%w: allocated up to %#x of %#x mapped", ErrHeapCorrupt, h.top, mapped)
+	}
+	h.mu = sync.Mutex{}
+	h.mapped = mapped
+	return h, nil
+}
+
+// DiscardHeap undoes PrepareHeap.
+func DiscardHeap(r Range, mapped uint64) { unmapHeap(Range{r.Base, mapped}) }
+
+// Destroy gives the heap's frames back. Neither h nor any object of the heap
+// may be touched afterwards.
+func (h *Heap) Destroy() {
+	h.mu.Lock() // whoever is inside leaves first
+	r := Range{h.base, h.mapped}
+	h.mu.Unlock()
+	h.magic = 0
+	unmapHeap(r)
+}
+
+// Range returns the addresses set aside for the heap.
+func (h *Heap) Range() Range { return Range{h.base, h.capacity} }
+
+// Generation tells the heap from others at the same address.
+func (h *Heap) Generation() uint64 { return h.generation }
+
+// Root returns the object that SetRoot was given.
+func (h *Heap) Root() unsafe.Pointer { return h.root }
+
+// SetRoot makes p, an object of the heap, the one from which the others are
+// found.
+func (h *Heap) SetRoot(p unsafe.Pointer) { h.root = p }
+
+// HeapStats are the sizes of a heap in bytes.
+type HeapStats struct {
+	Capacity uint64 // addresses set aside
+	Mapped   uint64 // frames
+	Used     uint64 // allocated blocks, their headers included
+	Peak     uint64 // highest Used so far
+}
+
+// Stats returns the sizes of the heap.
+func (h *Heap) Stats() HeapStats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return HeapStats{Capacity: h.capacity, Mapped: h.mapped, Used: h.used, Peak: h.peak}
+}
+
+// grow maps more memory, so that the heap has at least end bytes.
+func (h *Heap) grow(end uint64) error {
+	if end <= h.mapped {
+		return nil
+	}
+	need := (end - h.mapped + PageSize - 1) &^ (PageSize - 1)
+	step := min(max(need, min(h.mapped, heapStep)), h.capacity-h.mapped)
+	err := mapHeap(Range{h.base + Virt(h.mapped), step})
+	if err != nil && step > need { // the machine is short of memory: take no more than needed
+		step = need
+		err = mapHeap(Range{h.base + Virt(h.mapped), step})
+	}
+	if err == nil {
+		h.mapped += step
+	}
+	return err
+}
+
+// heapAt returns the heap at base. The address comes from a mapping of ours
+// outside Go's heap, so no rule about uintptr and garbage collection applies.
+func heapAt(base Virt) *Heap { return *(**Heap)(unsafe.Pointer(&base)) }
+
+func checkHeapRange(r Range) error {
+	if r.Size < MinHeap || r.Size > MaxHeap || r.Size&(r.Size-1) != 0 {
+		return fmt.Errorf("%w: capacity %d is not a power of two from %d to %d", ErrHeapRange, r.Size, MinHeap, int64(MaxHeap))
+	}
+	if r.Base%MinHeap != 0 || r.Base < HeapArea.Base || r.End() > HeapArea.End() {
+		return fmt.Errorf("%w: %#x is not a heap address", ErrHeapRange, r.Base)
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package mm
+
+// Every frame is handed out zeroed. Zeroing dominates the arrival of a
+// proclet, so the allocator remembers which frames are zero already, and who
+// is idle makes more of them.
+
+const (
+	stockOrder = 4    // runs of 64 KiB are zeroed ahead of time
+	stockWant  = 4096 // frames, 16 MiB
+)
+
+// zero makes count frames from n zero and marks them as written, which is what
+// their new owner is about to make true.
+// Precondition: they belong to the caller.
+func (f *frames) zero(n, count uint32) {
+	for i := range count {
+		if f.dirty(n + i) {
+			clear(bytesAt(f.at(address(n+i)), PageSize))
+		}
+		f.setDirty(n+i, true)
+	}
+}
+
+func (f *frames) dirty(n uint32) bool { return f.record(n).flipped != f.startsDirty }
+
+func (f *frames) setDirty(n uint32, dirty bool) { f.record(n).flipped = dirty != f.startsDirty }
+
+// zeroSome zeroes one run of free frames ahead of its use and reports whether
+// there was one to zero. At most half of the free memory is stocked, so that
+// small machines keep their large runs.
+func (f *frames) zeroSome() bool {
+	interrupts := f.mu.lock()
+	n := uint32(0)
+	if f.stocked < stockWant && f.stocked < f.ledger.count[Free].Load()/2 {
+		n = f.takeDirty()
+	}
+	f.mu.unlock(interrupts)
+	if n == 0 {
+		return false
+	}
+	for i := range uint32(1 << stockOrder) {
+		if f.dirty(n + i) {
+			clear(bytesAt(f.at(address(n+i)), PageSize))
+			f.setDirty(n+i, false)
+		}
+	}
+	interrupts = f.mu.lock()
+	f.link(&f.stock[stockOrder], n, inStock, stockOrder)
+	f.stocked += 1 << stockOrder
+	f.mu.unlock(interrupts)
+	return true
+}
+
+// takeDirty removes a run of stockOrder from the free lists. It stays booked
+// as free; alloc does not see it for the moment that its zeroing takes.
+// Precondition: mu is held.
+func (f *frames) takeDirty() uint32 {
+	for k := stockOrder; k <= maxOrder; k++ {
+		if n := f.free[k]; n != 0 {
+			f.unlink(&f.free[k], n)
+			for ; k > stockOrder; k-- {
+				f.link(&f.free[k-1], n+1<<(k-1), inFree, k-1)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// drainStock moves the stock to the free lists, where its runs can merge.
+// Their frames are still known to be zero.
+// Precondition: mu is held.
+func (f *frames) drainStock() {
+	for order := range f.stock {
+		for f.stock[order] != 0 {
+			n := f.stock[order]
+			f.unlink(&f.stock[order], n)
+			f.put(n, order)
+		}
+	}
+	f.stocked = 0
+}

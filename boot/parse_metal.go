@@ -21,18 +21,20 @@ var machine Info
 func Parse() Refusal {
 	machine.Image = Region{stamp.Start + loadOffset, stamp.End - stamp.Start, Reserved}
 	machine.MinMemory = stamp.MinMemory
-	return machine.parse(earlyMemory, loaderMagic, uint64(loaderInfo))
+	return machine.parse(EarlyMemory, loaderMagic, uint64(loaderInfo))
 }
 
 // Machine returns what Parse found. The result is shared and must not be
 // changed.
 func Machine() *Info { return &machine }
 
-// earlyMemory reads physical memory through the part of the direct map that
-// the entry code made. The slice points to memory outside the Go heap, which the
-// collector ignores and which is mapped for ever; the address is read back as a
-// pointer because a conversion would look like one from a stale uintptr.
-func earlyMemory(addr, size uint64) []byte {
+// EarlyMemory is the Memory of a machine that starts: it reads physical memory
+// through the part of the direct map that the entry code made, so only below
+// EarlyMapped and only until mm has replaced that map. The slice points to
+// memory outside the Go heap, which the collector ignores; the address is read
+// back as a pointer because a conversion would look like one from a stale
+// uintptr.
+func EarlyMemory(addr, size uint64) []byte {
 	if addr >= EarlyMapped || size > EarlyMapped-addr {
 		return nil
 	}
@@ -46,10 +48,10 @@ func commandLine() []string {
 	var words []string
 	args := false
 	for w := machine.Words(); w.Next(); {
-		if w.Kind == Argument && !args {
+		if w.Kind() == Argument && !args {
 			words, args = append(words, "--"), true
 		}
-		words = append(words, string(w.Text))
+		words = append(words, string(w.Text()))
 	}
 	return words
 }

@@ -9,46 +9,51 @@ const (
 	Argument                    // an argument of the program: everything after "--"
 )
 
-// Words walks over the command line. It allocates nothing and may be used
-// before the Go runtime is up:
+// Words walks over the command line. It allocates nothing, writes no pointers
+// and may be used before the Go runtime is up:
 //
 //	for w := info.Words(); w.Next(); {
-//		use(w.Kind, w.Text)
+//		use(w.Kind(), w.Text())
 //	}
 type Words struct {
-	Kind WordKind
-	Text []byte // without quotes; a zero byte follows in memory, as in C
-
-	rest []byte
-	args bool // "--" was met
+	info       *Info
+	begin, end int // of the word in info.line
+	kind       WordKind
+	args       bool // "--" was met
 }
 
-// Words returns a walk over the command line from its first word. The words
-// stay where they are for as long as in does, so the addresses of their first
-// bytes can serve as C strings. The word "--" itself is not among them.
-func (in *Info) Words() Words { return Words{rest: in.line[:in.lineLen]} }
+// Words returns a walk over the command line that stands before its first
+// word. The word "--" itself is not among them.
+func (in *Info) Words() Words { return Words{info: in, end: -1} }
+
+// Kind says what the word is for.
+func (w *Words) Kind() WordKind { return w.kind }
+
+// Text returns the word without its quotes. The bytes stay where they are for
+// as long as the Info does, and a zero byte follows: the address of the first
+// one can serve as a C string.
+func (w *Words) Text() []byte { return w.info.line[w.begin:w.end:w.end] }
 
 // Next goes to the next word and reports whether there is one.
 func (w *Words) Next() bool {
 	for {
-		n := 0
-		for n < len(w.rest) && w.rest[n] != 0 {
-			n++
-		}
-		if n == len(w.rest) {
+		w.begin = w.end + 1
+		if w.begin >= w.info.lineLen {
 			return false
 		}
-		w.Text, w.rest = w.rest[:n:n], w.rest[n+1:]
-		switch {
+		for w.end = w.begin; w.info.line[w.end] != 0; {
+			w.end++
+		}
+		switch text := w.Text(); {
 		case w.args:
-			w.Kind = Argument
-		case string(w.Text) == "--":
+			w.kind = Argument
+		case string(text) == "--":
 			w.args = true
 			continue
-		case n > 0 && w.Text[0] >= 'A' && w.Text[0] <= 'Z':
-			w.Kind = Environment
+		case len(text) > 0 && text[0] >= 'A' && text[0] <= 'Z':
+			w.kind = Environment
 		default:
-			w.Kind = Parameter
+			w.kind = Parameter
 		}
 		return true
 	}

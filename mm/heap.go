@@ -142,7 +142,7 @@ func (h *Heap) grow(end uint64) error {
 	if end <= h.mapped {
 		return nil
 	}
-	need := (end - h.mapped + PageSize - 1) &^ (PageSize - 1)
+	need := roundUp(end-h.mapped, PageSize)
 	step := min(max(need, min(h.mapped, heapStep)), h.capacity-h.mapped)
 	err := mapHeap(Range{h.base + Virt(h.mapped), step})
 	if err != nil && step > need { // the machine is short of memory: take no more than needed
@@ -155,9 +155,7 @@ func (h *Heap) grow(end uint64) error {
 	return err
 }
 
-// heapAt returns the heap at base. The address comes from a mapping of ours
-// outside Go's heap, so no rule about uintptr and garbage collection applies.
-func heapAt(base Virt) *Heap { return *(**Heap)(unsafe.Pointer(&base)) }
+func heapAt(base Virt) *Heap { return (*Heap)(pointer(base)) }
 
 func checkHeapRange(r Range) error {
 	if r.Size < MinHeap || r.Size > MaxHeap || r.Size&(r.Size-1) != 0 {

@@ -45,7 +45,7 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 		if p+n-headerSize > limit {
 			return nil, ErrHeapFull
 		}
-		if err := h.grow(p + n); err != nil { // the next block's header must fit, too
+		if err := h.grow(p + n - headerSize); err != nil {
 			return nil, err
 		}
 		*h.header(p) = n

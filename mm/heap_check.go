@@ -19,15 +19,15 @@ func (h *Heap) Used() []Range {
 			continue
 		}
 		// The links at the front and the footer at the end of the block stay.
-		from := pageUp(p + blockAlign)
-		to := (p + h.size(p) - 2*headerSize) &^ (PageSize - 1)
+		from := roundUp(p+blockAlign, PageSize)
+		to := roundDown(p+h.size(p)-2*headerSize, PageSize)
 		if to < from+skipFree {
 			continue
 		}
 		used = append(used, Range{h.base + Virt(start), from - start})
 		start = to
 	}
-	return append(used, Range{h.base + Virt(start), pageUp(h.top) - start})
+	return append(used, Range{h.base + Virt(start), roundUp(h.top, PageSize) - start})
 }
 
 // Extent returns how many bytes from the start of the heap have to be mapped
@@ -35,10 +35,8 @@ func (h *Heap) Used() []Range {
 func (h *Heap) Extent() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return pageUp(h.top)
+	return roundUp(h.top, PageSize)
 }
-
-func pageUp(n uint64) uint64 { return (n + PageSize - 1) &^ (PageSize - 1) }
 
 // Check walks the whole heap and verifies everything that the allocator relies
 // on. The error is ErrHeapCorrupt and says what is wrong.

@@ -199,6 +199,19 @@ func (t *tables) empty(r Range) bool {
 	return !found
 }
 
+// full reports whether every page of r is mapped.
+func (t *tables) full(r Range) bool {
+	for v := r.Base; v < r.End(); {
+		e, level, _ := t.leaf(v)
+		if e == 0 {
+			return false
+		}
+		span := Virt(pageSize(level))
+		v = v&^(span-1) + span
+	}
+	return true
+}
+
 // next returns the first mapped address in r, or the begin of r if the page
 // that is mapped there begins before.
 func (t *tables) next(r Range) (Virt, bool) {

@@ -1,0 +1,194 @@
+//go:build !metal
+
+package mm
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"nuos/boot"
+)
+
+// Hosted, a machine's memory is one memfd and a frame is an offset in it. The
+// frame allocator and the page tables are the same as on metal, and live in
+// that memory, too; what the processor would do with the tables, Linux is
+// asked to do with mmap.
+
+var memParam = boot.NewParam("mem", "512M", "hosted: size of the machine's memory, with suffix K, M, G or T")
+
+// hosted is the process's one machine.
+type hosted struct {
+	fd   int
+	size uint64
+
+	mu     sync.Mutex
+	tables tables // written with mu held; translate reads them without
+}
+
+// machine makes the machine on first use. A program that never asks for memory
+// has none.
+var machine = sync.OnceValues(func() (*hosted, error) {
+	size, err := parseSize(memParam.Value())
+	if err != nil {
+		return nil, fmt.Errorf("boot parameter mem=%s: %w", memParam.Value(), err)
+	}
+	return newHosted(size)
+})
+
+// newHosted maps size bytes of shared memory at DirectArea.
+func newHosted(size uint64) (*hosted, error) {
+	fd, err := unix.MemfdCreate("nuos", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("mm: memfd_create: %w", err)
+	}
+	h := &hosted{fd: fd, size: size}
+	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("mm: memory of %d bytes: %w", size, err)
+	}
+	if err := h.show(Range{DirectArea.Base, size}, 0, unix.MAP_NORESERVE); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("mm: direct map of %d bytes at %#x: %w", size, uint64(DirectArea.Base), err)
+	}
+	f := &h.tables.frames
+	f.direct = DirectArea.Base
+	f.add([]PhysRange{{0, size}}, nil)
+	if !h.tables.init() {
+		unix.Munmap(bytesAt(DirectArea.Base, size))
+		unix.Close(fd)
+		return nil, fmt.Errorf("mm: %w: %d bytes of memory", ErrNoMemory, size)
+	}
+	return h, nil
+}
+
+// show maps the file from offset p at r. It never replaces what is there.
+func (h *hosted) show(r Range, p Phys, flags int) error {
+	_, err := unix.MmapPtr(h.fd, int64(p), pointer(r.Base), uintptr(r.Size),
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED_NOREPLACE|flags)
+	return err
+}
+
+func hide(r Range) error { return unix.MunmapPtr(pointer(r.Base), uintptr(r.Size)) }
+
+func mapPages(r Range) error {
+	h, err := machine()
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.tables.empty(r) {
+		return ErrMapped
+	}
+	if !h.tables.back(r, Heaps, ProtRead|ProtWrite) {
+		return ErrNoMemory
+	}
+	for v := r.Base; v < r.End(); {
+		p, size := h.run(v, uint64(r.End()-v))
+		// Populated here, because a fault costs more than copying the page.
+		if err := h.show(Range{v, size}, p, unix.MAP_POPULATE); err != nil {
+			if v > r.Base {
+				hide(Range{r.Base, uint64(v - r.Base)})
+			}
+			h.tables.unmapRange(r)
+			if errors.Is(err, unix.ENOMEM) {
+				return fmt.Errorf("%w: Linux has no room for another mapping", ErrNoMemory)
+			}
+			return fmt.Errorf("mm: mmap: %w", err)
+		}
+		v += Virt(size)
+	}
+	return nil
+}
+
+// run returns the offset of v in the file and how many of the limit bytes from
+// there are in order.
+func (h *hosted) run(v Virt, limit uint64) (Phys, uint64) {
+	start, size, _ := h.tables.translate(v)
+	for size < limit {
+		p, more, ok := h.tables.translate(v + Virt(size))
+		if !ok || p != start+Phys(size) {
+			break
+		}
+		size += more
+	}
+	return start, min(size, limit)
+}
+
+func unmapPages(r Range) error {
+	h, err := machine()
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.tables.full(r) {
+		return ErrNotMapped
+	}
+	if !h.tables.cut(r.Base) || !h.tables.cut(r.End()) {
+		return ErrNoMemory
+	}
+	if err := hide(r); err != nil {
+		return fmt.Errorf("mm: munmap: %w", err)
+	}
+	h.tables.unmapRange(r)
+	return nil
+}
+
+func translate(v Virt) (Phys, uint64, bool) {
+	h, err := machine()
+	if err != nil {
+		return 0, 0, false
+	}
+	return h.tables.translate(v)
+}
+
+func allocDMA(size uint64) (Range, error) {
+	h, err := machine()
+	if err != nil {
+		return Range{}, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, ok := h.tables.allocDMA(size)
+	if !ok {
+		return Range{}, ErrNoMemory
+	}
+	return Range{v, size}, nil
+}
+
+func freeDMA(r Range) error {
+	h, err := machine()
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.tables.freeDMA(r) {
+		return ErrRange
+	}
+	return nil
+}
+
+func usage() Usage {
+	h, err := machine()
+	if err != nil {
+		return Usage{}
+	}
+	return h.tables.frames.ledger.read()
+}
+
+// SharedMemory returns the file that holds the machine's memory, for a
+// vhost-user peer, and its size; a device address is an offset in it. The file
+// is the machine's and stays open. If there can be no memory, fd is -1 and
+// AllocDMA says why.
+func SharedMemory() (fd int, size uint64) {
+	h, err := machine()
+	if err != nil {
+		return -1, 0
+	}
+	return h.fd, h.size
+}

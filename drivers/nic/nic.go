@@ -74,11 +74,11 @@ type Packet struct {
 
 // Stats counts since the device was opened.
 type Stats struct {
-	RxFrames, RxBytes           uint64
-	RxErrors                    uint64 // frames dropped: malformed, or too long
-	TxFrames, TxBytes           uint64
-	SendErrors                  uint64 // packets that can never be sent
-	SendFull                    uint64 // times Send could not take a whole batch
-	DeviceErrors                uint64 // nonsense that the device wrote
-	Kicks, Events               uint64 // doorbells rung, events that Wait saw
+	RxFrames, RxBytes uint64
+	RxErrors          uint64 // frames dropped: malformed, or too long
+	TxFrames, TxBytes uint64
+	SendErrors        uint64 // packets that can never be sent
+	SendFull          uint64 // times Send could not take a whole batch
+	DeviceErrors      uint64 // nonsense that the device wrote
+	Kicks, Events     uint64 // doorbells rung, events that Wait saw
 }

@@ -2,7 +2,6 @@ package nictest
 
 import (
 	"sync"
-	"unsafe"
 
 	"nuos/drivers/nic"
 	"nuos/mm"
@@ -122,17 +121,9 @@ func (s *Segment) assemble(p nic.Packet) []byte {
 	}
 	n := copy(s.scratch, p.Head)
 	for _, r := range p.Gather {
-		n += copy(s.scratch[n:], memory(r))
+		n += copy(s.scratch[n:], mm.Bytes(r))
 	}
 	return s.scratch[:n]
-}
-
-// memory is the bytes of r. The conversion of an address that no pointer was
-// made from is sound because r lies outside Go's heap, or is kept alive by the
-// test that passed it, and neither moves.
-func memory(r mm.Range) []byte {
-	base := r.Base
-	return unsafe.Slice(*(**byte)(unsafe.Pointer(&base)), r.Size)
 }
 
 func (d *Device) Completed() (queued, done uint64) {

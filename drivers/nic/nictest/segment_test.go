@@ -42,9 +42,9 @@ func TestLearning(t *testing.T) {
 	mac := func(d *Device) nic.MAC { return d.Info().MAC }
 
 	a.Send([]nic.Packet{frame(nic.Broadcast, mac(a), 1)}) // everybody learns a
-	b.Send([]nic.Packet{frame(mac(a), mac(b), 2)})    // only a
-	a.Send([]nic.Packet{frame(mac(b), mac(a), 3)})    // only b
-	a.Send([]nic.Packet{frame(mac(c), mac(a), 4)})    // c is not known yet
+	b.Send([]nic.Packet{frame(mac(a), mac(b), 2)})        // only a
+	a.Send([]nic.Packet{frame(mac(b), mac(a), 3)})        // only b
+	a.Send([]nic.Packet{frame(mac(c), mac(a), 4)})        // c is not known yet
 
 	for _, want := range []struct {
 		d       *Device

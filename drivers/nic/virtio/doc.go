@@ -1,2 +1,24 @@
-// Package virtio is described in docs/design.md.
+// Package virtio drives virtio-net devices, version 1.x, by polling.
+// Section numbers in its comments are those of "Virtual I/O Device (VIRTIO)
+// Version 1.2", OASIS.
+//
+// A Device is two split virtqueues and a transport, which is how one finds
+// the device, reads its configuration and rings its bell: PCI on metal
+// (OpenPCI), a vhost-user socket when hosted (OpenVhostUser). Everything
+// above the transport is the same on both.
+//
+// Invariants: all memory that the device reaches is one allocation of
+// mm.AllocDMA per queue, laid out when the device is opened, and nothing
+// allocates later. A buffer belongs either to the device or to us; only what
+// the device was given can come back from it.
+//
+// The device is not trusted with our memory safety: whatever it writes into
+// the rings is checked before it is used, counted in Stats and dropped when
+// wrong. Nor can it make one call do more work than its ring is long. It can
+// still corrupt frames and write anywhere its bus lets it.
+//
+// Caveats: one pair of queues. No checksum or segmentation offload, no
+// control queue; the device keeps its default receive mode. Device addresses
+// are physical (VIRTIO_F_ACCESS_PLATFORM is not accepted), so a device behind
+// an enabled IOMMU is refused.
 package virtio

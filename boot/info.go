@@ -47,7 +47,8 @@ func (r Region) End() uint64 { return r.Base + r.Size }
 // what was left out is counted or marked.
 const (
 	MaxRegions     = 128
-	MaxCommandLine = 4096 // bytes, each word with a terminating zero
+	maxEntries     = 8 * MaxRegions // of a memory map that are looked at
+	MaxCommandLine = 4096           // bytes, each word with a terminating zero
 )
 
 // Info is what is known about the machine before anything of it was used. It
@@ -94,7 +95,7 @@ func (in *Info) RAM() uint64 {
 	var sum uint64
 	for i := range in.Regions() {
 		if r := &in.Memory[i]; r.Kind == RAM {
-			sum += r.Size
+			sum += min(r.Size, ^sum) // a senseless map must not wrap to a small sum
 		}
 	}
 	return sum

@@ -42,9 +42,10 @@ func (in *Info) parseMultiboot(mem Memory, addr uint64) Refusal {
 // parseMultibootMap reads length bytes of entries. Each begins with its own
 // size, which does not count the size field itself.
 func (in *Info) parseMultibootMap(mem Memory, at, length uint64) {
-	for end := at + length; at+24 <= end; {
+	end := at + length
+	for n := 0; at+24 <= end; n++ {
 		e := mem(at, 24)
-		if e == nil || u32(e, 0) < 20 {
+		if e == nil || u32(e, 0) < 20 || n == maxEntries {
 			in.MemoryDropped++
 			return
 		}

@@ -39,9 +39,9 @@ func (in *Info) parsePVH(mem Memory, addr uint64) Refusal {
 		return NoMemoryMap
 	}
 	table, entries := u64(b, 40), u32(b, 48)
-	for i := uint64(0); i < uint64(entries) && i < 4*MaxRegions; i++ {
+	for i := range uint64(entries) {
 		e := mem(table+i*pvhRegion, pvhRegion)
-		if e == nil {
+		if e == nil || i == maxEntries {
 			in.MemoryDropped += int(uint64(entries) - i)
 			break
 		}

@@ -28,6 +28,8 @@ var (
 	// ErrBulkSize means that both sides of a bulk transfer named different
 	// sizes.
 	ErrBulkSize = errors.New("rack: the two sides of a bulk transfer differ in size")
+	// ErrCorrupt means that a bulk transfer arrived with the wrong checksum.
+	ErrCorrupt = errors.New("rack: bulk transfer arrived with a wrong checksum")
 	// ErrTransferBusy means that a bulk transfer of that number is going on
 	// with that machine already.
 	ErrTransferBusy = errors.New("rack: transfer number in use")
@@ -79,9 +81,9 @@ func (e *CallError) Unwrap() []error { return []error{e.Executed, e.Cause} }
 // RemoteError is what a handler answered with Request.Fail. Sentinel errors of
 // this package keep their identity on the way.
 type RemoteError struct {
-	Text string
-	Is_  error // a sentinel of this package, or nil
+	Text     string
+	sentinel error // of this package, or nil
 }
 
 func (e *RemoteError) Error() string { return e.Text }
-func (e *RemoteError) Unwrap() error { return e.Is_ }
+func (e *RemoteError) Unwrap() error { return e.sentinel }

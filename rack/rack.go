@@ -50,33 +50,30 @@ type Location struct {
 	Moves   uint64
 }
 
-// MaxMessage is the most bytes of a request or a reply.
-const MaxMessage = 3 << 19
-
 // Rack is this machine's place in the rack. All methods may be called from any
 // goroutine.
 type Rack struct{}
 
 var _ = net.HardwareAddr{}
 
-func Join(c Config) (*Rack, error)                        { panic("rack: being written") }
-func (r *Rack) Self() Member                              { panic("rack: being written") }
-func (r *Rack) Members() []Member                         { panic("rack: being written") }
-func (r *Rack) Directory() (MachineID, bool)              { panic("rack: being written") }
-func (r *Rack) Port() *port.Port                          { panic("rack: being written") }
-func (r *Rack) Handle(s Service, h func(Request))         { panic("rack: being written") }
-func (r *Rack) HandleInline(s Service, h func(Request))   { panic("rack: being written") }
-func (r *Rack) OnJoin(f func(Member))                     { panic("rack: being written") }
-func (r *Rack) OnDeath(f func(MachineID))                 { panic("rack: being written") }
-func (r *Rack) OnReport(f func() map[uint64]Location)     { panic("rack: being written") }
-func (r *Rack) NewTransfer() uint64                       { panic("rack: being written") }
+func Join(c Config) (*Rack, error)                          { panic("rack: being written") }
+func (r *Rack) Self() Member                                { panic("rack: being written") }
+func (r *Rack) Members() []Member                           { panic("rack: being written") }
+func (r *Rack) Directory() (MachineID, bool)                { panic("rack: being written") }
+func (r *Rack) Port() *port.Port                            { panic("rack: being written") }
+func (r *Rack) Handle(s Service, h func(Request))           { panic("rack: being written") }
+func (r *Rack) HandleInline(s Service, h func(Request))     { panic("rack: being written") }
+func (r *Rack) OnJoin(f func(Member))                       { panic("rack: being written") }
+func (r *Rack) OnDeath(f func(MachineID))                   { panic("rack: being written") }
+func (r *Rack) OnReport(f func() map[uint64]Location)       { panic("rack: being written") }
+func (r *Rack) NewTransfer() uint64                         { panic("rack: being written") }
 func (r *Rack) LeaseHeap(capacity uint64) (mm.Range, error) { panic("rack: being written") }
-func (r *Rack) ReturnHeap(h mm.Range)                     { panic("rack: being written") }
-func (r *Rack) Publish(id uint64, at Location)            { panic("rack: being written") }
-func (r *Rack) Forget(id uint64)                          { panic("rack: being written") }
-func (r *Rack) Drain(ctx context.Context) error           { panic("rack: being written") }
-func (r *Rack) Leave(ctx context.Context) error           { panic("rack: being written") }
-func (r *Rack) Close() error                              { panic("rack: being written") }
+func (r *Rack) ReturnHeap(h mm.Range)                       { panic("rack: being written") }
+func (r *Rack) Publish(id uint64, at Location)              { panic("rack: being written") }
+func (r *Rack) Forget(id uint64)                            { panic("rack: being written") }
+func (r *Rack) Drain(ctx context.Context) error             { panic("rack: being written") }
+func (r *Rack) Leave(ctx context.Context) error             { panic("rack: being written") }
+func (r *Rack) Close() error                                { panic("rack: being written") }
 
 // Call sends req to service s of machine to and returns the reply. req is
 // copied; the reply is the caller's.
@@ -119,17 +116,3 @@ func (r *Rack) Bind(ctx context.Context, name string, value []byte) (current []b
 func (r *Rack) Resolve(ctx context.Context, name string) ([]byte, error) {
 	panic("rack: being written")
 }
-
-// Request is a request that a handler answers, once, with Reply or Fail, then
-// or later, from any goroutine.
-type Request struct {
-	From    MachineID
-	Service Service
-	Data    []byte // the handler's to keep
-}
-
-// Reply answers with data, which is copied.
-func (q Request) Reply(data []byte) { panic("rack: being written") }
-
-// Fail answers with an error, which the caller gets as *RemoteError.
-func (q Request) Fail(err error) { panic("rack: being written") }

@@ -1,0 +1,237 @@
+package rack
+
+import (
+	"context"
+	"encoding/binary"
+	"math/bits"
+	"runtime"
+	"time"
+
+	"nuos/mm"
+)
+
+// bulkIn is a transfer that this machine receives.
+type bulkIn struct {
+	outcome
+	extent
+	size   int      // of a piece
+	count  uint32   // of pieces
+	have   []uint64 // a bit for each piece
+	got    uint32   // bits set
+	low    uint32   // every piece below is there
+	high   uint32   // pieces below are granted
+	serial uint32   // of the last grant
+	grant  uint32   // pieces that may be on the wire
+
+	heard    time.Duration // a piece came last
+	repaired time.Duration // pieces were asked for again last
+	silence  time.Duration // after which they are
+	into     []mm.Range    // scratch
+}
+
+// Bounds of the time after which a silent sender is asked again.
+const (
+	minBulkSilence = 2 * time.Millisecond
+	maxBulkSilence = 100 * time.Millisecond
+)
+
+// receiveBulk fills dst and returns when everything is there.
+func (s *session) receiveBulk(ctx context.Context, transfer uint64, dst []mm.Range) error {
+	b := &bulkIn{extent: newExtent(dst), grant: firstGrant}
+	b.over = make(chan struct{})
+	if b.extent.size > maxBulk {
+		return ErrTooLarge
+	}
+	s.mu.Lock()
+	if err := s.mayBulk(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	if s.in[transfer] != nil {
+		s.mu.Unlock()
+		return ErrTransferBusy
+	}
+	s.in[transfer] = b
+	s.counts.BulkIn++
+	s.e.incoming.Add(1)
+	defer s.e.incoming.Add(-1)
+	s.beginBulk(transfer, b)
+	s.mu.Unlock()
+
+	idle := 0
+	for idle < spinPolls && !b.isOver() && ctx.Err() == nil {
+		idle++
+		if s.e.port.Poll() > 0 {
+			idle = 0
+		} else if idle%8 == 7 {
+			runtime.Gosched()
+		}
+	}
+	timer := time.NewTimer(minBulkSilence)
+	defer timer.Stop()
+	for !b.isOver() {
+		select {
+		case <-b.over:
+		case <-timer.C:
+			s.mu.Lock()
+			wait := s.checkSilence(transfer, b)
+			s.mu.Unlock()
+			timer.Reset(wait)
+		case <-ctx.Done():
+			s.mu.Lock()
+			if s.in[transfer] == b {
+				delete(s.in, transfer)
+				s.postBulk(kindBulkAbort, transfer, abortByReceiver, nil)
+				b.finish(ctx.Err())
+			}
+			s.mu.Unlock()
+		}
+	}
+	return b.err
+}
+
+// beginBulk sends the first grant, once the session is open and its MTU is
+// known. Called with mu held.
+func (s *session) beginBulk(transfer uint64, b *bulkIn) {
+	if s.state != sessionOpen || b.size != 0 {
+		return
+	}
+	b.size = s.pieceSize()
+	b.count = b.pieces(b.size)
+	b.have = make([]uint64, (b.count+63)/64)
+	now := s.e.now()
+	b.heard = now
+	if b.count == 0 {
+		s.completeBulk(transfer, b)
+		return
+	}
+	s.sendGrant(now, transfer, b, 0)
+}
+
+// piece takes a piece into its place. Called with mu held.
+func (s *session) piece(now time.Duration, f []byte) {
+	if len(f) < pieceAt {
+		s.e.drop(dropShort)
+		return
+	}
+	le := binary.LittleEndian
+	transfer, index, length := le.Uint64(f[payloadAt:]), le.Uint32(f[payloadAt+8:]), int(le.Uint32(f[payloadAt+12:]))
+	b := s.in[transfer]
+	if b == nil || b.size == 0 || index >= b.high {
+		s.e.drop(dropBulk)
+		return
+	}
+	if length != len(f)-pieceAt || length != b.length(index, b.size) {
+		s.e.drop(dropShort)
+		return
+	}
+	b.heard = now
+	if b.has(index) {
+		s.e.drop(dropRepeat)
+		s.counts.Duplicates++
+		return
+	}
+	from := f[pieceAt:]
+	b.into = b.slice(b.into[:0], uint64(index)*uint64(b.size), length)
+	for _, r := range b.into {
+		from = from[copy(memory(r), from):]
+	}
+	b.have[index/64] |= 1 << (index % 64)
+	b.got++
+	s.counts.BulkBytesIn += uint64(length)
+	for b.low < b.count && b.has(b.low) {
+		b.low++
+	}
+	switch {
+	case b.got == b.count:
+		s.completeBulk(transfer, b)
+	case index > b.low+reorderBulk && now-b.repaired > s.roundTrip()+s.roundTrip()/2:
+		s.repairBulk(now, transfer, b, index-reorderBulk)
+	case b.high < b.count && b.high-b.got <= b.most(s)/2:
+		b.grant = min(b.grant+b.grant/4+1, maxGrant)
+		s.sendGrant(now, transfer, b, 0)
+	}
+}
+
+func (b *bulkIn) has(i uint32) bool { return b.have[i/64]>>(i%64)&1 != 0 }
+
+// most is how many pieces may be on the wire now: what has proved good, within
+// this transfer's share of what the card can hold.
+func (b *bulkIn) most(s *session) uint32 {
+	share := uint32(maxGrant / max(s.e.incoming.Load(), 1))
+	return max(min(b.grant, share, uint32(grantBytes/b.size)), minGrant)
+}
+
+// repairBulk asks again for the missing pieces below a given one.
+func (s *session) repairBulk(now time.Duration, transfer uint64, b *bulkIn, below uint32) {
+	b.repaired = now
+	b.grant = max(b.grant/2, minGrant)
+	s.sendGrant(now, transfer, b, below)
+}
+
+// sendGrant grants what may be on the wire, and names the missing pieces below
+// a given one. Called with mu held.
+func (s *session) sendGrant(now time.Duration, transfer uint64, b *bulkIn, below uint32) {
+	b.high = max(b.high, min(b.count, b.got+b.most(s)))
+	b.serial++
+	g := make([]byte, grantLen, grantLen+64)
+	le := binary.LittleEndian
+	listed := 0
+	room := min(maxMissing, (s.mtu+etherLen-payloadAt-grantLen)/4)
+	for w := b.low / 64; w < uint32(len(b.have)) && w*64 < below && listed < room; w++ {
+		for missing := ^b.have[w]; missing != 0 && listed < room; missing &= missing - 1 {
+			i := w*64 + uint32(bits.TrailingZeros64(missing))
+			if i >= below {
+				break
+			}
+			if i >= b.low {
+				g = le.AppendUint32(g, i)
+				listed++
+			}
+		}
+	}
+	le.PutUint64(g[0:], transfer)
+	le.PutUint64(g[8:], b.extent.size)
+	le.PutUint32(g[16:], b.serial)
+	le.PutUint32(g[20:], b.high)
+	le.PutUint16(g[24:], uint16(listed))
+	le.PutUint16(g[26:], uint16(b.size))
+	s.sendPlain(now, kindGrant, g)
+}
+
+// completeBulk ends a transfer whose pieces are all there. Called with mu held.
+func (s *session) completeBulk(transfer uint64, b *bulkIn) {
+	delete(s.in, transfer)
+	var sum []byte
+	if s.e.verifyBulk {
+		sum = binary.LittleEndian.AppendUint32(nil, b.crc())
+	}
+	s.postBulk(kindBulkDone, transfer, statusOK, sum)
+	b.finish(nil)
+}
+
+// checkSilence asks again when the sender has been silent for too long, and
+// returns when to look next. Called with mu held.
+func (s *session) checkSilence(transfer uint64, b *bulkIn) time.Duration {
+	if s.in[transfer] != b {
+		return maxBulkSilence
+	}
+	if b.size == 0 {
+		s.beginBulk(transfer, b)
+		return minBulkSilence
+	}
+	now := s.e.now()
+	least := min(max(minBulkSilence, 3*s.roundTrip()), maxBulkSilence)
+	b.silence = max(b.silence, least)
+	quiet := now - max(b.heard, b.repaired)
+	if quiet < b.silence {
+		return b.silence - quiet
+	}
+	if b.heard > b.repaired {
+		b.silence = least
+	} else { // it was asked before, in vain
+		b.silence = min(b.silence*2, maxBulkSilence)
+	}
+	s.repairBulk(now, transfer, b, b.high)
+	return b.silence
+}

@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// newArena returns an allocator over size bytes of ordinary process memory
-// that stand for physical memory from address 0, filled with rubbish.
-func newArena(t testing.TB, size uint64) (*frames, Virt) {
+// newArena gives an allocator size bytes of ordinary process memory, filled
+// with rubbish, that stand for physical memory from address 0. None is added.
+func newArena(t testing.TB, f *frames, size uint64) {
 	t.Helper()
 	b, err := syscall.Mmap(-1, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_NORESERVE)
@@ -19,16 +19,15 @@ func newArena(t testing.TB, size uint64) (*frames, Virt) {
 	for i := uint64(0); i < size; i += PageSize {
 		b[i] = 0xa5
 	}
-	base := Virt(uintptr(unsafe.Pointer(&b[0])))
-	return &frames{direct: base, startsDirty: true}, base
+	f.direct = Virt(uintptr(unsafe.Pointer(&b[0])))
+	f.startsDirty = true
 }
 
-// fullArena is newArena with all of its memory but frame 0 added.
-func fullArena(t testing.TB, size uint64) *frames {
+// fillArena is newArena with all of its memory but frame 0 added.
+func fillArena(t testing.TB, f *frames, size uint64) {
 	t.Helper()
-	f, _ := newArena(t, size)
+	newArena(t, f, size)
 	if unused := f.add([]PhysRange{{0, size}}, nil); unused != 0 {
 		t.Fatalf("add left %d bytes unused", unused)
 	}
-	return f
 }

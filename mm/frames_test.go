@@ -55,7 +55,8 @@ func checkFrames(t *testing.T, f *frames) {
 // of what must be in use; each frame carries a mark that nobody may overwrite.
 func TestFramesAgainstModel(t *testing.T) {
 	rnd := seeded(t)
-	f := fullArena(t, 32<<20)
+	f := &frames{}
+	fillArena(t, f, 32<<20)
 	before := f.ledger.read()
 	type run struct {
 		order int
@@ -149,7 +150,8 @@ func TestFramesMisuse(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f := fullArena(t, 1<<20)
+			f := &frames{}
+			fillArena(t, f, 1<<20)
 			defer func() {
 				if recover() == nil {
 					t.Error("not noticed")
@@ -178,7 +180,8 @@ func TestMemoryMaps(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f, _ := newArena(t, size)
+			f := &frames{}
+			newArena(t, f, size)
 			f.add(test.usable, test.reserved)
 			want := map[uint32]bool{}
 			for n := uint32(1); n < size/PageSize; n++ {

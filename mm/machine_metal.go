@@ -31,6 +31,17 @@ func Start(m Memory) (problem string) {
 	return machine.start(m, setRoot)
 }
 
+// AllocKernel returns 2^order zeroed frames, as the direct map shows them, for
+// stacks and tables of the kernel. Like the methods of Space it is for kernel
+// context only.
+func AllocKernel(order int) (Virt, bool) {
+	p, ok := machine.tables.frames.alloc(order, Kernel)
+	return Direct(p), ok
+}
+
+// FreeKernel gives back what AllocKernel returned.
+func FreeKernel(v Virt) { machine.tables.frames.release(Phys(v-DirectArea.Base), Kernel) }
+
 // mapStep bounds the work of one system call, during which the processor takes
 // no interrupts, to the zeroing of so many bytes.
 const mapStep = 2 << 20

@@ -64,7 +64,7 @@ func (s *Space) Mmap(addr Virt, length uint64, p Prot, flags uint64) (Virt, sysc
 	case flags&mapDMA != 0:
 		return s.mapDMA(size)
 	case flags&mapDevice != 0:
-		return s.mapDevice(PhysRange{Phys(addr), length})
+		return s.MapDevice(Phys(addr), length)
 	case flags&mapAnonymous == 0:
 		return 0, eNoDev
 	case HeapArea.covers(r):

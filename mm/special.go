@@ -53,9 +53,11 @@ func (s *Space) unmapDMA(r Range) syscall.Errno {
 	return ok
 }
 
-// mapDevice maps registers, uncached. Addresses are never reused; the area has
-// room for every BAR of a machine many times over.
-func (s *Space) mapDevice(regs PhysRange) (Virt, syscall.Errno) {
+// MapDevice makes device registers visible, uncached, for ever: addresses are
+// never reused, because the area has room for every BAR of a machine many
+// times over. Errors: EINVAL, ENOMEM.
+func (s *Space) MapDevice(p Phys, size uint64) (Virt, syscall.Errno) {
+	regs := PhysRange{p, size}
 	offset := uint64(regs.Base) % PageSize
 	r := Range{0, roundUp(regs.Size+offset, PageSize)}
 	if regs.Size == 0 || r.Size < regs.Size || uint64(regs.End()) > uint64(entryAddress) {

@@ -7,10 +7,8 @@ import (
 
 func newTables(t testing.TB, size uint64) *tables {
 	t.Helper()
-	tab := &tables{frames: frames{startsDirty: true}}
-	_, base := newArena(t, size)
-	tab.frames.direct = base
-	tab.frames.add([]PhysRange{{0, size}}, nil)
+	tab := &tables{}
+	fillArena(t, &tab.frames, size)
 	if !tab.init() {
 		t.Fatal("no frame for the root")
 	}

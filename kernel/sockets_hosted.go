@@ -95,7 +95,10 @@ func CopyOut(addr uintptr, src []byte) bool {
 }
 
 // hostPointer turns a system call argument back into the pointer it was. The
-// caller of Invoke keeps the memory alive, as for a real system call.
+// caller of Invoke keeps the memory alive, as for a real system call. Inlined,
+// go1.26.8 fails to compile a copy of fixed size from an address made this way.
+//
+//go:noinline
 func hostPointer(addr uintptr) unsafe.Pointer {
 	return *(*unsafe.Pointer)(unsafe.Pointer(&addr))
 }

@@ -1,0 +1,218 @@
+package net
+
+import (
+	"syscall"
+
+	"nuos/kernel"
+)
+
+// calls is what SetSockets gets.
+var calls = kernel.Sockets{Call: call}
+
+// call executes one system call on a socket. Handler context, as is all that it
+// calls except ring and readiness, which both contexts use.
+func call(c *kernel.Call) int {
+	if c.Nr == syscall.SYS_SOCKET {
+		return open(c.Args[0], c.Args[1], c.Args[2])
+	}
+	if uint(c.Sock) >= maxSockets {
+		return fail(syscall.ENOTSOCK)
+	}
+	i := c.Sock
+	s := &sockets[i]
+	if st := s.state.Load(); st == stateFree || st == stateClosing {
+		return fail(syscall.EBADF)
+	}
+	switch a := &c.Args; c.Nr {
+	case syscall.SYS_READ:
+		return s.receive(i, &transfer{data: onePiece(a[1], a[2]), total: a[2]})
+	case syscall.SYS_WRITE:
+		return s.send(i, &transfer{data: onePiece(a[1], a[2]), total: a[2]})
+	case syscall.SYS_READV:
+		return s.vector(i, a[1], a[2], false)
+	case syscall.SYS_WRITEV:
+		return s.vector(i, a[1], a[2], true)
+	case syscall.SYS_RECVFROM:
+		return s.receive(i, &transfer{data: onePiece(a[1], a[2]), total: a[2], flags: a[3], name: a[4], nameSizeAt: a[5]})
+	case syscall.SYS_SENDTO:
+		return s.send(i, &transfer{data: onePiece(a[1], a[2]), total: a[2], flags: a[3], name: a[4], nameSize: a[5]})
+	case syscall.SYS_RECVMSG:
+		return s.receiveMessage(i, a[1], a[2])
+	case syscall.SYS_SENDMSG:
+		return s.sendMessage(i, a[1], a[2])
+	case syscall.SYS_ACCEPT4:
+		return s.accept(i, a[1], a[2])
+	case syscall.SYS_BIND:
+		return s.bind(i, a[1], a[2], c.Token)
+	case syscall.SYS_LISTEN:
+		return s.listen(i, a[1], c.Token)
+	case syscall.SYS_CONNECT:
+		return s.connect(i, a[1], a[2], c.Token)
+	case syscall.SYS_SHUTDOWN:
+		return s.shutdown(i, a[1])
+	case syscall.SYS_GETSOCKNAME:
+		return fail(putSockaddr(address(s.local.Load()), a[1], a[2]))
+	case syscall.SYS_GETPEERNAME:
+		peer := address(s.peer.Load())
+		if peer == 0 || s.state.Load() != stateReady {
+			return fail(syscall.ENOTCONN)
+		}
+		return fail(putSockaddr(peer, a[1], a[2]))
+	case syscall.SYS_GETSOCKOPT:
+		return s.getOption(a[1], a[2], a[3], a[4])
+	case syscall.SYS_SETSOCKOPT:
+		return s.setOption(i, a[1], a[2], a[3], a[4])
+	case syscall.SYS_IOCTL:
+		return s.ioctl(a[1], a[2])
+	case syscall.SYS_CLOSE:
+		s.state.Store(stateClosing)
+		attend(i)
+		return 0
+	}
+	return fail(syscall.ENOSYS)
+}
+
+// fail is the result of a call that ends with e; 0 is success.
+func fail(e syscall.Errno) int { return -int(e) }
+
+const ipprotoMPTCP = 262
+
+func open(domain, typ, protocol uintptr) int {
+	if domain != syscall.AF_INET {
+		return fail(syscall.EAFNOSUPPORT)
+	}
+	stream := false
+	switch typ &^ (syscall.SOCK_NONBLOCK | syscall.SOCK_CLOEXEC) {
+	case syscall.SOCK_STREAM:
+		stream = true
+		if protocol != 0 && protocol != syscall.IPPROTO_TCP {
+			return fail(syscall.EPROTONOSUPPORT) // MPTCP too, which Go tries first
+		}
+	case syscall.SOCK_DGRAM:
+		if protocol != 0 && protocol != syscall.IPPROTO_UDP {
+			return fail(syscall.EPROTONOSUPPORT)
+		}
+	default:
+		return fail(syscall.ESOCKTNOSUPPORT)
+	}
+	i, ok := allocate(stream)
+	if !ok {
+		return fail(syscall.ENFILE)
+	}
+	sockets[i].state.Store(stateOpen)
+	return i
+}
+
+// Calls that wait for the pump, by req.op.
+const (
+	opNone = iota
+	opBind
+	opListen
+	opConnect
+)
+
+// ask leaves a request with the pump.
+func (s *socket) ask(i int, op uint32, arg uint64, t kernel.Token) int {
+	if s.req.op.Load() != opNone {
+		return fail(syscall.EALREADY)
+	}
+	s.req.arg, s.req.token = arg, t
+	s.req.op.Store(op)
+	attend(i)
+	return kernel.Wait
+}
+
+func (s *socket) bind(i int, addr, size uintptr, t kernel.Token) int {
+	a, e := sockaddrAt(addr, size)
+	if e != 0 {
+		return fail(e)
+	}
+	if s.state.Load() != stateOpen && s.stream {
+		return fail(syscall.EINVAL)
+	}
+	return s.ask(i, opBind, uint64(a), t)
+}
+
+func (s *socket) listen(i int, backlog uintptr, t kernel.Token) int {
+	if !s.stream {
+		return fail(syscall.EOPNOTSUPP)
+	}
+	if st := s.state.Load(); st != stateOpen && st != stateListening {
+		return fail(syscall.EINVAL)
+	}
+	return s.ask(i, opListen, uint64(min(uint32(backlog), maxBacklog)), t)
+}
+
+func (s *socket) connect(i int, addr, size uintptr, t kernel.Token) int {
+	a, e := sockaddrAt(addr, size)
+	if e != 0 {
+		return fail(e)
+	}
+	if !s.stream {
+		return s.ask(i, opConnect, uint64(a), t)
+	}
+	switch s.state.Load() {
+	case stateOpen:
+	case stateConnecting:
+		return fail(syscall.EALREADY)
+	case stateFailed:
+		return s.takeError(syscall.ECONNABORTED)
+	default:
+		return fail(syscall.EISCONN)
+	}
+	if s.req.op.Load() != opNone {
+		return fail(syscall.EALREADY)
+	}
+	s.req.arg = uint64(a)
+	s.state.Store(stateConnecting)
+	attend(i)
+	return fail(syscall.EINPROGRESS)
+}
+
+// takeError fetches SO_ERROR for a call to return, or without one other.
+func (s *socket) takeError(other syscall.Errno) int {
+	if e := s.err.Swap(0); e != 0 {
+		return -int(e)
+	}
+	return fail(other)
+}
+
+func (s *socket) shutdown(i int, how uintptr) int {
+	if how > syscall.SHUT_RDWR {
+		return fail(syscall.EINVAL)
+	}
+	if st := s.state.Load(); st != stateReady && !(st == stateListening && how != syscall.SHUT_WR) || s.peer.Load() == 0 && st != stateListening {
+		return fail(syscall.ENOTCONN)
+	}
+	if how != syscall.SHUT_WR {
+		s.inShut.Store(true)
+		kernel.SetReady(i, epollIn|epollRdHup)
+	}
+	if how != syscall.SHUT_RD {
+		s.outShut.Store(true)
+		kernel.SetReady(i, epollOut)
+	}
+	attend(i)
+	return 0
+}
+
+func (s *socket) ioctl(request, arg uintptr) int {
+	const fionread, tiocoutq = 0x541b, 0x5411
+	var n uint32
+	switch {
+	case s.state.Load() != stateReady:
+		return fail(syscall.EINVAL)
+	case request == fionread && s.stream:
+		n = s.rx.used()
+	case request == fionread:
+		n = s.nextDatagram()
+	case request == tiocoutq:
+		n = s.tx.used()
+	default:
+		return fail(syscall.ENOTTY)
+	}
+	if !putWord(arg, n) {
+		return fail(syscall.EFAULT)
+	}
+	return 0
+}

@@ -1,0 +1,100 @@
+package net
+
+import (
+	"fmt"
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+)
+
+// internet is the machine's stack.
+var internet *stack.Stack
+
+// Interfaces of the stack.
+const (
+	loopbackNIC tcpip.NICID = 1
+	portNIC     tcpip.NICID = 2
+)
+
+// newStack returns a stack with the given congestion control that knows the
+// loopback network only.
+func newStack() (*stack.Stack, error) {
+	s := stack.New(stack.Options{
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol},
+		HandleLocal:        true,
+	})
+	if err := tune(s); err != nil {
+		return nil, err
+	}
+	if err := s.CreateNIC(loopbackNIC, loopback.New()); err != nil {
+		return nil, fmt.Errorf("loopback: %s", err)
+	}
+	if err := addAddress(s, loopbackNIC, netip.MustParsePrefix("127.0.0.1/8"), stack.AddressProperties{}); err != nil {
+		return nil, err
+	}
+	s.SetRouteTable(routes(netip.Prefix{}, netip.Addr{}))
+	return s, nil
+}
+
+// tune sets what differs from gVisor's defaults.
+func tune(s *stack.Stack) error {
+	sack := tcpip.TCPSACKEnabled(true)
+	snd := tcpip.TCPSendBufferSizeRangeOption{Min: 4 << 10, Default: defaultBuffer, Max: maxBuffer}
+	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4 << 10, Default: defaultBuffer, Max: maxBuffer}
+	// A rack's connections are many and short; its round trips are far below
+	// the minute that TIME_WAIT lasts on the open Internet.
+	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &snd, &rcv, &wait} {
+		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			return fmt.Errorf("setting %T: %s", o, err)
+		}
+	}
+	return nil
+}
+
+func addAddress(s *stack.Stack, nic tcpip.NICID, p netip.Prefix, props stack.AddressProperties) error {
+	err := s.AddProtocolAddress(nic, tcpip.ProtocolAddress{
+		Protocol: ipv4.ProtocolNumber,
+		AddressWithPrefix: tcpip.AddressWithPrefix{
+			Address:   tcpip.AddrFrom4(p.Addr().As4()),
+			PrefixLen: p.Bits(),
+		},
+	}, props)
+	if err != nil {
+		return fmt.Errorf("address %s: %s", p, err)
+	}
+	return nil
+}
+
+// routes is the routing table of a machine with address p, if it has one yet,
+// and a gateway, if there is one.
+func routes(p netip.Prefix, gateway netip.Addr) []tcpip.Route {
+	table := []tcpip.Route{{Destination: subnet(netip.MustParsePrefix("127.0.0.0/8")), NIC: loopbackNIC}}
+	if p.IsValid() {
+		table = append(table, tcpip.Route{Destination: subnet(p.Masked()), NIC: portNIC})
+	}
+	if gateway.IsValid() {
+		table = append(table, tcpip.Route{
+			Destination: header.IPv4EmptySubnet,
+			Gateway:     tcpip.AddrFrom4(gateway.As4()),
+			NIC:         portNIC,
+		})
+	}
+	return table
+}
+
+func subnet(p netip.Prefix) tcpip.Subnet {
+	return tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4(p.Addr().As4()), PrefixLen: p.Bits()}.Subnet()
+}
+
+func removeAddress(a netip.Addr) {
+	internet.RemoveAddress(portNIC, tcpip.AddrFrom4(a.As4()))
+}

@@ -102,11 +102,11 @@ func inspect(ctx context.Context, opt Options) (*program, error) {
 	if err := dec.Decode(&p); err != nil {
 		return nil, fmt.Errorf("image: %s matches no package", opt.Package)
 	}
-	if p.Name != "main" {
-		return nil, fmt.Errorf("%s is package %s: %w", p.ImportPath, p.Name, ErrNotMain)
-	}
 	if err := dec.Decode(new(program)); err != io.EOF {
 		return nil, fmt.Errorf("image: %s matches several packages; name one", opt.Package)
+	}
+	if p.Name != "main" {
+		return nil, fmt.Errorf("%s is package %s: %w", p.ImportPath, p.Name, ErrNotMain)
 	}
 	return &p, nil
 }

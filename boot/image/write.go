@@ -85,13 +85,12 @@ func readLinked(path string) (*linkedFile, error) {
 			return nil, err
 		}
 	}
-	if f.start < headerSize || f.start%pageSize != 0 || f.end > boot.ImageLimit {
-		return nil, fmt.Errorf("the program occupies %#x to %#x; page-aligned addresses from %#x to %#x are possible",
-			f.start, f.end, headerSize, uint64(boot.ImageLimit))
+	if f.start < headerSize || f.start%pageSize != 0 {
+		return nil, fmt.Errorf("the program begins at %#x, want a page boundary from %#x on", f.start, headerSize)
 	}
 	symbols, err := e.Symbols()
-	if err != nil {
-		return nil, fmt.Errorf("reading symbols: %w", err)
+	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+		return nil, err
 	}
 	entry := uint64(0)
 	for _, s := range symbols {
@@ -103,27 +102,29 @@ func readLinked(path string) (*linkedFile, error) {
 		}
 	}
 	if f.stamp == 0 || entry == 0 || entry != f.entry {
-		return nil, errors.New("the program was linked without the entry code of nuos/boot")
+		return nil, errors.New("the program was linked without symbols or without the entry code of nuos/boot")
 	}
 	return f, nil
 }
 
-// load appends a segment. Segments come in the order of their addresses.
+// load appends a segment. Segments come in the order of their addresses, and
+// only the last one may end in zeroed data, because a Multiboot loader takes
+// all of them as one piece.
 func (f *linkedFile) load(p *elf.Prog) error {
+	if p.Memsz < p.Filesz || p.Memsz > boot.ImageLimit || p.Vaddr > boot.ImageLimit-p.Memsz {
+		return fmt.Errorf("segment of %d bytes at %#x; an image must end below %#x", p.Memsz, p.Vaddr, uint64(boot.ImageLimit))
+	}
 	if len(f.segments) == 0 {
 		f.start, f.end = p.Vaddr, p.Vaddr
 	}
-	if p.Vaddr < f.end || f.end-f.start-uint64(len(f.data)) > pageSize {
-		return fmt.Errorf("segment at %#x overlaps or follows zeroed data", p.Vaddr)
+	if p.Vaddr < f.end || f.end != f.start+uint64(len(f.data)) {
+		return fmt.Errorf("segment at %#x overlaps another or follows zeroed data", p.Vaddr)
 	}
-	if p.Vaddr-f.end > 1<<20 || p.Memsz < p.Filesz {
-		return fmt.Errorf("segment at %#x is out of place", p.Vaddr)
-	}
+	f.data = append(f.data, make([]byte, p.Vaddr-f.end)...)
 	b := make([]byte, p.Filesz)
 	if _, err := p.ReadAt(b, 0); err != nil {
 		return err
 	}
-	f.data = append(f.data, make([]byte, p.Vaddr-f.start-uint64(len(f.data)))...)
 	f.data = append(f.data, b...)
 	f.end = p.Vaddr + p.Memsz
 	f.segments = append(f.segments, p.ProgHeader)

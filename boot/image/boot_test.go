@@ -1,0 +1,140 @@
+package image
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"nuos/boot"
+)
+
+// start boots an image on QEMU, without acceleration so that it works
+// everywhere, and returns the console and the exit code of the machine. The
+// time limit is for machines that hang; one that boots takes a second.
+func start(t *testing.T, file string, args ...string) (console string, code uint8) {
+	t.Helper()
+	qemu, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		t.Fatal("qemu-system-x86_64 is not installed; Debian has it in the package qemu-system-x86")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, qemu, append([]string{
+		"-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", file}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		t.Fatalf("the machine hangs; its console:\n%s", out)
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		t.Fatalf("QEMU ended with %v, want the status of a machine; console:\n%s", err, out)
+	}
+	code, ok := boot.FromQEMU(exit.ExitCode())
+	if !ok {
+		t.Fatalf("QEMU ended with %v, want the status of a machine; console:\n%s", err, out)
+	}
+	return string(out), code
+}
+
+// wantHello checks that images/hello ran to its end and how it was booted.
+func wantHello(t *testing.T, method boot.Method, console string, code uint8) {
+	t.Helper()
+	if code != 0 || !strings.Contains(console, "hello from go") || !strings.Contains(console, method.String()) {
+		t.Errorf("exit code %d, want 0, %q and %q on the console:\n%s", code, "hello from go", method, console)
+	}
+}
+
+// TestMachines boots on every kind of machine, with the best and the default
+// processor model, with little and with much memory.
+func TestMachines(t *testing.T) {
+	for name, args := range map[string]string{
+		"q35":             "-M q35 -m 256 -cpu max",
+		"q35 default CPU": "-M q35 -m 256",
+		"pc":              "-M pc -m 64 -cpu max",
+		"microvm":         "-M microvm -m 256 -cpu max",
+		"microvm no ACPI": "-M microvm,acpi=off -m 256",
+		"above 4 GiB":     "-M q35 -m 7G -cpu max",
+	} {
+		t.Run(name, func(t *testing.T) {
+			console, code := start(t, hello.Path, strings.Fields(args)...)
+			wantHello(t, boot.PVH, console, code)
+		})
+	}
+}
+
+// variant writes a changed copy of the image.
+func variant(t *testing.T, change func(b []byte)) string {
+	t.Helper()
+	b := readImage(t)
+	change(b)
+	path := filepath.Join(t.TempDir(), "variant.elf")
+	if err := os.WriteFile(path, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestLoadedElsewhere changes the physical addresses in the ELF headers: the
+// image runs wherever it was put, also where it overlaps its linked address.
+func TestLoadedElsewhere(t *testing.T) {
+	const linked = 0x400000
+	for _, at := range []uint64{0x100000, 0x401000, 0x523000, 0x2745000, 0xA000000} {
+		shift := at - linked
+		file := variant(t, func(b []byte) {
+			add := func(at uint64) {
+				binary.LittleEndian.PutUint64(b[at:], binary.LittleEndian.Uint64(b[at:])+shift)
+			}
+			for i := range uint64(binary.LittleEndian.Uint16(b[56:])) { // e_phnum
+				phdr := 64 + 56*i
+				switch binary.LittleEndian.Uint32(b[phdr:]) {
+				case 1: // PT_LOAD
+					add(phdr + 24) // p_paddr
+				case 4: // PT_NOTE
+					add(binary.LittleEndian.Uint64(b[phdr+8:]) + 16) // the entry
+				}
+			}
+		})
+		console, code := start(t, file, "-M", "q35", "-m", "256", "-cpu", "max")
+		wantHello(t, boot.PVH, console, code)
+	}
+}
+
+// TestMultiboot moves the Multiboot header to where QEMU finds it; QEMU then
+// prefers it to PVH.
+func TestMultiboot(t *testing.T) {
+	file := variant(t, func(b []byte) {
+		const to = 0x1000
+		h := b[to:]
+		copy(h, b[multibootOffset:multibootOffset+32])
+		for _, field := range []int{12, 16} { // header_addr, load_addr
+			addr := binary.LittleEndian.Uint32(h[field:])
+			binary.LittleEndian.PutUint32(h[field:], addr-(multibootOffset-to))
+		}
+	})
+	for _, machine := range []string{"q35", "pc"} {
+		console, code := start(t, file, "-M", machine, "-m", "256", "-cpu", "max")
+		wantHello(t, boot.Multiboot, console, code)
+	}
+}
+
+// TestRefusals boots machines on which the image must not run.
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct{ name, args, says string }{
+		{"little memory", "-M q35 -m 16 -cpu max", string(boot.NotEnoughMemory)},
+		{"32-bit processor", "-M pc -m 128 -cpu qemu32", "this processor has no 64-bit mode"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			console, code := start(t, hello.Path, strings.Fields(c.args)...)
+			if code != boot.ExitRefused || !strings.Contains(console, c.says) {
+				t.Errorf("exit code %d, want %d and %q on the console:\n%s", code, boot.ExitRefused, c.says, console)
+			}
+		})
+	}
+}

@@ -60,44 +60,46 @@ const (
 )
 
 // open initialises a device (3.1.1) and lets it run.
-func open(t transport, o options) (d *Device, err error) {
-	d = &Device{transport: t}
-	defer func() {
-		if err != nil {
-			d.abandon()
-			err = fmt.Errorf("%s: %w", t.name(), err)
-		}
-	}()
-	if d.features, err = negotiate(t, o); err != nil {
-		return nil, err
+func open(t transport, o options) (*Device, error) {
+	d := &Device{transport: t}
+	if err := d.initialise(o); err != nil {
+		d.abandon()
+		return nil, fmt.Errorf("%s: %w", t.name(), err)
 	}
-	c, err := t.config()
+	return d, nil
+}
+
+func (d *Device) initialise(o options) (err error) {
+	if d.features, err = negotiate(d.transport, o); err != nil {
+		return err
+	}
+	c, err := d.transport.config()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	d.info = nic.Info{Name: t.name(), MAC: c.mac, MTU: usualMTU}
+	d.info = nic.Info{Name: d.transport.name(), MAC: c.mac, MTU: usualMTU}
 	if d.has(featMTU) && c.mtu >= minMTU {
 		d.info.MTU = min(c.mtu, maxMTU)
 	}
 	if !d.has(featMAC) {
 		d.info.MAC = randomMAC()
 	}
-	if err = d.openReceiver(o); err != nil {
-		return nil, err
+	if err := d.openReceiver(o); err != nil {
+		return err
 	}
-	if err = d.openSender(o); err != nil {
-		return nil, err
+	if err := d.openSender(o); err != nil {
+		return err
 	}
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
+		return fmt.Errorf("eventfd: %w", err)
 	}
 	d.event = os.NewFile(uintptr(fd), "virtio event")
-	if err = t.start(fd); err != nil {
-		return nil, err
+	if err := d.transport.start(fd); err != nil {
+		return err
 	}
 	d.rx.publish()
-	return d, nil
+	return nil
 }
 
 func (d *Device) has(feature uint64) bool { return d.features&feature != 0 }
@@ -159,14 +161,14 @@ func (d *Device) openReceiver(o options) error {
 	for i := range uint16(joinedBuffers) {
 		r.joinedFree = append(r.joinedFree, i)
 	}
-	r.posted = make([]bool, size)
+	r.posted, r.idle = make([]bool, size), make([]bool, size)
 	for i := range int(size) {
 		r.q.desc[i] = descriptor{
 			addr:  uint64(buffers.phys) + uint64(i*r.bufferSize),
 			len:   uint32(r.bufferSize),
 			flags: descWrite,
 		}
-		r.post(i)
+		r.put(i)
 	}
 	return d.transport.attach(receiveQueue, r.q)
 }

@@ -21,17 +21,21 @@ const ethernetHeader = 14
 //
 // A frame longer than a buffer comes in several of them. A device uses buffers
 // in the order in which they were offered and fills each but the last, and we
-// offer them in the order of their addresses: so those of one frame are
-// neighbours in memory, and the frame is contiguous as it lies there. Only
-// where that order breaks (the end of the array, a device that does otherwise)
-// are the pieces copied together.
+// offer them round and round in the order of their addresses, whatever order
+// they come back in: so those of one frame are neighbours in memory, and the
+// frame is contiguous as it lies there. Only where that order breaks (the end
+// of the array, a device that does otherwise) are the pieces copied together.
+//
+// A buffer is posted, lent or idle.
 type receiver struct {
 	q         *queue
 	transport transport
 
 	memory     []byte // the buffers
 	bufferSize int
-	posted     []bool // the device has it
+	posted     []bool // with the device
+	idle       []bool // neither there nor lent: may be posted
+	turn       int    // the buffer to be posted next
 	merge      bool   // MRG_RXBUF
 	maxFrame   int    // bytes, with the Ethernet header
 
@@ -56,17 +60,24 @@ const (
 	cookieJoined = 1 << 32
 )
 
-// post gives buffer i to the device.
-func (r *receiver) post(i int) {
-	if r.posted[i] {
+// put makes buffer i idle.
+func (r *receiver) put(i int) {
+	if r.posted[i] || r.idle[i] {
 		panic("virtio: frame released twice")
 	}
-	r.posted[i] = true
-	r.q.offer(uint16(i))
+	r.idle[i] = true
 }
 
-// publish shows posted buffers to the device.
+// publish posts idle buffers, as far as it is their turn.
 func (r *receiver) publish() {
+	for r.idle[r.turn] {
+		r.idle[r.turn] = false
+		r.posted[r.turn] = true
+		r.q.offer(uint16(r.turn))
+		if r.turn++; r.turn == len(r.idle) {
+			r.turn = 0
+		}
+	}
 	if r.q.publish() {
 		r.kicks.Add(1)
 		r.transport.kick(receiveQueue)
@@ -103,7 +114,7 @@ func (r *receiver) receive(batch []nic.Frame) int {
 		left -= used
 	}
 	if bad > 0 {
-		r.publish() // the buffers that drop has posted again
+		r.publish() // what drop has put back
 		r.errors.Add(uint64(bad))
 	}
 	r.frames.Add(uint64(n))
@@ -161,10 +172,10 @@ func (r *receiver) piece(i uint16) (p piece, ok bool) {
 	return p, ok
 }
 
-// drop gives the buffers of pieces back to the device.
+// drop puts the buffers of pieces back.
 func (r *receiver) drop() {
 	for _, p := range r.pieces {
-		r.post(p.buffer)
+		r.put(p.buffer)
 	}
 }
 
@@ -192,7 +203,7 @@ func (r *receiver) lend(length int, f *nic.Frame) bool {
 		from := p.buffer * r.bufferSize
 		to = append(to, r.memory[from+skip:from+p.length]...)
 		skip = 0
-		r.post(p.buffer)
+		r.put(p.buffer)
 	}
 	f.Bytes = to[:len(to):len(to)]
 	f.Cookie = cookieJoined | uint64(j)
@@ -218,7 +229,7 @@ func (r *receiver) release(batch []nic.Frame) {
 		}
 		first, count := int(uint16(c)), int(c>>cookieCount)
 		for b := first; b < first+count; b++ {
-			r.post(b)
+			r.put(b)
 		}
 	}
 	r.publish()

@@ -66,10 +66,13 @@ func Params() []*Param {
 var reportOnce sync.Once
 
 // ReportUnknown names, once, every word of the command line that no package
-// declared. Words that begin with a capital letter are environment variables
+// declared, and says so when words are missing because the line is too long. Words that begin with a capital letter are environment variables
 // of the program (GOGC=50) and words that begin with a dash are its flags.
 func ReportUnknown(w io.Writer) {
 	reportOnce.Do(func() {
+		if lineTruncated() {
+			fmt.Fprintf(w, "nuos: the command line has more than %d bytes; what follows is ignored\n", MaxCommandLine)
+		}
 		for _, word := range words() {
 			name, _, _ := strings.Cut(word, "=")
 			if name == "" || name[0] == '-' || name[0] >= 'A' && name[0] <= 'Z' {

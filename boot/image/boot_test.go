@@ -25,9 +25,12 @@ func start(t *testing.T, file string, args ...string) (console string, code uint
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	if file != "" {
+		args = append(args, "-kernel", file)
+	}
 	cmd := exec.CommandContext(ctx, qemu, append([]string{
 		"-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
-		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", file}, args...)...)
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=4"}, args...)...)
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		t.Fatalf("the machine hangs; its console:\n%s", out)
@@ -137,4 +140,31 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGRUB boots the file as it is from a CD with GRUB, with a module.
+func TestGRUB(t *testing.T) {
+	mkrescue, err := exec.LookPath("grub-mkrescue")
+	if err != nil {
+		t.Skip("grub-mkrescue is not installed; Debian has it in grub-common, and needs grub-pc-bin, xorriso and mtools as well")
+	}
+	dir := t.TempDir()
+	grub := filepath.Join(dir, "root", "boot", "grub")
+	if err := os.MkdirAll(grub, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		filepath.Join(grub, "grub.cfg"):         []byte("set timeout=0\nmenuentry nuos {\n\tmultiboot /hello.elf GOGC=50\n\tmodule /hello.elf\n}\n"),
+		filepath.Join(dir, "root", "hello.elf"): readImage(t),
+	} {
+		if err := os.WriteFile(name, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cd := filepath.Join(dir, "grub.iso")
+	if out, err := exec.CommandContext(t.Context(), mkrescue, "-o", cd, filepath.Join(dir, "root")).CombinedOutput(); err != nil {
+		t.Skipf("grub-mkrescue is not complete: %v\n%s", err, out)
+	}
+	console, code := start(t, "", "-M", "q35", "-m", "256", "-cpu", "max", "-cdrom", cd)
+	wantHello(t, boot.Multiboot, console, code)
 }

@@ -61,7 +61,8 @@ func TestReportUnknown(t *testing.T) {
 
 func TestParams(t *testing.T) {
 	b, a := withParam(t, "b", ""), withParam(t, "a", "")
-	if got := Params(); !slices.Equal(got, []*Param{a, b}) {
+	got := slices.DeleteFunc(Params(), func(p *Param) bool { return p != a && p != b }) // other packages have some, too
+	if !slices.Equal(got, []*Param{a, b}) {
 		t.Errorf("Params() = %v, want a, b", got)
 	}
 	defer func() {

@@ -7,7 +7,7 @@ import (
 	"nuos/boot"
 )
 
-var nicParam = boot.NewParam("nic", "", "hosted: vhost-user:PATH[,mac=MAC][,mtu=N], the switch's socket; metal: PCI address of the NIC, default the first")
+var nicParam = boot.NewParam("nic", "", "hosted: vhost-user:PATH, the switch's socket; metal: PCI address of the NIC, default the first")
 
 var machine struct {
 	mu   sync.Mutex

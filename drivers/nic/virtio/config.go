@@ -12,8 +12,11 @@ type config struct {
 	mtu int
 }
 
-// readConfig reads the first 12 bytes of it: mac, status, max_virtqueue_pairs,
-// mtu. The status of the link is not used: frames sent while it is down are
+// configSize is how many bytes of it readConfig reads: mac, status,
+// max_virtqueue_pairs, mtu.
+const configSize = 12
+
+// readConfig reads the structure's first configSize bytes. The status of the link is not used: frames sent while it is down are
 // lost like others.
 func readConfig(b []byte) config {
 	return config{nic.MAC(b[0:6]), int(binary.LittleEndian.Uint16(b[10:]))}

@@ -40,6 +40,10 @@ const (
 	vringNoFD     = 1 << 8 // in the payload of kick and call: no descriptor
 )
 
+// patience is how many seconds a back-end may take to answer; what is no
+// back-end at all never does.
+const patience = 10
+
 // socket is the connection to a back-end. Its calls block, which only opening
 // and closing a device may do.
 type socket struct{ fd int }
@@ -50,6 +54,10 @@ func dialSocket(path string) (socket, error) {
 		return socket{}, err
 	}
 	if err := retry(func() error { return unix.Connect(fd, &unix.SockaddrUnix{Name: path}) }); err != nil {
+		unix.Close(fd)
+		return socket{}, err
+	}
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: patience}); err != nil {
 		unix.Close(fd)
 		return socket{}, err
 	}
@@ -141,6 +149,9 @@ func (s socket) read(b []byte) error {
 	for len(b) > 0 {
 		var n int
 		err := retry(func() (err error) { n, err = unix.Read(s.fd, b); return err })
+		if err == unix.EAGAIN {
+			return fmt.Errorf("none within %d s", patience)
+		}
 		if err != nil {
 			return err
 		}

@@ -9,37 +9,30 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nuos/drivers/nic"
 	"nuos/mm"
 )
 
-// VhostUser says which socket is the device, and what the device does not say
-// about itself: a back-end without a configuration space leaves both to us.
-type VhostUser struct {
-	Path string
-	MAC  nic.MAC // zero: a random one
-	MTU  int     // 0: 9000
-}
-
 // OpenVhostUser opens the network device whose back-end listens on a unix
-// socket. It shares all of the machine's memory (mm.SharedMemory) with it.
-func OpenVhostUser(v VhostUser) (*Device, error) {
-	t, err := dialVhostUser(v)
+// socket. It shares all of the machine's memory (mm.SharedMemory) with it. A
+// back-end without a configuration space gets a random address and an MTU of
+// 1500.
+func OpenVhostUser(path string) (*Device, error) {
+	s, err := dialSocket(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("vhost-user: connecting to %s: %w", path, err)
 	}
-	return open(t, options{})
+	return open(&vhostUser{path: path, socket: s, kicks: [2]int{-1, -1}}, options{})
 }
 
 // vhostUser is the front-end of the vhost-user protocol (QEMU's documentation,
 // "Vhost-user Protocol"): the queues are in memory that the back-end maps, a
 // kick is an eventfd.
 type vhostUser struct {
-	VhostUser
-	socket   socket
-	protocol bool // VHOST_USER_F_PROTOCOL_FEATURES
-	hasMAC   bool // the back-end has a configuration space
-	kicks    [2]int
+	path       string
+	socket     socket
+	protocol   bool // VHOST_USER_F_PROTOCOL_FEATURES
+	configured bool // the back-end has a configuration space
+	kicks      [2]int
 }
 
 // Feature bits that concern the protocol, not the device.
@@ -48,23 +41,7 @@ const (
 	protocolConfig = 1 << 9  // VHOST_USER_PROTOCOL_F_CONFIG
 )
 
-func dialVhostUser(v VhostUser) (*vhostUser, error) {
-	if v.MTU == 0 {
-		v.MTU = maxMTU
-	}
-	if v.MAC == (nic.MAC{}) {
-		v.MAC = randomMAC()
-	}
-	t := &vhostUser{VhostUser: v, kicks: [2]int{-1, -1}}
-	s, err := dialSocket(v.Path)
-	if err != nil {
-		return nil, fmt.Errorf("vhost-user: connecting to %s: %w", v.Path, err)
-	}
-	t.socket = s
-	return t, nil
-}
-
-func (t *vhostUser) name() string { return "vhost-user " + t.Path }
+func (t *vhostUser) name() string { return "vhost-user " + t.path }
 
 func (t *vhostUser) offered() (uint64, error) {
 	features, err := t.socket.askU64(getFeatures)
@@ -77,7 +54,7 @@ func (t *vhostUser) offered() (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		t.hasMAC = p&protocolConfig != 0
+		t.configured = p&protocolConfig != 0
 		if err := t.socket.sendU64(setProtocolFeatures, p&protocolConfig); err != nil {
 			return 0, err
 		}
@@ -85,14 +62,13 @@ func (t *vhostUser) offered() (uint64, error) {
 	if err := t.socket.send(setOwner, nil, -1); err != nil {
 		return 0, err
 	}
-	// We answer for the address and the MTU if the back-end does not.
-	return features | featMAC | featMTU, nil
+	if !t.configured {
+		features &^= featMAC | featMTU | featStatus
+	}
+	return features, nil
 }
 
 func (t *vhostUser) accept(features uint64) error {
-	if !t.hasMAC {
-		features &^= featMAC | featMTU | featStatus
-	}
 	if t.protocol {
 		features |= featProtocol
 	}
@@ -100,21 +76,21 @@ func (t *vhostUser) accept(features uint64) error {
 }
 
 func (t *vhostUser) config() (config, error) {
-	if t.hasMAC {
-		const size = 12 // up to and with mtu
-		request := binary.NativeEndian.AppendUint32(nil, 0)
-		request = binary.NativeEndian.AppendUint32(request, size)
-		request = binary.NativeEndian.AppendUint32(request, 0)
-		reply, err := t.socket.ask(getConfig, append(request, make([]byte, size)...))
-		if err != nil {
-			return config{}, err
-		}
-		if len(reply) != 12+size {
-			return config{}, fmt.Errorf("%w: configuration of %d bytes", ErrBackend, len(reply))
-		}
-		return readConfig(reply[12:]), nil
+	if !t.configured {
+		return config{}, nil
 	}
-	return config{t.MAC, t.MTU}, nil
+	request := binary.NativeEndian.AppendUint32(nil, 0) // offset
+	request = binary.NativeEndian.AppendUint32(request, configSize)
+	request = binary.NativeEndian.AppendUint32(request, 0) // flags
+	header := len(request)
+	reply, err := t.socket.ask(getConfig, append(request, make([]byte, configSize)...))
+	if err != nil {
+		return config{}, err
+	}
+	if len(reply) != header+configSize {
+		return config{}, fmt.Errorf("%w: configuration of %d bytes", ErrBackend, len(reply))
+	}
+	return readConfig(reply[header:]), nil
 }
 
 func (t *vhostUser) limit(i int) int { return maxQueue }

@@ -55,6 +55,15 @@ func (c *Console) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// note writes to the log only.
+func (c *Console) note(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.log != nil {
+		c.log.WriteString(line)
+	}
+}
+
 // end says that nothing more will come.
 func (c *Console) end() {
 	c.mu.Lock()

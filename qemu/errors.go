@@ -4,7 +4,7 @@ import "errors"
 
 var (
 	// ErrNoQEMU: the emulator is not installed. The message says how to get it.
-	ErrNoQEMU = errors.New("qemu-system-x86_64 is not installed: run `apt-get install -y qemu-system-x86` (or `make deps`)")
+	ErrNoQEMU = errors.New("qemu-system-x86_64 is not installed: run `apt-get install -y qemu-system-x86`")
 
 	// ErrReset: the machine was reset or powered off without an exit code, as a
 	// processor does after a triple fault.
@@ -16,4 +16,13 @@ var (
 
 	// ErrLaunch: the machine never began; the message is the emulator's own.
 	ErrLaunch = errors.New("the machine did not start")
+
+	// ErrRunning: the folder is in use by a rack that runs.
+	ErrRunning = errors.New("a rack is running already: stop it first (`nuos stop`), or choose another name")
+
+	// ErrNotRunning: no rack runs in that folder.
+	ErrNotRunning = errors.New("no rack is running")
+
+	// ErrStopped: the rack was stopped.
+	ErrStopped = errors.New("the rack was stopped")
 )

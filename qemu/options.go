@@ -4,19 +4,35 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"nuos/qemu/tor"
 )
 
-// Options says what to start. The zero value of every field but Image has a
-// meaning of its own, written beside it.
+// Options says what to start. Every field but Image has a useful zero value,
+// written beside it.
 type Options struct {
+	// Name is the rack's name; empty means "nuos". Dir depends on it.
+	Name string
+
 	// Image is the file every machine runs: a bootable image, or an ordinary
 	// executable of this system when Hosted.
 	Image string
 
+	// Package, if Image is empty and Hosted is set, is the main package to
+	// build it from, in the current folder's module: "./images/kv".
+	Package string
+
+	// Machines is how many to start; 0 means 1. AddMachine adds more.
+	Machines int
+
+	// Hosted runs machines as ordinary processes instead of in the emulator.
+	Hosted bool
+
 	// Memory is each machine's memory in MiB; 0 means 512.
 	Memory int
 
-	// CPUs is the number of processors of each machine; 0 means 1.
+	// CPUs is the number of processors of each machine; 0 means 1. It means
+	// nothing to hosted machines.
 	CPUs int
 
 	// MachineType is "q35", "pc" or "microvm"; empty means q35.
@@ -30,26 +46,57 @@ type Options struct {
 	// (KVMWorks), else tcg.
 	Accel string
 
+	// MTU of the rack's network, 1500 to 9000; 0 means 9000.
+	MTU int
+
 	// Params are boot parameters (or environment variables, or, after "--",
-	// arguments) added to those that the rack itself gives.
+	// arguments) put after those that the rack itself gives: of a parameter
+	// given twice the last counts.
 	Params []string
 
+	// Forward are ports of this computer to be answered by the rack.
+	Forward []Forward
+
+	// Faults of every machine's link, from the start. Machine.Port changes
+	// them for one.
+	Faults tor.Faults
+
+	// Seed of all random faults; 0 means a random one, in Rack.Seed.
+	Seed uint64
+
+	// Pcap, if set, is the file to record every frame in.
+	Pcap string
+
 	// NoNIC leaves out the network card, the switch and all boot parameters
-	// that speak of them. It is for tests of a kernel alone.
+	// that the rack gives. It is for tests of a kernel alone.
 	NoNIC bool
 
-	// Dir is where state, console logs and captures go; it is made if need
-	// be. Run: empty means nowhere.
+	// Dir is where state, sockets and console logs go; it is made if need
+	// be, and one rack at a time may use it. Empty means DefaultDir(Name).
 	Dir string
 
-	// Mirror, if set, gets a copy of every console as it is written.
+	// Mirror, if set, gets a copy of every console as it is written, each
+	// line after the number of its machine if there may be several.
 	Mirror io.Writer
 
 	// ExtraArgs are put at the end of the emulator's command line.
 	ExtraArgs []string
 }
 
+// Forward has a port of this computer answered by the rack: connections to
+// Listen go to Port of the machines, one after the other.
+type Forward struct {
+	Listen string // "127.0.0.1:6379"; port 0 picks a free one
+	Port   uint16
+}
+
 func (o *Options) setDefaults() {
+	if o.Name == "" {
+		o.Name = "nuos"
+	}
+	if o.Machines == 0 {
+		o.Machines = 1
+	}
 	if o.Memory == 0 {
 		o.Memory = 512
 	}
@@ -61,6 +108,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.CPU == "" {
 		o.CPU = "max"
+	}
+	if o.MTU == 0 {
+		o.MTU = 9000
 	}
 }
 
@@ -78,10 +128,41 @@ func (o *Options) check() error {
 	if o.Memory < 0 || o.CPUs < 1 {
 		return fmt.Errorf("qemu: %d MiB of memory, %d processors: both must be positive", o.Memory, o.CPUs)
 	}
+	if o.Machines < 1 || o.Machines > maxMachines {
+		return fmt.Errorf("qemu: %d machines: a rack has 1 to %d", o.Machines, maxMachines)
+	}
+	if o.MTU < 1500 || o.MTU > 9000 {
+		return fmt.Errorf("qemu: an MTU of %d: 1500 to 9000 work", o.MTU)
+	}
+	if !validName(o.Name) {
+		return fmt.Errorf("qemu: rack name %q: letters, digits, '-' and '_' only", o.Name)
+	}
+	if o.NoNIC && (o.Hosted || o.Machines > 1 || len(o.Forward) > 0 || o.Pcap != "") {
+		return fmt.Errorf("qemu: without a network card there is one machine, and nothing to forward or record")
+	}
+	return nil
+}
+
+// checkImage is apart because an image may have to be built first.
+func (o *Options) checkImage() error {
 	if info, err := os.Stat(o.Image); err != nil {
 		return fmt.Errorf("qemu: image: %w", err)
 	} else if info.IsDir() {
 		return fmt.Errorf("qemu: image %s is a folder: build it first with `nuos build`", o.Image)
+	} else if o.Hosted && info.Mode()&0o111 == 0 {
+		return fmt.Errorf("qemu: %s is not executable", o.Image)
 	}
 	return nil
+}
+
+// validName keeps names usable as a folder and as a word of a command line.
+func validName(name string) bool {
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return name != ""
 }

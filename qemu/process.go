@@ -15,9 +15,9 @@ import (
 // process is one child, an emulator or a hosted machine, tied to the life of
 // this process: the kernel kills it when we die, however we die.
 type process struct {
-	cmd    *exec.Cmd
-	done   chan struct{} // closed after the child was reaped
-	status error         // of cmd.Wait, valid after done
+	cmd      *exec.Cmd
+	emulator bool          // its status encodes the guest's
+	done     chan struct{} // closed after the child was reaped
 
 	mu     sync.Mutex
 	stderr strings.Builder // the beginning of what the program itself said
@@ -67,7 +67,7 @@ func startProcess(path string, args []string, env []string, files []*os.File, co
 		return nil, fmt.Errorf("%w: %v", ErrLaunch, err)
 	}
 	go func() {
-		p.status = p.cmd.Wait()
+		p.cmd.Wait() // the status is in ProcessState
 		console.end()
 		close(p.done)
 	}()
@@ -83,10 +83,8 @@ func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 func (p *process) signal(sig syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	select {
-	case <-p.done:
+	if p.ended() {
 		return nil
-	default:
 	}
 	if err := syscall.Kill(-p.cmd.Process.Pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("qemu: signal %v: %w", sig, err)
@@ -113,35 +111,37 @@ func (p *process) complaint() string {
 	return strings.Join(lines, "; ")
 }
 
-// exitCode is what a hosted machine passed to os.Exit. A Go program that dies
-// of a signal has none.
-func (p *process) exitCode() (int, error) {
-	<-p.done
-	state := p.cmd.ProcessState
-	if state.Exited() {
-		return state.ExitCode(), nil
+// ended reports whether the child is gone.
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
-	return -1, fmt.Errorf("%w: %v", ErrKilled, state)
 }
 
-// guestExitCode decodes the emulator's status: the debug-exit device ends it
-// with (code<<1)|1, which its own failures at start also use (status 1), so a
-// complaint on standard error tells those apart.
-func (p *process) guestExitCode() (int, error) {
-	status, err := p.exitCode()
-	if err != nil {
-		return status, err
+// code is what the machine exited with; it is called after done.
+func (p *process) code() (int, error) {
+	state := p.cmd.ProcessState
+	if !state.Exited() {
+		return -1, fmt.Errorf("%w: %v", ErrKilled, state)
 	}
+	status := state.ExitCode()
+	switch {
+	case !p.emulator:
+		return status, nil
+	case status == 0:
+		return -1, ErrReset
+	case status&1 == 0:
+		return -1, fmt.Errorf("%w: the emulator's status is %d", ErrLaunch, status)
+	}
+	// The debug-exit device ends the emulator with (code<<1)|1, which its own
+	// failures at start also use (1); only they leave a complaint.
 	if status == 1 {
 		if why := p.complaint(); why != "" {
 			return -1, fmt.Errorf("%w: %s", ErrLaunch, why)
 		}
-	}
-	if status&1 == 0 {
-		if status == 0 {
-			return -1, ErrReset
-		}
-		return -1, fmt.Errorf("%w: emulator's status %d", ErrLaunch, status)
 	}
 	return status >> 1, nil
 }

@@ -3,43 +3,23 @@ package qemu
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 )
 
-// Run boots one machine, waits until it ends and returns what it printed and
-// its exit code. When ctx ends first the machine is killed and err wraps
-// ErrKilled and the context's error; the console so far is returned in every
-// case. A machine that resets itself gives ErrReset.
+// Run starts a rack (of one machine, usually), waits until machine 0 ends,
+// stops the rest, and returns what machine 0 said and its exit code. When ctx
+// ends first, err wraps ErrKilled and the context's error. The console so far
+// is returned in every case. A machine that resets itself gives ErrReset. With
+// NoNIC and no Dir, nothing is written anywhere.
 func Run(ctx context.Context, o Options) (console string, code int, err error) {
-	o.NoNIC = true
-	o.setDefaults()
-	if err := o.check(); err != nil {
-		return "", -1, err
-	}
-	path, err := emulator()
+	r, err := Start(ctx, o)
 	if err != nil {
 		return "", -1, err
 	}
-	log := ""
-	if o.Dir != "" {
-		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-			return "", -1, err
-		}
-		log = filepath.Join(o.Dir, "console-0.log")
-	}
-	c, err := newConsole(log, o.Mirror)
-	if err != nil {
-		return "", -1, err
-	}
-	p, err := startProcess(path, arguments(&o, hardware{name: "nuos", accel: accelerator(o.Accel), append: o.Params}), nil, nil, c)
-	if err != nil {
-		return "", -1, err
-	}
-	defer context.AfterFunc(ctx, p.kill)()
-	code, err = p.guestExitCode()
-	if ctx.Err() != nil && err != nil {
+	defer r.Stop()
+	m := r.Machine(0)
+	code, err = m.Wait(context.Background()) // ctx kills the machine
+	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", err, ctx.Err())
 	}
-	return c.String(), code, err
+	return m.Console(), code, err
 }

@@ -1,0 +1,53 @@
+package qemu
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// The addresses of a rack. Every rack has the same: its switch is a world of
+// its own.
+//
+//	10.77.0.1          the switch's own stack, the gateway
+//	10.77.0.10 + i     machine i
+//	10.77.0.200 - 249  programs that dial the switch
+
+// Subnet is the rack's network.
+var Subnet = netip.MustParsePrefix("10.77.0.0/24")
+
+var (
+	gateway     = netip.MustParseAddr("10.77.0.1")
+	gatewayMAC  = net.HardwareAddr{0x02, 'n', 'u', 'o', 's', 1}
+	firstClient = netip.MustParseAddr("10.77.0.200")
+)
+
+const (
+	firstMachine = 10
+	maxMachines  = 190
+	clientCount  = 50
+)
+
+// machineIP is the address of machine i.
+func machineIP(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(firstMachine + i)}) }
+
+// machineMAC is the Ethernet address of machine i, locally administered.
+func machineMAC(i int) net.HardwareAddr {
+	return net.HardwareAddr{0x02, 'n', 'u', 'o', 's', byte(firstMachine + i)}
+}
+
+// parameters are the boot parameters that a rack gives to machine i.
+func (r *Rack) parameters(i int) []string {
+	words := []string{
+		"rack=" + r.Name,
+		"key=" + r.Key,
+		fmt.Sprintf("machines=%d", r.options.Machines),
+		fmt.Sprintf("ip=%v/%d,%v", machineIP(i), Subnet.Bits(), gateway),
+	}
+	if r.options.Hosted {
+		words = append(words,
+			"nic=vhost-user:"+r.socket(i),
+			fmt.Sprintf("mem=%dM", r.options.Memory))
+	}
+	return append(words, r.options.Params...)
+}

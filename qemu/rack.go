@@ -1,0 +1,254 @@
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"nuos/qemu/tor"
+)
+
+// Rack is a running rack: machines, and the switch that joins them. All
+// methods may be used concurrently.
+type Rack struct {
+	Name string
+	Key  string // given to every machine; random for each rack
+	Dir  string // state, sockets, console logs
+	Seed uint64 // of the faults
+
+	options Options
+	accel   string
+	tor     *tor.Switch
+	host    *tor.Host
+	listen  []string // where the forwards listen
+	pcap    *os.File
+	lock    *os.File
+	unwatch func() bool
+
+	// life is held shared while a machine starts and exclusively by Stop.
+	life    sync.RWMutex
+	stopped bool
+
+	mu       sync.Mutex
+	machines []*Machine
+	mirrorMu sync.Mutex
+}
+
+// Start starts a rack and returns when its machines run; they have hardly
+// begun to boot then. The rack lives until Stop, the end of ctx, or the end of
+// this process, however that comes. To have a Ctrl-C leave nothing behind,
+// take ctx from signal.NotifyContext and call Stop in any case.
+func Start(ctx context.Context, o Options) (_ *Rack, err error) {
+	o.setDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	r := &Rack{Name: o.Name, Dir: o.Dir, Seed: o.Seed, options: o}
+	defer func() {
+		if err != nil {
+			r.Stop()
+		}
+	}()
+	if r.Dir == "" && !o.NoNIC {
+		r.Dir = DefaultDir(o.Name)
+	}
+	if err := r.occupy(); err != nil {
+		return nil, err
+	}
+	if err := r.options.build(ctx, r.Dir); err != nil {
+		return nil, err
+	}
+	if err := r.options.checkImage(); err != nil {
+		return nil, err
+	}
+	if !o.Hosted {
+		if _, err := emulator(); err != nil {
+			return nil, err
+		}
+		r.accel = accelerator(o.Accel)
+	}
+	var random [24]byte
+	rand.Read(random[:])
+	r.Key = hex.EncodeToString(random[:16])
+	if r.Seed == 0 {
+		r.Seed = binary.NativeEndian.Uint64(random[16:])
+	}
+	if !o.NoNIC {
+		if err := r.startSwitch(); err != nil {
+			return nil, err
+		}
+	}
+	for range o.Machines {
+		if _, err := r.AddMachine(); err != nil {
+			return nil, err
+		}
+	}
+	r.life.Lock()
+	r.unwatch = context.AfterFunc(ctx, func() { r.Stop() })
+	r.life.Unlock()
+	return r, nil
+}
+
+// startSwitch sets up all of the network but the machines' ports.
+func (r *Rack) startSwitch() (err error) {
+	o := &r.options
+	r.tor = tor.New(r.Seed)
+	if o.Pcap != "" {
+		if r.pcap, err = os.Create(o.Pcap); err != nil {
+			return fmt.Errorf("qemu: capture: %w", err)
+		}
+		if _, err := r.tor.Capture(r.pcap); err != nil {
+			return err
+		}
+	}
+	r.host, err = r.tor.AddHost(tor.HostConfig{MAC: gatewayMAC, Addr: netip.PrefixFrom(gateway, Subnet.Bits()), MTU: o.MTU})
+	if err != nil {
+		return err
+	}
+	if err := r.host.ServeDHCP(r.addressOf); err != nil {
+		return err
+	}
+	for _, f := range o.Forward {
+		at, err := r.host.Forward(f.Listen, func() []netip.AddrPort { return r.serving(f.Port) })
+		if err != nil {
+			return err
+		}
+		r.listen = append(r.listen, at.String())
+	}
+	return r.tor.ListenClients(filepath.Join(r.Dir, switchFile), tor.ClientConfig{
+		MTU: o.MTU, First: netip.PrefixFrom(firstClient, Subnet.Bits()), Count: clientCount, Gateway: gateway,
+	})
+}
+
+// serving lists that port of all machines that run.
+func (r *Rack) serving(port uint16) (targets []netip.AddrPort) {
+	for _, m := range r.Machines() {
+		if p, _ := m.current(); p != nil && !p.ended() {
+			targets = append(targets, netip.AddrPortFrom(m.IP(), port))
+		}
+	}
+	return targets
+}
+
+// addressOf is the address book of the DHCP server.
+func (r *Rack) addressOf(mac net.HardwareAddr) (netip.Addr, bool) {
+	for _, m := range r.Machines() {
+		if bytes.Equal(mac, m.MAC()) {
+			return m.IP(), true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Host is the stack of this process on the rack's network; nil with NoNIC.
+func (r *Rack) Host() *tor.Host { return r.host }
+
+// Listen lists the addresses of this computer that the rack answers, in the
+// order of Options.Forward.
+func (r *Rack) Listen() []string { return append([]string(nil), r.listen...) }
+
+// AddMachine starts one more machine. Its boot parameters are those of the
+// others, so it joins the rack as it runs.
+func (r *Rack) AddMachine() (*Machine, error) {
+	r.mu.Lock()
+	index := len(r.machines)
+	if index >= maxMachines {
+		r.mu.Unlock()
+		return nil, fmt.Errorf("qemu: a rack has at most %d machines", maxMachines)
+	}
+	m := &Machine{rack: r, index: index}
+	r.machines = append(r.machines, m)
+	r.mu.Unlock()
+
+	if r.tor != nil {
+		m.port = r.tor.AddPort(fmt.Sprintf("machine %d", index))
+		if err := m.port.SetFaults(r.options.Faults); err != nil {
+			return nil, err
+		}
+		if r.options.Hosted {
+			if err := m.port.ListenVhostUser(r.socket(index), tor.NetConfig{MAC: m.MAC(), MTU: r.options.MTU}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := m.start(); err != nil {
+		return nil, err
+	}
+	return m, r.save()
+}
+
+// socket is the vhost-user socket of machine i.
+func (r *Rack) socket(i int) string { return filepath.Join(r.Dir, fmt.Sprintf("machine-%d.sock", i)) }
+
+// Switch is the switch that joins the machines; nil with NoNIC.
+func (r *Rack) Switch() *tor.Switch { return r.tor }
+
+// Machines lists the machines by index, with those that have ended.
+func (r *Rack) Machines() []*Machine {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*Machine(nil), r.machines...)
+}
+
+// Machine returns machine i. It panics if there is none.
+func (r *Rack) Machine(i int) *Machine { return r.Machines()[i] }
+
+// Stop ends every machine, closes the switch and removes sockets and state. It
+// leaves console logs and captures. It is idempotent.
+func (r *Rack) Stop() error {
+	r.life.Lock()
+	defer r.life.Unlock()
+	if r.stopped {
+		return nil
+	}
+	r.stopped = true
+	if r.unwatch != nil {
+		r.unwatch()
+	}
+	var wait sync.WaitGroup
+	for _, m := range r.Machines() {
+		if p, _ := m.current(); p != nil {
+			wait.Go(p.kill)
+		}
+	}
+	wait.Wait()
+	var errs []error
+	if r.tor != nil {
+		errs = append(errs, r.tor.Close())
+	}
+	if r.pcap != nil {
+		errs = append(errs, r.pcap.Close())
+	}
+	errs = append(errs, r.vacate())
+	return errors.Join(errs...)
+}
+
+// mirror is Options.Mirror for the console of machine i: one writer at a
+// time, whole lines, each after the machine's number.
+func (r *Rack) mirror(i int) io.Writer {
+	if r.options.Mirror == nil || r.options.NoNIC {
+		return r.options.Mirror
+	}
+	var line []byte
+	return writerFunc(func(p []byte) (int, error) {
+		r.mirrorMu.Lock()
+		defer r.mirrorMu.Unlock()
+		for _, c := range p {
+			if line = append(line, c); c == '\n' {
+				fmt.Fprintf(r.options.Mirror, "[%d] %s", i, line)
+				line = line[:0]
+			}
+		}
+		return len(p), nil
+	})
+}

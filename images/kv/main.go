@@ -35,7 +35,7 @@ func run() error {
 		return err
 	}
 	runtime := proclet.Serve(r)
-	migrate.Serve(runtime)
+	migrate.Serve(r, runtime)
 	store, err := openStore(proclet.Current(), r)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (tb *Table) Fill(t *proclet.Thread, shards []proclet.Ref[Shard]) (struct{},
 func (tb *Table) Shards(t *proclet.Thread, _ struct{}) ([]proclet.Ref[Shard], error) {
 	var shards []proclet.Ref[Shard]
 	for _, s := range tb.shards.All() {
-		shards = append(shards, s)
+		shards = append(shards, *s)
 	}
 	return shards, nil
 }

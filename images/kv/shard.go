@@ -43,7 +43,6 @@ func (s *Shard) Apply(t *proclet.Thread, ops []Op) ([]Reply, error) {
 }
 
 func (s *Shard) apply(t *proclet.Thread, op *Op, now int64) Reply {
-	key := proclet.View(op.Key)
 	switch op.Do {
 	case Count:
 		return s.count(now)
@@ -53,110 +52,132 @@ func (s *Shard) apply(t *proclet.Thread, op *Op, now int64) Reply {
 	case Scan:
 		return s.scan(op, now)
 	}
-	e, found := s.entries.Get(key)
-	if found && e.expires != 0 && e.expires <= now {
+	key := proclet.View(op.Key)
+	e := s.entries.Get(key)
+	if e != nil && e.expired(now) {
 		s.entries.Delete(t, key)
-		e, found = entry{}, false
+		e = nil
 	}
 	switch op.Do {
-	case Get, GetDel:
-		if !found {
-			return Reply{}
-		}
-		r := text(strings.Clone(e.value.String()))
-		if op.Do == GetDel {
-			s.entries.Delete(t, key)
-		}
-		return r
 	case Set:
-		return s.set(t, op, key, e, found)
+		return s.set(t, op, e)
+	case Add:
+		return s.add(t, op, e)
+	case Append:
+		return s.append(t, op, e)
+	}
+	if e == nil {
+		return missing(op.Do)
+	}
+	switch op.Do {
+	case Get:
+		return text(strings.Clone(e.value.String()))
+	case GetDel:
+		r := text(strings.Clone(e.value.String()))
+		s.entries.Delete(t, key)
+		return r
 	case Delete:
 		return boolean(s.entries.Delete(t, key))
 	case Exists:
-		return boolean(found)
-	case Add:
-		return s.add(t, op, key, e)
-	case Append:
-		return s.append(t, op, key, e)
+		return integer(1)
 	case Length:
 		return integer(int64(e.value.Len()))
-	case Expire, Persist:
-		if !found || op.Do == Persist && e.expires == 0 {
-			return integer(0)
-		}
-		if op.Do == Expire && op.Expires <= now {
-			s.entries.Delete(t, key)
-			return integer(1)
-		}
-		e.expires = op.Expires
-		return s.store(t, key, e, integer(1))
 	case Expires:
-		if !found {
-			return integer(-2)
-		}
 		return integer(e.expires)
+	case Persist:
+		had := e.expires != 0
+		e.expires = 0
+		return boolean(had)
+	case Expire:
+		if e.expires = op.Expires; e.expired(now) {
+			s.entries.Delete(t, key)
+		}
+		return integer(1)
 	}
 	return failed("ERR unknown operation " + strconv.Itoa(int(op.Do)))
 }
 
-func (s *Shard) set(t *proclet.Thread, op *Op, key proclet.String, e entry, found bool) Reply {
-	before := Reply{}
-	if op.Old && found {
-		before = text(strings.Clone(e.value.String()))
+// missing is the reply of an operation on a key that is not there.
+func missing(do Verb) Reply {
+	switch do {
+	case Get, GetDel:
+		return Reply{}
+	case Expires:
+		return integer(-2)
 	}
-	if op.If == IfMissing && found || op.If == IfPresent && !found {
-		return before
-	}
-	done := Reply{Kind: OK}
-	if op.Old {
-		done = before
-	}
-	if !op.KeepTTL {
-		e.expires = op.Expires
-	}
-	e.value = proclet.View(op.Value)
-	return s.store(t, key, e, done)
+	return integer(0)
 }
 
-func (s *Shard) add(t *proclet.Thread, op *Op, key proclet.String, e entry) Reply {
-	n := int64(0)
-	if e.value.Len() > 0 {
+func (e *entry) expired(now int64) bool { return e.expires != 0 && e.expires <= now }
+
+func (s *Shard) set(t *proclet.Thread, op *Op, e *entry) Reply {
+	done, expires := Reply{Kind: OK}, op.Expires
+	if op.Old {
+		done = Reply{}
+	}
+	if e != nil && op.Old {
+		done = text(strings.Clone(e.value.String()))
+	}
+	if op.If == IfMissing && e != nil || op.If == IfPresent && e == nil {
+		if !op.Old {
+			done = Reply{}
+		}
+		return done
+	}
+	if e != nil && op.KeepTTL {
+		expires = e.expires
+	}
+	return s.store(t, op.Key, op.Value, expires, done)
+}
+
+func (s *Shard) add(t *proclet.Thread, op *Op, e *entry) Reply {
+	n, expires := int64(0), int64(0)
+	if e != nil {
 		var err error
 		if n, err = strconv.ParseInt(e.value.String(), 10, 64); err != nil {
 			return failed("ERR value is not an integer or out of range")
 		}
+		expires = e.expires
 	}
 	if op.N > 0 && n > math.MaxInt64-op.N || op.N < 0 && n < math.MinInt64-op.N {
 		return failed("ERR increment or decrement would overflow")
 	}
 	n += op.N
-	e.value = proclet.View(strconv.FormatInt(n, 10))
-	return s.store(t, key, e, integer(n))
+	return s.store(t, op.Key, strconv.FormatInt(n, 10), expires, integer(n))
 }
 
-func (s *Shard) append(t *proclet.Thread, op *Op, key proclet.String, e entry) Reply {
+func (s *Shard) append(t *proclet.Thread, op *Op, e *entry) Reply {
+	if e == nil {
+		return s.store(t, op.Key, op.Value, 0, integer(int64(len(op.Value))))
+	}
 	if e.value.Len()+len(op.Value) > maxValue {
 		return failed("ERR string exceeds maximum allowed size (1 MiB)")
 	}
-	e.value = proclet.View(e.value.String() + op.Value)
-	return s.store(t, key, e, integer(int64(e.value.Len())))
+	if err := e.value.Append(t, op.Value); err != nil {
+		return refused(err)
+	}
+	return integer(int64(e.value.Len()))
 }
 
-// store puts e at key and answers done, or says why it could not.
-func (s *Shard) store(t *proclet.Thread, key proclet.String, e entry, done Reply) Reply {
-	switch err := s.entries.Set(t, key, e); {
-	case errors.Is(err, proclet.ErrHeapFull):
-		return failed("OOM command not allowed when the shard's heap is full")
-	case err != nil:
-		return failed("ERR " + err.Error())
+// store gives key a value and answers done, or says why it could not.
+func (s *Shard) store(t *proclet.Thread, key, value string, expires int64, done Reply) Reply {
+	if err := s.entries.Put(t, proclet.View(key), entry{proclet.View(value), expires}); err != nil {
+		return refused(err)
 	}
 	return done
+}
+
+func refused(err error) Reply {
+	if errors.Is(err, proclet.ErrHeapFull) {
+		return failed("OOM command not allowed when the shard's heap is full")
+	}
+	return failed("ERR " + err.Error())
 }
 
 func (s *Shard) count(now int64) Reply {
 	n := int64(0)
 	for _, e := range s.entries.All() {
-		if e.expires == 0 || e.expires > now {
+		if !e.expired(now) {
 			n++
 		}
 	}
@@ -174,7 +195,7 @@ func (s *Shard) scan(op *Op, now int64) Reply {
 	}
 	var keys []found
 	for k, e := range s.entries.All() {
-		if e.expires != 0 && e.expires <= now {
+		if e.expired(now) {
 			continue
 		}
 		if p := position(k.String()); p > op.Cursor {

@@ -1,0 +1,85 @@
+package migrate
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"nuos/boot"
+	"nuos/mm"
+	"nuos/proclet"
+	"nuos/rack"
+)
+
+var leaveParam = boot.NewParam("leave", "1s", "migrate: how long a move waits for the calls inside a proclet before it is given up")
+
+// network is what a move needs of the rack; see the methods of rack.Rack.
+type network interface {
+	Self() rack.Member
+	Members() []rack.Member
+	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
+	NewTransfer() uint64
+	SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
+	ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error
+}
+
+// proclets is what a move needs of the proclets; see the methods of
+// proclet.Runtime.
+type proclets interface {
+	BeginLeave(id proclet.ID, bound time.Duration) error
+	Reopen(id proclet.ID)
+	Describe(id proclet.ID) (proclet.Description, error)
+	Depart(id proclet.ID, to rack.MachineID) <-chan struct{}
+	Prepare(d proclet.Description) error
+	Adopt(d proclet.Description) error
+	Discard(id proclet.ID)
+}
+
+// Migrator moves proclets from and to this machine. Its methods may be called
+// from any goroutine.
+type Migrator struct {
+	network  network
+	proclets proclets
+	leave    time.Duration // bound on waiting for calls inside
+	log      func(format string, args ...any)
+
+	mu       sync.Mutex
+	number   uint64                                 // of the last move begun here
+	leaving  map[rack.MachineID]map[uint64]bool     // moves to each machine that are not over
+	arrivals map[rack.MachineID]map[uint64]*arrival // by source and number
+	floors   map[rack.MachineID]uint64              // moves of a source below are over
+	stats    Stats
+	pauses   *hdrhistogram.Histogram // microseconds
+}
+
+// Serve lets proclets move to and from this machine from now on.
+func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
+	leave, err := time.ParseDuration(leaveParam.Value())
+	if err != nil || leave <= 0 {
+		logf("boot parameter leave=%s: want a duration such as 500ms; using %s", leaveParam.Value(), leaveParam.Default)
+		leave, _ = time.ParseDuration(leaveParam.Default)
+	}
+	m := newMigrator(r, rt, leave)
+	r.OnDeath(m.died)
+	r.Handle(rack.ServiceMigrate, func(q rack.Request) {
+		if err := m.receive(q.From, q.Data); err != nil {
+			q.Fail(err)
+			return
+		}
+		q.Reply(nil)
+	})
+	r.Handle(rack.ServiceMigrateAdmin, m.administer)
+	return m
+}
+
+func newMigrator(n network, p proclets, leave time.Duration) *Migrator {
+	return &Migrator{
+		network: n, proclets: p, leave: leave, log: logf,
+		leaving:  map[rack.MachineID]map[uint64]bool{},
+		arrivals: map[rack.MachineID]map[uint64]*arrival{},
+		floors:   map[rack.MachineID]uint64{},
+		pauses:   newPauses(),
+	}
+}

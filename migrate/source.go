@@ -1,0 +1,167 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nuos/proclet"
+	"nuos/rack"
+)
+
+// Report tells of a move that was made.
+type Report struct {
+	ID    proclet.ID
+	From  rack.MachineID
+	To    rack.MachineID
+	Bytes uint64        // sent
+	Pause time.Duration // from closing the gate to the proclet running at the destination, as the source sees it
+}
+
+// transferBound is how long the bytes may take before the move is given up.
+const transferBound = 30 * time.Second
+
+// retry is how long the source waits before it says commit or abort again. The
+// transport repeats lost frames itself; this is for calls that it gave up.
+const retry = 100 * time.Millisecond
+
+// Move moves a proclet of this machine to another and returns when it runs
+// there. Moves of different proclets may go on at once.
+//
+// With any error but ErrLost the proclet is here and serves, or it was not here
+// at all (proclet.ErrNoProclet). proclet.ErrPinned, proclet.ErrBusy, ErrRefused,
+// ErrTransfer, ErrNoMachine, ErrSameMachine say what stood in the way. ctx bounds
+// the time until the commit; after that Move stays until it is over.
+func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (Report, error) {
+	if err := m.checkDestination(to); err != nil {
+		return Report{}, err
+	}
+	start := time.Now()
+	if err := m.proclets.BeginLeave(id, m.leave); err != nil {
+		m.count(func(s *Stats) { s.GivenUp++ })
+		return Report{}, err
+	}
+	d, err := m.proclets.Describe(id)
+	if err != nil {
+		m.proclets.Reopen(id)
+		return Report{}, err
+	}
+	number := m.begin(to)
+	defer m.end(to, number)
+
+	if err := m.transfer(ctx, number, to, d); err != nil {
+		if untold := m.tell(message{op: opAbort, number: number}, to); untold != nil && !errors.Is(untold, rack.ErrLost) {
+			return Report{}, untold // fenced: the gate stays closed for good
+		}
+		m.proclets.Reopen(id)
+		m.count(func(s *Stats) { s.GivenUp++ })
+		return Report{}, err
+	}
+	// From here on the proclet is the destination's, whatever happens.
+	err = m.tell(message{op: opCommit, number: number}, to)
+	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: time.Since(start)}
+	for _, r := range d.Used {
+		report.Bytes += r.Size
+	}
+	m.proclets.Depart(id, to)
+	if err != nil {
+		m.count(func(s *Stats) { s.Lost++ })
+		m.log("proclet %v is lost: machine %d owned it: %v", id, to, err)
+		return report, fmt.Errorf("%w: %w", ErrLost, err)
+	}
+	m.made(report)
+	return report, nil
+}
+
+func (m *Migrator) checkDestination(to rack.MachineID) error {
+	if to == m.network.Self().ID {
+		return ErrSameMachine
+	}
+	for _, member := range m.network.Members() {
+		if member.ID == to {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %d", ErrNoMachine, to)
+}
+
+// transfer announces the proclet and sends its bytes. The announcement is
+// answered when the destination is prepared, so both go on at once: the
+// destination's first grant is what says that it accepted.
+func (m *Migrator) transfer(ctx context.Context, number uint64, to rack.MachineID, d proclet.Description) error {
+	ctx, cancel := context.WithTimeout(ctx, transferBound)
+	defer cancel()
+	announce := message{op: opAnnounce, number: number, floor: m.floor(to), transfer: m.network.NewTransfer(), proclet: d}
+	sent := make(chan error, 1)
+	go func() {
+		err := m.network.SendBulk(ctx, to, announce.transfer, d.Used)
+		if err != nil {
+			cancel()
+		}
+		sent <- err
+	}()
+	_, err := m.network.Call(ctx, to, rack.ServiceMigrate, announce.append(nil))
+	if err != nil {
+		cancel()
+	}
+	bulk := <-sent // whatever happens, the pages are the NIC's until then
+	var remote *rack.RemoteError
+	switch {
+	case errors.As(err, &remote):
+		return fmt.Errorf("%w: %s", ErrRefused, remote.Text)
+	case bulk != nil && !errors.Is(bulk, context.Canceled):
+		return fmt.Errorf("%w: %w", ErrTransfer, bulk)
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrTransfer, err)
+	}
+	return nil
+}
+
+// tell says msg to a machine until that has acknowledged it. It returns an error
+// only when no acknowledgement can ever come: the machine is dead (rack.ErrLost),
+// this one is (rack.ErrFenced, rack.ErrClosed), or it answers that it cannot.
+func (m *Migrator) tell(msg message, to rack.MachineID) error {
+	for {
+		msg.floor = m.floor(to)
+		ctx, cancel := context.WithTimeout(context.Background(), transferBound)
+		_, err := m.network.Call(ctx, to, rack.ServiceMigrate, msg.append(nil))
+		cancel()
+		var remote *rack.RemoteError
+		if err == nil || errors.Is(err, rack.ErrLost) || errors.Is(err, rack.ErrFenced) ||
+			errors.Is(err, rack.ErrClosed) || errors.As(err, &remote) {
+			return err
+		}
+		m.log("telling machine %d how move %d ends: %v; trying again", to, msg.number, err)
+		time.Sleep(retry)
+	}
+}
+
+// begin numbers a move.
+func (m *Migrator) begin(to rack.MachineID) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.number++
+	if m.leaving[to] == nil {
+		m.leaving[to] = map[uint64]bool{}
+	}
+	m.leaving[to][m.number] = true
+	return m.number
+}
+
+func (m *Migrator) end(to rack.MachineID, number uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.leaving[to], number)
+}
+
+// floor returns the lowest number of a move to a machine that is not over.
+func (m *Migrator) floor(to rack.MachineID) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	floor := m.number + 1
+	for number := range m.leaving[to] {
+		floor = min(floor, number)
+	}
+	return floor
+}

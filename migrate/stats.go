@@ -1,0 +1,55 @@
+package migrate
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Stats counts the moves of a machine since it started.
+type Stats struct {
+	Made    uint64 `json:"made"`     // proclets that left
+	Arrived uint64 `json:"arrived"`  // proclets that came
+	GivenUp uint64 `json:"given_up"` // moves undone; the proclet stayed
+	Lost    uint64 `json:"lost"`     // proclets whose destination died with them
+	Bytes   uint64 `json:"bytes"`    // sent by the moves made
+
+	// PauseP50 and PauseP99 are quantiles of Report.Pause.
+	PauseP50 time.Duration `json:"pause_p50"`
+	PauseP99 time.Duration `json:"pause_p99"`
+}
+
+// newPauses makes a histogram of pauses in microseconds, up to an hour.
+func newPauses() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, int64(time.Hour/time.Microsecond), 3)
+}
+
+// Stats returns the counters.
+func (m *Migrator) Stats() Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.stats
+	s.PauseP50 = time.Duration(m.pauses.ValueAtQuantile(50)) * time.Microsecond
+	s.PauseP99 = time.Duration(m.pauses.ValueAtQuantile(99)) * time.Microsecond
+	return s
+}
+
+func (m *Migrator) count(f func(*Stats)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f(&m.stats)
+}
+
+func (m *Migrator) made(r Report) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stats.Made++
+	m.stats.Bytes += r.Bytes
+	m.pauses.RecordValue(r.Pause.Microseconds())
+}
+
+func logf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "migrate: "+format+"\n", args...)
+}

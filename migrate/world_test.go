@@ -1,0 +1,363 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"nuos/mm"
+	"nuos/proclet"
+	"nuos/rack"
+)
+
+// world is a rack as migrators see it, with a network that loses and delays
+// and machines that crash or are cut off. All of it runs in virtual time.
+//
+// It stands in for rack.Rack and proclet.Runtime; each machine's proclets are a
+// gate and a number that its callers have counted up to.
+type world struct {
+	mu       sync.Mutex
+	random   *rand.Rand
+	machines []*machine
+	bulks    map[[2]uint64]*bulk
+	broken   []string // violated invariants
+}
+
+type machine struct {
+	*world
+	id       rack.MachineID
+	migrator *Migrator
+
+	// Under world.mu.
+	cut      bool // hears and reaches nobody; crashed, or on the wrong side
+	dead     bool // the others have declared it so
+	fenced   bool // knows it
+	draining bool
+	transfer uint64
+	copies   map[proclet.ID]*instance
+}
+
+// instance is a proclet on one machine.
+type instance struct {
+	open  bool // calls go in
+	ready bool // prepared or better
+	value int
+	moves uint64
+	bytes []mm.Range
+}
+
+// bulk is a meeting of a sender and a receiver.
+type bulk struct {
+	value chan int
+	done  chan struct{}
+}
+
+func newWorld(random *rand.Rand, machines int) *world {
+	w := &world{random: random, bulks: map[[2]uint64]*bulk{}}
+	for i := range machines {
+		m := &machine{world: w, id: rack.MachineID(i + 1), copies: map[proclet.ID]*instance{}}
+		m.migrator = newMigrator(m, m, time.Second)
+		m.migrator.log = func(string, ...any) {}
+		w.machines = append(w.machines, m)
+	}
+	return w
+}
+
+func (w *world) chance(percent int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.random.IntN(100) < percent
+}
+
+func (w *world) pause(limit time.Duration) {
+	w.mu.Lock()
+	d := time.Duration(w.random.Int64N(int64(limit)))
+	w.mu.Unlock()
+	time.Sleep(d)
+}
+
+func (w *world) breaks(format string, args ...any) {
+	w.broken = append(w.broken, fmt.Sprintf(format, args...))
+}
+
+// check is called with mu held whenever a gate opens.
+func (w *world) check(id proclet.ID) {
+	open := 0
+	for _, m := range w.machines {
+		if c := m.copies[id]; c != nil && c.open {
+			open++
+		}
+	}
+	if open > 1 {
+		w.breaks("%d copies of %v run", open, id)
+	}
+}
+
+// cutOff makes a machine unreachable; after a while the others declare it dead,
+// and later still it learns that.
+func (w *world) cutOff(m *machine) {
+	w.mu.Lock()
+	m.cut = true
+	w.mu.Unlock()
+	w.pause(3 * time.Second)
+	w.mu.Lock()
+	m.dead = true
+	w.mu.Unlock()
+	for _, other := range w.machines {
+		if other != m {
+			other.migrator.died(m.id)
+		}
+	}
+	w.pause(20 * time.Second)
+	w.mu.Lock()
+	m.fenced = true
+	w.mu.Unlock()
+}
+
+// reach waits until to can be reached from m, and says why it cannot be.
+func (m *machine) reach(ctx context.Context, to *machine) error {
+	for {
+		m.mu.Lock()
+		fenced, dead, cut := m.fenced, to.dead && !m.cut, m.cut || to.cut
+		m.mu.Unlock()
+		switch {
+		case fenced:
+			return rack.ErrFenced
+		case dead:
+			return rack.ErrLost
+		case !cut:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (m *machine) Self() rack.Member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return rack.Member{ID: m.id, Draining: m.draining}
+}
+
+func (m *machine) Members() (all []rack.Member) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, other := range m.machines {
+		if !other.dead {
+			all = append(all, rack.Member{ID: other.id})
+		}
+	}
+	return all
+}
+
+// Call carries a request there and the answer back, at most once, however late,
+// and may lose sight of either.
+func (m *machine) Call(ctx context.Context, id rack.MachineID, s rack.Service, req []byte) ([]byte, error) {
+	to := m.machines[id-1]
+	failed := func(executed, cause error) ([]byte, error) {
+		return nil, &rack.CallError{To: id, Service: s, Executed: executed, Cause: cause}
+	}
+	if err := m.reach(ctx, to); err != nil {
+		return failed(rack.ErrNotSent, err)
+	}
+	answer := make(chan error, 1)
+	delay := 2 * time.Millisecond
+	if m.chance(10) {
+		delay = time.Minute
+	}
+	lost := m.chance(5)
+	go func() {
+		m.pause(delay)
+		late, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if lost || m.reach(late, to) != nil {
+			return // never arrives
+		}
+		err := to.migrator.receive(m.id, req)
+		if m.chance(10) || m.reach(late, to) != nil {
+			return // the answer is lost
+		}
+		if err != nil {
+			err = &rack.RemoteError{Text: err.Error()}
+		}
+		answer <- err
+	}()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-answer:
+			return nil, err
+		case <-ctx.Done():
+			return failed(rack.ErrMaybeExecuted, ctx.Err())
+		case <-ticker.C:
+			m.mu.Lock()
+			fenced, dead := m.fenced, to.dead && !m.cut
+			m.mu.Unlock()
+			if fenced {
+				return failed(rack.ErrMaybeExecuted, rack.ErrFenced)
+			}
+			if dead {
+				return failed(rack.ErrMaybeExecuted, rack.ErrLost)
+			}
+		}
+	}
+}
+
+func (m *machine) NewTransfer() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.transfer++
+	return m.transfer
+}
+
+func (m *machine) meet(from rack.MachineID, transfer uint64) *bulk {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := [2]uint64{uint64(from), transfer}
+	if m.bulks[k] == nil {
+		m.bulks[k] = &bulk{make(chan int, 1), make(chan struct{})}
+	}
+	return m.bulks[k]
+}
+
+func (m *machine) SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	b := m.meet(m.id, transfer)
+	m.pause(5 * time.Millisecond)
+	if err := m.reach(ctx, m.machines[to-1]); err != nil {
+		return err
+	}
+	if m.chance(10) {
+		return rack.ErrAborted
+	}
+	m.mu.Lock()
+	value := -1
+	for id, c := range m.copies {
+		if id.Addr == uint64(src[0].Base) {
+			value = c.value
+			if c.open {
+				m.breaks("%v is sent while calls go in", id)
+			}
+		}
+	}
+	m.mu.Unlock()
+	b.value <- value
+	for {
+		select {
+		case <-b.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+			if err := m.reach(ctx, m.machines[to-1]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (m *machine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error {
+	b := m.meet(from, transfer)
+	if err := m.reach(ctx, m.machines[from-1]); err != nil {
+		return err
+	}
+	select {
+	case value := <-b.value:
+		if m.chance(5) {
+			return rack.ErrBulkSize
+		}
+		m.mu.Lock()
+		for id, c := range m.copies {
+			if id.Addr == uint64(dst[0].Base) {
+				c.value, c.ready = value, true
+			}
+		}
+		m.mu.Unlock()
+		close(b.done)
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (m *machine) BeginLeave(id proclet.ID, bound time.Duration) error {
+	m.mu.Lock()
+	c := m.copies[id]
+	switch {
+	case c == nil || !c.ready:
+		m.mu.Unlock()
+		return proclet.ErrNoProclet
+	case !c.open:
+		m.mu.Unlock()
+		return proclet.ErrBusy
+	}
+	c.open = false
+	m.mu.Unlock()
+	m.pause(time.Millisecond)
+	return nil
+}
+
+func (m *machine) Reopen(id proclet.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.copies[id].open = true
+	m.check(id)
+}
+
+func (m *machine) Describe(id proclet.ID) (proclet.Description, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	used := []mm.Range{{Base: mm.Virt(id.Addr), Size: mm.PageSize}}
+	return proclet.Description{ID: id, Capacity: 1 << 16, Mapped: mm.PageSize, Moves: m.copies[id].moves, Used: used}, nil
+}
+
+func (m *machine) Depart(id proclet.ID, to rack.MachineID) <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.copies[id].open {
+		m.breaks("%v departs while calls go in", id)
+	}
+	delete(m.copies, id)
+	return nil
+}
+
+func (m *machine) Prepare(d proclet.Description) error {
+	if m.chance(5) {
+		return errors.New("no memory")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.copies[d.ID] != nil {
+		m.breaks("%v is prepared where it is", d.ID)
+	}
+	m.copies[d.ID] = &instance{moves: d.Moves + 1}
+	return nil
+}
+
+func (m *machine) Adopt(d proclet.Description) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.copies[d.ID]
+	if c == nil || !c.ready {
+		m.breaks("%v is adopted before its bytes are here", d.ID)
+		return nil
+	}
+	c.open = true
+	m.check(d.ID)
+	return nil
+}
+
+func (m *machine) Discard(id proclet.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.copies[id]; c == nil || c.open {
+		m.breaks("%v is discarded but lives", id)
+	}
+	delete(m.copies, id)
+}

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// newArena gives an allocator size bytes of ordinary process memory, filled
-// with rubbish, that stand for physical memory from address 0. None is added.
+// newArena gives an allocator size bytes of ordinary process memory, with
+// rubbish in the first 64 MiB, that stand for physical memory from address 0. None is added.
 func newArena(t testing.TB, f *frames, size uint64) {
 	t.Helper()
 	b, err := syscall.Mmap(-1, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE,
@@ -16,7 +16,7 @@ func newArena(t testing.TB, f *frames, size uint64) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Munmap(b) })
-	for i := uint64(0); i < size; i += PageSize {
+	for i := uint64(0); i < min(size, 64<<20); i += PageSize {
 		b[i] = 0xa5
 	}
 	f.direct = Virt(uintptr(unsafe.Pointer(&b[0])))

@@ -1,3 +1,56 @@
-// Package mm owns memory: physical frames, page tables, proclet heaps and
-// their allocator. It is the only package that knows addresses.
+// Package mm owns memory: physical frames, page tables, the address space and
+// the heaps of proclets. It is the only package that knows addresses.
+//
+// In reading order:
+//
+//   - layout.go, addr.go: where everything is; the types of addresses
+//   - frames.go, memorymap.go, zero.go, usage.go: the frame allocator (buddy
+//     system), how a loader's memory map becomes its first runs, frames zeroed
+//     ahead of time, and the books by owner
+//   - entry.go, tables.go, translate.go, back.go, dma.go: page tables
+//   - areas.go, space.go, fault.go, special.go, linux.go: the address space and
+//     the memory system calls of the program's runtime
+//   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
+//   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
+//     else and the two grounds under it
+//   - heap.go and heap_*.go: the heap of a proclet
+//
+// # Two grounds
+//
+// The allocator and the page tables are one code on both. On metal the
+// processor reads the tables. Hosted, memory is a memfd that the direct map
+// shows whole, physical addresses are offsets in it, and each change of the
+// tables is repeated with mmap.
+//
+// # Invariants
+//
+//   - Every frame is booked to exactly one owner; Frames says how many each
+//     has, at one moment. What is taken and given back leaves no trace.
+//   - Every frame is handed out zeroed.
+//   - A frame, a table or an address is used again only after all processors
+//     have forgotten its old translation: unmapping collects, flushes, frees.
+//   - A page can be written or executed, not both; page 0 is never mapped.
+//   - Freeing what is not in use, or another owner's, stops the machine: it is
+//     a mistake in nuos, and going on would corrupt memory.
+//
+// # Kernel style
+//
+// All but the API for goroutines and the heaps runs in system-call and fault
+// handlers, also before the Go runtime is up: no allocation, no maps, no
+// interfaces, no write barriers, links by frame number instead of pointers.
+// TestKernelStyle holds the compiler's diagnostics against that.
+//
+// Lock order: Space.mu, then frames.mu. Both turn interrupts off. Flush runs
+// with Space.mu held; see Hooks.Relax for why that cannot deadlock.
+//
+// # Caveats
+//
+//   - The direct map can write all memory, the program's text included.
+//   - Anonymous memory is mapped in pages of 4 KiB; proclet heaps and the
+//     direct map use 2 MiB pages where they fit. MADV_HUGEPAGE has no effect.
+//   - Memory is overcommitted, as on Linux: a fault without a free frame is
+//     reported as a bad access, and Space.Exhausted counts it.
+//   - Frames of unmapped memory stay resident in a hosted machine's memfd.
+//   - Hosted, there are at most 60,000 separate mappings; heaps that grow in
+//     small steps use several each.
 package mm

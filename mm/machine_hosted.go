@@ -26,6 +26,7 @@ type hosted struct {
 
 	mu     sync.Mutex
 	tables tables // written with mu held; translate reads them without
+	pieces int    // mappings that Linux keeps for heaps
 }
 
 // machine makes the machine on first use. A program that never asks for memory
@@ -83,9 +84,16 @@ func mapPages(r Range) error {
 	if !h.tables.empty(r) {
 		return ErrMapped
 	}
+	before := h.countPieces(r)
 	if !h.tables.back(r, Heaps, ProtRead|ProtWrite) {
 		return ErrNoMemory
 	}
+	added := h.countPieces(r) - before
+	if h.pieces+added > maxPieces {
+		h.tables.unmapRange(r)
+		return fmt.Errorf("%w: %d mappings in use", ErrNoMemory, h.pieces)
+	}
+	h.pieces += added
 	for v := r.Base; v < r.End(); {
 		p, size := h.run(v, uint64(r.End()-v))
 		// Populated here, because a fault costs more than copying the page.
@@ -94,6 +102,7 @@ func mapPages(r Range) error {
 				hide(Range{r.Base, uint64(v - r.Base)})
 			}
 			h.tables.unmapRange(r)
+			h.pieces -= added
 			if errors.Is(err, unix.ENOMEM) {
 				return fmt.Errorf("%w: Linux has no room for another mapping", ErrNoMemory)
 			}
@@ -102,6 +111,33 @@ func mapPages(r Range) error {
 		v += Virt(size)
 	}
 	return nil
+}
+
+// maxPieces bounds the mappings for heaps. A process may have 65,530 (vm.
+// max_map_count); at that limit Go's runtime could not grow its own heap any
+// more, and would crash.
+const maxPieces = 60000
+
+// countPieces returns how many mappings begin in r or directly behind it:
+// Linux keeps one for each stretch whose addresses and offsets are in order.
+func (h *hosted) countPieces(r Range) (count int) {
+	var next Phys // what would continue the piece
+	for v := r.Base - PageSize; v <= r.End(); {
+		e, level, _ := h.tables.leaf(v)
+		size := pageSize(level)
+		offset := uint64(v) & (size - 1)
+		p := Phys(e&entryAddress) + Phys(offset)
+		if e == 0 {
+			next = 0
+		} else {
+			if v >= r.Base && p != next {
+				count++
+			}
+			next = p + Phys(size-offset)
+		}
+		v += Virt(size - offset)
+	}
+	return count
 }
 
 // run returns the offset of v in the file and how many of the limit bytes from
@@ -134,7 +170,9 @@ func unmapPages(r Range) error {
 	if err := hide(r); err != nil {
 		return fmt.Errorf("mm: munmap: %w", err)
 	}
+	before := h.countPieces(r)
 	h.tables.unmapRange(r)
+	h.pieces += h.countPieces(r) - before
 	return nil
 }
 

@@ -6,10 +6,16 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
 )
+
+// The tests' machine has room for TestManySmallHeaps.
+func init() { os.Args = append(os.Args, "mem=1G") }
 
 // heapRange returns addresses that no other test uses.
 var heapRange = func() func(size uint64) Range {
@@ -125,27 +131,115 @@ func TestMapErrors(t *testing.T) {
 // small proclets does, at addresses far apart.
 func TestManySmallHeaps(t *testing.T) {
 	unchangedFrames(t)
-	const heaps = 8000
-	size := uint64(64 << 10)
-	if uint64(heaps)*size > Frames().Free*PageSize*9/10 {
-		size = Frames().Free * PageSize * 9 / 10 / heaps &^ (PageSize - 1)
-	}
+	const heaps, size = 10000, 64 << 10
 	base := heapRange(heaps << 20).Base
 	at := func(i int) Range { return Range{base + Virt(i)<<20, size} }
 	for i := range heaps {
 		if err := Map(at(i)); err != nil {
 			t.Fatalf("heap %d: %v", i, err)
 		}
-		*(*int)(pointer(at(i).Base + Virt(size) - 8)) = i
+		*(*int)(pointer(at(i).End() - 8)) = i
 	}
 	for i := range heaps {
-		if got := *(*int)(pointer(at(i).Base + Virt(size) - 8)); got != i {
+		if got := *(*int)(pointer(at(i).End() - 8)); got != i {
 			t.Fatalf("heap %d holds %d", i, got)
 		}
 		if err := Unmap(at(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestMappingsRunOut maps single pages until Linux would have no room for more
+// mappings. Map must refuse before: the runtime needs some, too.
+func TestMappingsRunOut(t *testing.T) {
+	unchangedFrames(t)
+	base := heapRange(1 << 30).Base
+	at := func(i int) Range { return Range{base + Virt(i)*2*PageSize, PageSize} }
+	n := 0
+	for ; n <= maxPieces; n++ {
+		if err := Map(at(n)); err != nil {
+			if !errors.Is(err, ErrNoMemory) {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	if n > maxPieces {
+		t.Errorf("%d pages mapped apart from each other", n)
+	}
+	for i := range n {
+		if err := Unmap(at(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPiecesAreCounted compares the count of mappings with Linux's own.
+func TestPiecesAreCounted(t *testing.T) {
+	unchangedFrames(t)
+	rnd := seeded(t)
+	h, err := machine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	window := heapRange(8 << 20)
+	mapped := map[int]bool{}
+	for step := range 400 {
+		i := rnd.IntN(60)
+		pages := 1 + rnd.IntN(8)
+		free, full := true, true
+		for k := i; k < i+pages; k++ {
+			free, full = free && !mapped[k], full && mapped[k]
+		}
+		r := Range{window.Base + Virt(i)*PageSize, uint64(pages) * PageSize}
+		switch {
+		case free:
+			err = Map(r)
+		case full:
+			err = Unmap(r)
+		default:
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := i; k < i+pages; k++ {
+			mapped[k] = free
+		}
+		if got, want := h.countPieces(window), linuxMappings(t, window); got != want {
+			t.Fatalf("step %d: %d mappings counted, Linux has %d", step, got, want)
+		}
+	}
+	for k := range mapped {
+		if mapped[k] {
+			if err := Unmap(Range{window.Base + Virt(k)*PageSize, PageSize}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if h.pieces != 0 {
+		t.Errorf("%d mappings counted after all are gone", h.pieces)
+	}
+}
+
+// linuxMappings returns how many mappings /proc lists in r.
+func linuxMappings(t *testing.T, r Range) (count int) {
+	t.Helper()
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		start, err := strconv.ParseUint(line[:strings.IndexByte(line, '-')], 16, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Contains(Virt(start)) {
+			count++
+		}
+	}
+	return count
 }
 
 // TestMapConcurrently has goroutines map, mark, check and unmap at random.

@@ -1,7 +1,8 @@
 package mm
 
-// lookAhead is how many neighbouring pages translate tries to join.
-const lookAhead = 16
+// lookAhead is how many neighbouring pages translate tries to join: enough for
+// the longest packet, because it is called for each.
+const lookAhead = 4
 
 // translate returns the device address of v and how many bytes from there are
 // contiguous, as far as it looked. It takes no lock: the caller must see to it

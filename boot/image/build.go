@@ -129,7 +129,7 @@ import (
 	}
 	return src + `)
 
-func init() { nuosBoot.ReportUnknown(nuosOS.Stderr) }
+func init() { nuosBoot.Announce(nuosOS.Stderr) }
 `
 }
 

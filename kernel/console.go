@@ -1,0 +1,77 @@
+//go:build metal
+
+package kernel
+
+// The console is the first serial port (16550 at 0x3F8), polled. Everything
+// here may be called in any context.
+
+const (
+	com1       = 0x3F8
+	lineStatus = com1 + 5
+)
+
+// startConsole sets 115200 baud, 8N1, FIFOs on, no interrupts.
+func startConsole() {
+	outb(com1+1, 0)
+	outb(com1+3, 0x80)
+	outb(com1+0, 1)
+	outb(com1+1, 0)
+	outb(com1+3, 3)
+	outb(com1+2, 7)
+	outb(com1+4, 3)
+}
+
+func putc(b byte) {
+	// A port that is not there reads as all ones, "ready".
+	for n := 0; inb(lineStatus)&0x20 == 0 && n < 1e6; n++ {
+		pause()
+	}
+	outb(com1, b)
+}
+
+func printByte(b byte) {
+	if b == '\n' {
+		putc('\r')
+	}
+	putc(b)
+}
+
+func printString(s string) {
+	for i := range len(s) {
+		printByte(s[i])
+	}
+}
+
+func printBytes(b []byte) {
+	for _, c := range b {
+		printByte(c)
+	}
+}
+
+func printHex(v uint64) {
+	printString("0x")
+	shift := 60
+	for shift > 0 && v>>uint(shift)&15 == 0 {
+		shift -= 4
+	}
+	for ; shift >= 0; shift -= 4 {
+		putc("0123456789abcdef"[v>>uint(shift)&15])
+	}
+}
+
+func printInt(v int64) {
+	if v < 0 {
+		putc('-')
+		v = -v
+	}
+	var digits [20]byte
+	i := len(digits)
+	for {
+		i--
+		digits[i] = byte('0' + v%10)
+		if v /= 10; v == 0 {
+			break
+		}
+	}
+	printBytes(digits[i:])
+}

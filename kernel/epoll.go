@@ -1,0 +1,305 @@
+//go:build metal
+
+package kernel
+
+import "syscall"
+
+// epoll. An item is one descriptor watched by one epoll file. Items that may
+// have something to report stand in the ready list of their epoll file, once.
+// Edge-triggered means that an item leaves the list when it is reported and
+// comes back with the next event, whether or not it was ready all along.
+
+const maxItems = 8192
+
+type epollItem struct {
+	used     bool
+	listed   bool // in the ready list
+	events   uint32
+	fd       int32
+	file     int32 // watched
+	epoll    int32 // file index of the epoll
+	nextItem int32 // of the same watched file
+	next     int32 // in the ready list
+	data     uint64
+}
+
+// itemList is a queue of items by index and 1.
+type itemList struct{ first, last int32 }
+
+var (
+	items    [maxItems]epollItem
+	nextItem int32
+)
+
+const (
+	epollET      = 1 << 31
+	epollOneshot = 1 << 30
+	epollAlways  = syscall.EPOLLERR | syscall.EPOLLHUP
+	epollBits    = 0xFFFF
+)
+
+func (l *itemList) push(i int32) {
+	it := &items[i-1]
+	it.next, it.listed = 0, true
+	if l.last == 0 {
+		l.first = i
+	} else {
+		items[l.last-1].next = i
+	}
+	l.last = i
+}
+
+func (l *itemList) pop() int32 {
+	i := l.first
+	it := &items[i-1]
+	l.first = it.next
+	if l.first == 0 {
+		l.last = 0
+	}
+	it.next, it.listed = 0, false
+	return i
+}
+
+func (l *itemList) remove(i int32) {
+	for n := l.first; n != 0; {
+		// Taking every item out and putting all but one back keeps the order.
+		last := n == l.last
+		k := l.pop()
+		if k != i {
+			l.push(k)
+		}
+		if last {
+			return
+		}
+		n = l.first
+	}
+}
+
+// readiness is what epoll would report for a file now.
+func (f *file) readiness() uint32 {
+	switch f.kind {
+	case fileEvent:
+		r := uint32(0)
+		if f.count > 0 {
+			r |= syscall.EPOLLIN
+		}
+		if f.count < eventMost {
+			r |= syscall.EPOLLOUT
+		}
+		return r
+	case filePipeRead:
+		p := &pipes[f.object]
+		r := uint32(0)
+		if p.used > 0 {
+			r |= syscall.EPOLLIN
+		}
+		if p.writer == 0 {
+			r |= syscall.EPOLLHUP
+		}
+		return r
+	case filePipeWrite:
+		p := &pipes[f.object]
+		r := uint32(0)
+		if p.used < pipeSize {
+			r |= syscall.EPOLLOUT
+		}
+		if p.reader == 0 {
+			r |= syscall.EPOLLERR
+		}
+		return r
+	case fileSocket:
+		return socketReady[f.object]
+	case fileConsole:
+		return syscall.EPOLLIN | syscall.EPOLLOUT
+	}
+	return 0
+}
+
+func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
+	e, f := fileOf(epfd), fileOf(fd)
+	switch {
+	case e == nil || f == nil:
+		return errno(eBADF)
+	case e.kind != fileEpoll || e == f:
+		return errno(eINVAL)
+	}
+	switch f.kind {
+	case fileEvent, filePipeRead, filePipeWrite, fileSocket, fileConsole:
+	default:
+		return errno(syscall.EPERM) // always ready
+	}
+	var events uint32
+	var data uint64
+	if op != syscall.EPOLL_CTL_DEL {
+		ev, ok := loadUser32(event) // struct epoll_event is packed
+		d, ok2 := loadUser64(event + 4)
+		if !ok || !ok2 {
+			return errno(eFAULT)
+		}
+		events, data = ev, d
+	}
+	i := findItem(f, fileIndex(e), fd)
+	switch op {
+	case syscall.EPOLL_CTL_ADD:
+		if i != 0 {
+			return errno(syscall.EEXIST)
+		}
+		if i = newItem(); i == 0 {
+			return errno(syscall.ENOSPC)
+		}
+		items[i-1] = epollItem{used: true, fd: fd, file: fileIndex(f), epoll: fileIndex(e), nextItem: f.items}
+		f.items = i
+	case syscall.EPOLL_CTL_MOD:
+		if i == 0 {
+			return errno(syscall.ENOENT)
+		}
+	case syscall.EPOLL_CTL_DEL:
+		if i == 0 {
+			return errno(syscall.ENOENT)
+		}
+		freeItem(i)
+		return 0
+	default:
+		return errno(eINVAL)
+	}
+	it := &items[i-1]
+	it.events, it.data = events, data
+	if f.readiness()&(events|epollAlways)&epollBits != 0 {
+		itemReady(i)
+	}
+	return 0
+}
+
+func findItem(f *file, epoll, fd int32) int32 {
+	for i := f.items; i != 0; i = items[i-1].nextItem {
+		if items[i-1].epoll == epoll && items[i-1].fd == fd {
+			return i
+		}
+	}
+	return 0
+}
+
+func newItem() int32 {
+	for range maxItems {
+		i := nextItem
+		nextItem = (nextItem + 1) % maxItems
+		if !items[i].used {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// freeItem ends the watching of one descriptor by one epoll.
+func freeItem(i int32) {
+	it := &items[i-1]
+	if it.listed {
+		files[it.epoll].readyList.remove(i)
+	}
+	f := &files[it.file]
+	if f.items == i {
+		f.items = it.nextItem
+	} else {
+		for k := f.items; k != 0; k = items[k-1].nextItem {
+			if items[k-1].nextItem == i {
+				items[k-1].nextItem = it.nextItem
+			}
+		}
+	}
+	*it = epollItem{}
+}
+
+// epollForgetFD ends all watching of a descriptor that is closed. Linux keeps
+// watching while another descriptor of the file is open; the one that it would
+// report is the closed one, which is of no use to anybody.
+func epollForgetFD(f *file, fd int32) {
+	for i := f.items; i != 0; {
+		next := items[i-1].nextItem
+		if items[i-1].fd == fd {
+			freeItem(i)
+		}
+		i = next
+	}
+}
+
+func epollClose(epoll int32) {
+	for i := range items {
+		if items[i].used && items[i].epoll == epoll {
+			freeItem(int32(i) + 1)
+		}
+	}
+}
+
+// epollNotify tells the epolls that watch f of an event.
+func epollNotify(f *file, mask uint32) {
+	for i := f.items; i != 0; i = items[i-1].nextItem {
+		if mask&(items[i-1].events|epollAlways)&epollBits != 0 {
+			itemReady(i)
+		}
+	}
+}
+
+func itemReady(i int32) {
+	it := &items[i-1]
+	e := &files[it.epoll]
+	if !it.listed {
+		e.readyList.push(i)
+	}
+	if e.waiters.first != 0 {
+		wakeWaiter(e)
+	}
+}
+
+// epollWait is epoll_pwait(2) without a signal mask.
+func (c *cpu) epollWait(t *thread, epfd int32, events uint64, most, timeoutMS int32) uint64 {
+	e := fileOf(epfd)
+	switch {
+	case e == nil:
+		return errno(eBADF)
+	case e.kind != fileEpoll || most <= 0:
+		return errno(eINVAL)
+	}
+	n := uint64(0)
+	tail := e.readyList.last
+	for e.readyList.first != 0 && n < uint64(most) {
+		i := e.readyList.pop()
+		it := &items[i-1]
+		r := files[it.file].readiness() & (it.events | epollAlways) & epollBits
+		if r != 0 {
+			if !storeUser32(events+n*12, r) || !storeUser64(events+n*12+4, it.data) {
+				e.readyList.push(i)
+				return errno(eFAULT)
+			}
+			n++
+			switch {
+			case it.events&epollOneshot != 0:
+				it.events &= epollET | epollOneshot
+			case it.events&epollET == 0:
+				e.readyList.push(i) // level-triggered: to be looked at again
+			}
+		}
+		if i == tail {
+			break
+		}
+	}
+	switch {
+	case n > 0:
+		return n
+	case timeoutMS == 0:
+		return 0
+	}
+	deadline := int64(0)
+	switch {
+	case t.again:
+		deadline = t.deadline
+		if deadline != 0 && deadline <= nanotime() {
+			return 0
+		}
+	case timeoutMS > 0:
+		deadline = after(int64(timeoutMS) * 1e6)
+	}
+	t.waitOn = uint64(fileIndex(e))
+	e.waiters.append(t)
+	c.block(t, waitEpoll, deadline)
+	return blocked
+}

@@ -1,0 +1,145 @@
+//go:build metal
+
+package kernel
+
+import (
+	"errors"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+// Device interrupts are messages (MSI, MSI-X) and nothing else: a write to the
+// address of a local APIC with the vector as data (SDM vol. 3, 11.11). Each
+// vector makes one eventfd readable, so that a goroutine can wait for it.
+
+// ErrNoVector means that all interrupt vectors are in use.
+var ErrNoVector = errors.New("kernel: no interrupt vector is free")
+
+var msi [vecLastMSI + 1]int32 // file of the eventfd and 1, by vector
+
+// AllocMSI returns the message that makes eventfd readable. It goes to the
+// processor that calls; vectors are never given back. Goroutine context.
+func AllocMSI(eventfd int) (addr uint64, data uint32, err error) {
+	r, _, e := syscall.RawSyscall(nrAllocMSI, uintptr(eventfd), 0, 0)
+	switch {
+	case e == syscall.ENOSPC:
+		return 0, 0, ErrNoVector
+	case e != 0:
+		return 0, 0, e
+	}
+	return 0xFEE00000 | uint64(r>>8)<<12, uint32(r & 0xFF), nil
+}
+
+// allocMSI returns the vector and, above it, the identity of an APIC. Messages
+// have room for eight bits of that; processor 0 is one of those.
+func allocMSI(eventfd int32) uint64 {
+	f := fileOf(eventfd)
+	if f == nil || f.kind != fileEvent {
+		return errno(eBADF)
+	}
+	for v := vecFirstMSI; v <= vecLastMSI; v++ {
+		if msi[v] == 0 {
+			msi[v] = fds[eventfd]
+			f.refs++ // the file stays for the interrupt's sake
+			return uint64(cpus[0].apic)<<8 | uint64(v)
+		}
+	}
+	return errno(syscall.ENOSPC)
+}
+
+func deviceInterrupt(v int32) {
+	if msi[v] == 0 {
+		stats.strayInterrupts++
+		return
+	}
+	signalEventFile(&files[msi[v]-1])
+}
+
+// Words that idle processors watch.
+const maxWatched = 16
+
+type watched struct {
+	addr atomic.Uintptr // of a uint16 in memory that devices write; 0: none
+	seen atomic.Uint32
+	file int32
+}
+
+var watch [maxWatched]watched
+
+// WatchWord makes idle processors look at the word that word points to, which a
+// device writes, and make eventfd readable when it changes: sooner and cheaper
+// than by interrupt. Memory from mm.AllocDMA only. Goroutine context.
+func WatchWord(word *uint16, eventfd int) error {
+	_, _, e := syscall.RawSyscall(nrWatchWord, uintptr(unsafe.Pointer(word)), uintptr(eventfd), 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
+// UnwatchWord ends WatchWord. The memory may be freed afterwards. Goroutine
+// context.
+func UnwatchWord(word *uint16) {
+	syscall.RawSyscall(nrUnwatchWord, uintptr(unsafe.Pointer(word)), 0, 0)
+}
+
+func watchWord(addr uintptr, eventfd int32) uint64 {
+	f := fileOf(eventfd)
+	if f == nil || f.kind != fileEvent {
+		return errno(eBADF)
+	}
+	for i := range watch {
+		if w := &watch[i]; w.addr.Load() == 0 {
+			w.file = fds[eventfd]
+			f.refs++
+			w.seen.Store(uint32(*(*uint16)(pointer(addr))))
+			w.addr.Store(addr)
+			return 0
+		}
+	}
+	return errno(syscall.ENOSPC)
+}
+
+func unwatchWord(addr uintptr) uint64 {
+	for i := range watch {
+		if w := &watch[i]; w.addr.Load() == addr {
+			w.addr.Store(0)
+			files[w.file-1].refs--
+			return 0
+		}
+	}
+	return errno(syscall.ENOENT)
+}
+
+// watchChanged reports whether a watched word has changed. No lock is held.
+func watchChanged() bool {
+	for i := range watch {
+		w := &watch[i]
+		if addr := w.addr.Load(); addr != 0 && uint32(load16(addr)) != w.seen.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+// signalWatched makes the eventfds of changed words readable.
+// Precondition: the kernel's lock is held.
+func signalWatched() {
+	for i := range watch {
+		w := &watch[i]
+		addr := w.addr.Load()
+		if addr == 0 {
+			continue
+		}
+		if now := uint32(load16(addr)); now != w.seen.Load() {
+			w.seen.Store(now)
+			stats.watched++
+			signalEventFile(&files[w.file-1])
+		}
+	}
+}
+
+// load16 reads a word that a device writes. The direct map never goes away, so
+// a read after UnwatchWord is harmless.
+func load16(addr uintptr) uint16 { return *(*uint16)(pointer(addr)) }

@@ -1,0 +1,24 @@
+//go:build metal
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+
+	"nuos/boot"
+)
+
+var idleParam = boot.NewParam("idle", "adaptive", "how long an idle processor polls before it halts: adaptive, poll (for ever) or halt (not at all)")
+
+func init() {
+	switch v := idleParam.Value(); v {
+	case "adaptive":
+	case "poll":
+		idleMode.Store(idlePoll)
+	case "halt":
+		idleMode.Store(idleHalt)
+	default:
+		fmt.Fprintf(os.Stderr, "nuos: idle=%s is not adaptive, poll or halt; adaptive is used\n", v)
+	}
+}

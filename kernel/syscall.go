@@ -1,0 +1,250 @@
+//go:build metal
+
+package kernel
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// System calls, by Linux's numbers and conventions: number in AX, arguments in
+// DI, SI, DX, R10, R8, R9, result or negated errno in AX.
+
+// blocked is the result of a call that waits: AX is somebody else's to set.
+const blocked = 1<<63 - 1
+
+const (
+	eINTR     = syscall.EINTR
+	eAGAIN    = syscall.EAGAIN
+	eFAULT    = syscall.EFAULT
+	eINVAL    = syscall.EINVAL
+	eBADF     = syscall.EBADF
+	eNOSYS    = syscall.ENOSYS
+	eTIMEDOUT = syscall.ETIMEDOUT
+)
+
+// Calls of nuos's own, outside of Linux's numbers: the functions of this
+// package that goroutines call.
+const (
+	nrSetReady = 0x6E750000 + iota
+	nrClearReady
+	nrCompleteCall
+	nrSignalEvent
+	nrAllocMSI
+	nrWatchWord
+	nrUnwatchWord
+	nrSetFile
+)
+
+// errno is the result of a call that fails.
+func errno(e syscall.Errno) uint64 { return -uint64(e) }
+
+// handleSyscall is entered by syscallEntry.
+func handleSyscall(t *thread) *thread {
+	c := thisCPU()
+	lock()
+	answerFlush()
+	c.systemCall(t)
+	return c.leave(t)
+}
+
+// systemCall makes the call in t's registers, for the first time or again.
+func (c *cpu) systemCall(t *thread) {
+	nr := t.ax
+	t.nr = nr
+	stats.calls++
+	if r := c.dispatch(t, nr, t.di, t.si, t.dx, t.r10, t.r8, t.r9); r != blocked {
+		t.ax = r
+	}
+	if t.state == threadBlocked && t.pending&^t.mask != 0 {
+		interrupt(t) // the signal came before the wait
+	}
+}
+
+func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
+	switch nr {
+	case syscall.SYS_FUTEX:
+		return c.futex(t, a, b, d, e)
+	case syscall.SYS_READ:
+		return c.read(t, int32(a), b, d)
+	case syscall.SYS_WRITE:
+		return c.write(t, int32(a), b, d)
+	case syscall.SYS_READV, syscall.SYS_WRITEV:
+		return c.vector(t, nr, int32(a), b, d)
+	case syscall.SYS_EPOLL_PWAIT, syscall.SYS_EPOLL_WAIT:
+		return c.epollWait(t, int32(a), b, int32(d), int32(e))
+	case syscall.SYS_NANOSLEEP:
+		return c.nanosleep(t, a)
+	case syscall.SYS_SCHED_YIELD:
+		return c.yield(t)
+	case syscall.SYS_CLOCK_GETTIME:
+		return clockGettime(t, a, b)
+	case syscall.SYS_GETTIMEOFDAY:
+		return gettimeofday(a)
+	case syscall.SYS_GETPID, syscall.SYS_GETPPID, syscall.SYS_GETPGRP:
+		return 1
+	case syscall.SYS_GETTID:
+		return uint64(t.tid)
+	case syscall.SYS_GETUID, syscall.SYS_GETEUID, syscall.SYS_GETGID, syscall.SYS_GETEGID:
+		return 0
+
+	case syscall.SYS_MMAP:
+		return mmap(a, b, d, e)
+	case syscall.SYS_MUNMAP:
+		return munmap(a, b)
+	case syscall.SYS_MPROTECT:
+		return mprotect(a, b, d)
+	case syscall.SYS_MADVISE:
+		return madvise(a, b, d)
+
+	case syscall.SYS_CLONE:
+		return c.clone(t, a, b, e, f)
+	case syscall.SYS_EXIT:
+		t.state = threadEnded // leave does the rest
+		return blocked
+	case syscall.SYS_EXIT_GROUP:
+		exit(int(int32(a)))
+	case syscall.SYS_ARCH_PRCTL:
+		return archPrctl(t, a, b)
+	case syscall.SYS_SCHED_GETAFFINITY:
+		return schedGetaffinity(b, d)
+
+	case syscall.SYS_RT_SIGACTION:
+		return rtSigaction(a, b, d)
+	case syscall.SYS_RT_SIGPROCMASK:
+		return rtSigprocmask(t, a, b, d)
+	case syscall.SYS_RT_SIGRETURN:
+		return c.rtSigreturn(t)
+	case syscall.SYS_SIGALTSTACK:
+		return sigaltstack(t, a, b)
+	case syscall.SYS_TGKILL:
+		return kill(int32(b), d)
+	case syscall.SYS_TKILL:
+		return kill(int32(a), b)
+	case syscall.SYS_KILL:
+		return kill(1, b)
+	case syscall.SYS_SETITIMER:
+		return setitimer(a, b, d)
+	case sysTimerCreate:
+		return timerCreate(t, a, b, d)
+	case sysTimerSettime:
+		return timerSettime(a, d)
+	case sysTimerDelete:
+		return timerDelete(a)
+
+	case syscall.SYS_EPOLL_CREATE1, syscall.SYS_EPOLL_CREATE:
+		return newFile(fileEpoll, 0)
+	case syscall.SYS_EPOLL_CTL:
+		return epollCtl(int32(a), b, int32(d), e)
+	case syscall.SYS_EVENTFD2:
+		return eventfd(a, b)
+	case syscall.SYS_PIPE2:
+		return pipe2(a, b)
+	case syscall.SYS_PIPE:
+		return pipe2(a, 0)
+	case syscall.SYS_CLOSE:
+		return c.closeFD(t, int32(a))
+	case syscall.SYS_FCNTL:
+		return fcntl(int32(a), b, d)
+	case syscall.SYS_DUP:
+		return fcntl(int32(a), syscall.F_DUPFD, 0)
+	case syscall.SYS_DUP3, syscall.SYS_DUP2:
+		return c.dupTo(t, int32(a), int32(b))
+	case syscall.SYS_IOCTL:
+		return c.ioctl(t, int32(a))
+
+	case syscall.SYS_OPENAT:
+		return openat(b, d)
+	case syscall.SYS_OPEN:
+		return openat(a, b)
+	case syscall.SYS_LSEEK:
+		return lseek(int32(a), int64(b), d)
+	case syscall.SYS_PREAD64:
+		return pread(int32(a), b, d, int64(e))
+	case syscall.SYS_FSTAT:
+		return fstat(int32(a), b)
+	case syscall.SYS_NEWFSTATAT:
+		return newfstatat(int32(a), b, d, e)
+	case syscall.SYS_READLINKAT:
+		return readlinkat(b, d, e)
+	case syscall.SYS_GETDENTS64:
+		return getdents(int32(a), b, d)
+	case syscall.SYS_GETCWD:
+		return getcwd(a, b)
+
+	case syscall.SYS_UNAME:
+		return uname(a)
+	case sysGetrandom:
+		return getrandom(a, b)
+	case syscall.SYS_PRLIMIT64:
+		return prlimit(b, d, e)
+	case syscall.SYS_PRCTL:
+		return prctl(a)
+
+	case syscall.SYS_SOCKET, syscall.SYS_BIND, syscall.SYS_LISTEN, syscall.SYS_ACCEPT4,
+		syscall.SYS_CONNECT, syscall.SYS_GETSOCKNAME, syscall.SYS_GETPEERNAME,
+		syscall.SYS_SETSOCKOPT, syscall.SYS_GETSOCKOPT, syscall.SYS_SHUTDOWN,
+		syscall.SYS_SENDTO, syscall.SYS_RECVFROM, syscall.SYS_SENDMSG, syscall.SYS_RECVMSG:
+		return c.socketCall(t, nr)
+
+	case nrSetReady:
+		setReady(int(a), uint32(b))
+		return 0
+	case nrClearReady:
+		clearReady(int(a), uint32(b))
+		return 0
+	case nrCompleteCall:
+		completeCall(Token(a), int(b))
+		return 0
+	case nrSignalEvent:
+		signalEvent(int32(a))
+		return 0
+	case nrAllocMSI:
+		return allocMSI(int32(a))
+	case nrWatchWord:
+		return watchWord(uintptr(a), int32(b))
+	case nrUnwatchWord:
+		return unwatchWord(uintptr(a))
+	case nrSetFile:
+		return setFile(a, b, d, e)
+	}
+	return unknownCall(nr)
+}
+
+// Numbers that package syscall does not have.
+const (
+	sysTimerCreate  = 222
+	sysTimerSettime = 223
+	sysTimerDelete  = 226
+	sysGetrandom    = 318
+)
+
+// CopyIn fills dst from the program's memory at addr and reports whether all
+// of it was readable. Handler context.
+func CopyIn(dst []byte, addr uintptr) bool {
+	return len(dst) == 0 || copyBytes(uintptr(unsafe.Pointer(&dst[0])), addr, uintptr(len(dst)))
+}
+
+// CopyOut writes src to the program's memory at addr and reports whether all of
+// it was writable. Handler context.
+func CopyOut(addr uintptr, src []byte) bool {
+	return len(src) == 0 || copyBytes(addr, uintptr(unsafe.Pointer(&src[0])), uintptr(len(src)))
+}
+
+func loadUser32(addr uint64) (v uint32, ok bool) {
+	ok = copyBytes(uintptr(unsafe.Pointer(&v)), uintptr(addr), 4)
+	return v, ok
+}
+
+func loadUser64(addr uint64) (v uint64, ok bool) {
+	ok = copyBytes(uintptr(unsafe.Pointer(&v)), uintptr(addr), 8)
+	return v, ok
+}
+
+func storeUser32(addr uint64, v uint32) bool {
+	return copyBytes(uintptr(addr), uintptr(unsafe.Pointer(&v)), 4)
+}
+
+func storeUser64(addr uint64, v uint64) bool {
+	return copyBytes(uintptr(addr), uintptr(unsafe.Pointer(&v)), 8)
+}

@@ -1,0 +1,167 @@
+//go:build metal
+
+package kernel
+
+import (
+	"syscall"
+
+	"nuos/mm"
+)
+
+// Traps: interrupts and faults. Vectors 0 to 31 are the processor's (SDM
+// vol. 3, 6.15); those of devices are handed out by msi.go.
+const (
+	trapDivide     = 0
+	trapDebug      = 1
+	trapBreakpoint = 3
+	trapOverflow   = 4
+	trapInvalid    = 6
+	trapStack      = 12
+	trapProtection = 13
+	trapPage       = 14
+	trapX87        = 16
+	trapAlignment  = 17
+	trapSIMD       = 19
+
+	vecFirstMSI = 0x30
+	vecLastMSI  = 0xEF
+	vecTimer    = 0xF0
+	vecResched  = 0xF1
+	vecFlush    = 0xF2
+	vecSpurious = 0xFF
+
+	flagsIF = 1 << 9
+)
+
+// handleTrap is entered by trap<> for whatever interrupts the program.
+func handleTrap(t *thread, vector, code uint64) *thread {
+	c := thisCPU()
+	if vector == trapPage {
+		addr := readCR2()
+		if space().Fault(mm.Virt(addr), code) {
+			stats.pageFaults.Add(1)
+			return t
+		}
+		lock()
+		c.fault(t, int32(syscall.SIGSEGV), segvCode(code), addr, vector, code)
+		return c.leave(t)
+	}
+	if vector == vecFlush {
+		answerFlush()
+		c.endOfInterrupt()
+		return t
+	}
+	lock()
+	if vector >= 32 {
+		c.interrupted(int32(vector))
+		if vector == vecTimer {
+			c.tick(t)
+		}
+	} else {
+		c.exception(t, vector, code)
+	}
+	return c.leave(t)
+}
+
+// exception turns a trap of the program into the signal that Linux sends.
+func (c *cpu) exception(t *thread, vector, code uint64) {
+	const (
+		siKernel   = 0x80
+		fpeIntDiv  = 1
+		fpeFltInv  = 7
+		illOpcode  = 2
+		trapBrkpt  = 1
+		trapTrace  = 2
+		busAlign   = 1
+		segvMapped = 1
+	)
+	switch vector {
+	case trapDivide:
+		c.fault(t, int32(syscall.SIGFPE), fpeIntDiv, t.ip, vector, code)
+	case trapX87, trapSIMD:
+		c.fault(t, int32(syscall.SIGFPE), fpeFltInv, t.ip, vector, code)
+	case trapInvalid:
+		c.fault(t, int32(syscall.SIGILL), illOpcode, t.ip, vector, code)
+	case trapBreakpoint:
+		c.fault(t, int32(syscall.SIGTRAP), siKernel, 0, vector, code)
+	case trapDebug:
+		c.fault(t, int32(syscall.SIGTRAP), trapTrace, t.ip, vector, code)
+	case trapAlignment:
+		c.fault(t, int32(syscall.SIGBUS), busAlign, 0, vector, code)
+	default:
+		// A non-canonical address among others; Linux gives no address.
+		c.fault(t, int32(syscall.SIGSEGV), siKernel, 0, vector, code)
+	}
+}
+
+func segvCode(code uint64) int32 {
+	const segvMapErr, segvAccErr = 1, 2
+	if code&1 != 0 {
+		return segvAccErr
+	}
+	return segvMapErr
+}
+
+// interrupted handles the interrupt of vector v, which hit the program or ended
+// a halt.
+// Precondition: the kernel's lock is held.
+func (c *cpu) interrupted(v int32) {
+	stats.interrupts++
+	switch {
+	case v == vecTimer:
+		c.armed = 0
+		c.runTimers(nanotime())
+	case v == vecResched:
+	case v == vecFlush:
+		answerFlush()
+	case v >= vecFirstMSI && v <= vecLastMSI:
+		deviceInterrupt(v)
+	case v == vecSpurious:
+		return // has no end
+	}
+	c.endOfInterrupt()
+}
+
+// tick is what a timer interrupt means for the thread that it hit.
+func (c *cpu) tick(t *thread) {
+	now := nanotime()
+	c.account(t, now)
+	if now >= c.sliceEnd {
+		c.resched = true
+	}
+}
+
+// handleFault is entered by trap<> for a fault of the kernel itself.
+func handleFault(f *faultFrame) {
+	c := thisCPU()
+	addr := readCR2()
+	if c.inFault {
+		kernelPanicAt("fault while handling a fault", f, addr)
+	}
+	c.inFault = true
+	if f.vector != trapPage {
+		kernelPanicAt("unexpected trap", f, addr)
+	}
+	if !space().Fault(mm.Virt(addr), f.code) {
+		begin, fix := addressOfCopy()
+		if f.ip < uint64(begin) || f.ip >= uint64(fix) {
+			kernelPanicAt("page fault", f, addr)
+		}
+		f.ip = uint64(fix)
+	} else {
+		stats.pageFaults.Add(1)
+	}
+	c.inFault = false
+}
+
+// handleFatal is entered by fatal<>: a double fault, a machine check, or a
+// non-maskable interrupt while another processor panics.
+func handleFatal(f *faultFrame) {
+	switch f.vector {
+	case 8:
+		kernelPanicAt("double fault", f, readCR2())
+	case 18:
+		kernelPanicAt("machine check", f, 0)
+	}
+	stopHere(f)
+}

@@ -10,6 +10,8 @@ var (
 	ErrRefused = errors.New("virtio: device refuses the features it offered")
 	// ErrQueue means that the device lacks a usable receive or send queue.
 	ErrQueue = errors.New("virtio: device has no usable queue")
+	// ErrDevice means that the device does not do what it is told.
+	ErrDevice = errors.New("virtio: device fails")
 	// ErrBackend means that a vhost-user back-end went away or answered what
 	// the protocol does not allow.
 	ErrBackend = errors.New("virtio: bad vhost-user back-end")

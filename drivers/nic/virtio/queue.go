@@ -99,6 +99,11 @@ func newQueue(size uint16, mem region, eventIdx bool) *queue {
 	return q
 }
 
+// usedIndex is the word that changes when the device has used entries.
+func (q *queue) usedIndex() *uint16 {
+	return (*uint16)(q.mem.pointer(usedOffset(q.size) + 2))
+}
+
 // offer appends the chain that begins with descriptor head to the available
 // ring; publish shows it to the device. No more than size chains may be with
 // the device.

@@ -10,19 +10,21 @@ type Memory func(addr, size uint64) []byte
 func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 func u64(b []byte, at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
 
-// cString returns the bytes at addr up to a zero, max at most.
-func cString(mem Memory, addr uint64, max uint64) []byte {
-	// The string may stand at the very end of readable memory, so ask for
-	// less until it can be read.
-	for ; max > 0; max /= 2 {
-		if b := mem(addr, max); b != nil {
-			for i := range b {
-				if b[i] == 0 {
-					return b[:i]
-				}
-			}
-			return b
+// cString returns the bytes at addr up to a zero, max at most, and whether the
+// zero was found. The string may stand at the very end of readable memory, so
+// it is looked at byte by byte.
+func cString(mem Memory, addr, max uint64) (b []byte, whole bool) {
+	n := uint64(0)
+	for n < max {
+		c := mem(addr+n, 1)
+		if c == nil {
+			break
 		}
+		if c[0] == 0 {
+			whole = true
+			break
+		}
+		n++
 	}
-	return nil
+	return mem(addr, n), whole
 }

@@ -19,7 +19,7 @@ func (in *Info) parseMultiboot(mem Memory, addr uint64) Refusal {
 	}
 	flags := u32(b, 0)
 	if flags&multibootLine != 0 {
-		in.setLine(cString(mem, uint64(u32(b, 16)), MaxCommandLine))
+		in.readLine(mem, uint64(u32(b, 16)))
 	}
 	if flags&multibootMods != 0 && u32(b, 20) > 0 {
 		if m := mem(uint64(u32(b, 24)), 16); m != nil && u32(m, 4) > u32(m, 0) {

@@ -25,7 +25,7 @@ func (in *Info) parsePVH(mem Memory, addr uint64) Refusal {
 	in.RSDP = u64(b, 32)
 
 	if line != 0 {
-		in.setLine(cString(mem, line, MaxCommandLine))
+		in.readLine(mem, line)
 	}
 	if modules > 0 {
 		if m := mem(moduleList, pvhModule); m != nil {

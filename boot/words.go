@@ -59,6 +59,18 @@ func (w *Words) Next() bool {
 	}
 }
 
+// readLine takes the command line from the zero-terminated string at addr.
+func (in *Info) readLine(mem Memory, addr uint64) {
+	src, whole := cString(mem, addr, 4*MaxCommandLine) // white space and quotes go
+	if !whole {
+		for len(src) > 0 && !isSpace(src[len(src)-1]) {
+			src = src[:len(src)-1] // part of a word
+		}
+	}
+	in.setLine(src)
+	in.LineTruncated = in.LineTruncated || !whole
+}
+
 // setLine splits a command line into words. Words are separated by white
 // space; double quotes protect it (rack="my rack") and are removed. A first
 // word that looks like a path is the name of the image, which some loaders

@@ -58,6 +58,35 @@ func TestLongCommandLine(t *testing.T) {
 	}
 }
 
+// TestReadLine reads lines that end, or do not, where memory does.
+func TestReadLine(t *testing.T) {
+	long := strings.Repeat("a=1 ", 3*MaxCommandLine)
+	for _, c := range []struct {
+		memory    string
+		words     int
+		truncated bool
+	}{
+		{"a=1 b=2\x00", 2, false},
+		{"a=1 b=2\x00rubbish", 2, false},
+		{"a=1 b=2 ", 2, true},
+		{"a=1 b=2 x", 2, true}, // nobody knows how long x is
+		{"", 0, true},
+		{long, MaxCommandLine / 4, true},
+		{strings.Repeat(" ", 3*MaxCommandLine) + "a=1\x00", 1, false},
+		{strings.Repeat(" ", 4*MaxCommandLine-2) + "a=1\x00", 0, true},
+	} {
+		var in Info
+		in.readLine(ram{0x1000, []byte(c.memory)}.memory, 0x1000)
+		n := 0
+		for w := in.Words(); w.Next(); {
+			n++
+		}
+		if n != c.words || in.LineTruncated != c.truncated {
+			t.Errorf("%.20q, %d bytes: %d words, truncated %v; want %d, %v", c.memory, len(c.memory), n, in.LineTruncated, c.words, c.truncated)
+		}
+	}
+}
+
 // FuzzWords checks against the obvious way of splitting a line that has no
 // quotes, and in any case that every word is followed by its zero.
 func FuzzWords(f *testing.F) {

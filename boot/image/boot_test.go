@@ -168,3 +168,18 @@ func TestGRUB(t *testing.T) {
 	console, code := start(t, "", "-M", "q35", "-m", "256", "-cpu", "max", "-cdrom", cd)
 	wantHello(t, boot.Multiboot, console, code)
 }
+
+// TestCommandLine boots with parameters that nobody declares, with environment
+// variables and arguments, which are none, and with too long a line.
+func TestCommandLine(t *testing.T) {
+	console, code := start(t, hello.Path, "-append", "idle=halt knwon=1 GOGC=50 -- argument")
+	wantHello(t, boot.PVH, console, code)
+	if n := strings.Count(console, "unknown boot parameter"); n != 1 || !strings.Contains(console, `unknown boot parameter "knwon" ignored`) {
+		t.Errorf("want knwon, and nothing else, reported as unknown; console:\n%s", console)
+	}
+	console, code = start(t, hello.Path, "-append", strings.Repeat("GOGC=50 ", boot.MaxCommandLine/8)+"last=1")
+	wantHello(t, boot.PVH, console, code)
+	if !strings.Contains(console, "the command line has more than") {
+		t.Errorf("a line that is too long is not said to be; console:\n%s", console)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"nuos/mm"
 )
 
 // Stats counts the moves of a machine since it started.
@@ -19,6 +21,10 @@ type Stats struct {
 	// PauseP50 and PauseP99 are quantiles of Report.Pause.
 	PauseP50 time.Duration `json:"pause_p50"`
 	PauseP99 time.Duration `json:"pause_p99"`
+
+	// HeapFrames is how many frames of this machine back heaps now, with those
+	// of proclets that are arriving or have left and are being cleared away.
+	HeapFrames uint64 `json:"heap_frames"`
 }
 
 // newPauses makes a histogram of pauses in microseconds, up to an hour.
@@ -31,6 +37,7 @@ func (m *Migrator) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.stats
+	s.HeapFrames = mm.Frames().Heaps
 	s.PauseP50 = time.Duration(m.pauses.ValueAtQuantile(50)) * time.Microsecond
 	s.PauseP99 = time.Duration(m.pauses.ValueAtQuantile(99)) * time.Microsecond
 	return s

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"nuos/proclet"
@@ -18,10 +17,9 @@ const maxValue = 1 << 20
 
 // Shard is the root object of one proclet: the keys whose hash selects it.
 //
-// Calls may come from many threads at once, so a spin lock serialises them: no
-// operation waits for anything, and the lock word moves with the shard.
+// Calls may come from many threads at once; mu lets one in at a time.
 type Shard struct {
-	mu      spin
+	mu      proclet.Mutex
 	entries proclet.Map[proclet.String, entry]
 }
 
@@ -32,8 +30,8 @@ type entry struct {
 
 // Apply carries out ops in order, with no operation of another call in between.
 func (s *Shard) Apply(t *proclet.Thread, ops []Op) ([]Reply, error) {
-	s.mu.lock()
-	defer s.mu.unlock()
+	s.mu.Lock(t)
+	defer s.mu.Unlock(t)
 	now := time.Now().UnixMilli()
 	replies := make([]Reply, len(ops))
 	for i := range ops {
@@ -213,17 +211,3 @@ func (s *Shard) scan(op *Op, now int64) Reply {
 	}
 	return page
 }
-
-// spin is a mutual exclusion lock for sections that never wait. Its holder is
-// always running or about to run: a proclet moves only between calls.
-type spin struct{ held atomic.Uint32 }
-
-func (l *spin) lock() {
-	for i := 0; !l.held.CompareAndSwap(0, 1); i++ {
-		if i%64 == 63 {
-			time.Sleep(time.Microsecond)
-		}
-	}
-}
-
-func (l *spin) unlock() { l.held.Store(0) }

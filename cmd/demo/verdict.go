@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nuos/migrate"
+	"nuos/mm"
+	"nuos/proclet"
+)
+
+// account is the memory of one machine when the load has ended.
+type account struct {
+	machine  string
+	proclets int
+	mapped   uint64 // bytes of all heaps, as the proclets say
+	frames   uint64 // frames that back heaps, as the frame allocator says
+}
+
+// account asks every machine what its proclets take and what its memory says.
+// The two agree when nothing moves and what has left is given back.
+func (d *demo) account(ctx context.Context) ([]account, error) {
+	r, err := d.observe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		var all []account
+		balanced := true
+		for _, m := range r.Members() {
+			infos, err := proclet.Ask(ctx, r, m.ID)
+			if err != nil {
+				return nil, err
+			}
+			stats, err := migrate.AskStats(ctx, r, m.ID)
+			if err != nil {
+				return nil, err
+			}
+			a := account{machine: m.IP.String(), proclets: len(infos), frames: stats.HeapFrames}
+			for _, info := range infos {
+				a.mapped += info.Mapped
+			}
+			balanced = balanced && a.mapped == a.frames*mm.PageSize
+			all = append(all, a)
+		}
+		if balanced {
+			return all, nil
+		}
+		select {
+		case <-ctx.Done():
+			return all, nil // the verdict tells
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// verdict prints what happened and returns an error if any of it must not.
+func (d *demo) verdict(r *result, accounts []account) error {
+	s := d.load.Stats()
+	requests := s.Requests + r.benchmark
+	pause := func(q float64) time.Duration { return time.Duration(r.pauses.ValueAtQuantile(q)) * time.Microsecond }
+	fmt.Printf("\n  migrations under load  %d (%d not made, the proclet stayed)\n", r.made, r.notMade)
+	fmt.Printf("  bytes moved            %d MiB, proclets of %d to %d KiB\n", r.bytes>>20, r.smallest>>10, r.most>>10)
+	fmt.Printf("  pause                  p50 %v, p99 %v\n", pause(50), pause(99))
+	fmt.Printf("  requests               %d (%d of redis-benchmark) in %v, %.0f a second\n", requests, r.benchmark, r.took.Round(time.Second), float64(requests)/r.took.Seconds())
+	fmt.Printf("  latency of a pipeline  p50 %v, p99 %v\n", s.P50, s.P99)
+	for _, a := range accounts {
+		fmt.Printf("  %-21s  %d proclets, %d KiB of heaps, %d frames\n", a.machine, a.proclets, a.mapped>>10, a.frames)
+	}
+	fmt.Printf("  errors %d, lost %d, wrong %d\n\n", s.Errors, s.Lost, s.Wrong)
+	var wrong []error
+	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
+	for _, f := range append(d.load.Failures(), r.problems...) {
+		fail("%s", f)
+	}
+	if s.Errors+s.Lost+s.Wrong > 0 {
+		fail("%d errors, %d lost, %d wrong", s.Errors, s.Lost, s.Wrong)
+	}
+	if requests < d.requests || r.made < d.migrations {
+		fail("only %d of %d requests and %d of %d migrations in %v", requests, d.requests, r.made, d.migrations, d.within)
+	}
+	for _, a := range accounts {
+		if a.mapped != a.frames*mm.PageSize {
+			fail("machine %s: heaps of %d bytes, but %d frames", a.machine, a.mapped, a.frames)
+		}
+	}
+	for _, m := range d.rack.Machines() {
+		if !m.Running() {
+			fail("machine %d ended (console in %s)", m.Index(), m.ConsolePath())
+		}
+	}
+	if wrong != nil {
+		return errors.Join(wrong...)
+	}
+	fmt.Println("  PASSED: every acknowledged write is there, nothing is wrong, no request failed")
+	return nil
+}

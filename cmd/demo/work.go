@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"nuos/drivers/nic/port"
+	"nuos/migrate"
+	"nuos/proclet"
+	"nuos/qemu"
+	"nuos/rack"
+)
+
+// result is what happened while proclets moved under load.
+type result struct {
+	took      time.Duration
+	benchmark int64 // requests of redis-benchmark
+
+	mu             sync.Mutex
+	made, notMade  int
+	bytes          uint64
+	smallest, most uint64
+	pauses         *hdrhistogram.Histogram // microseconds
+	problems       []string
+}
+
+// work runs the clients, redis-benchmark and the shuffler together until enough
+// has been done.
+func (d *demo) work(ctx context.Context) (*result, error) {
+	observer, err := d.observe()
+	if err != nil {
+		return nil, err
+	}
+	defer observer.Close()
+	r := &result{pauses: hdrhistogram.New(1, int64(time.Hour/time.Microsecond), 3)}
+	ctx, stop := context.WithTimeoutCause(ctx, d.within, errors.New("time is up"))
+	defer stop()
+	began := time.Now()
+
+	var all sync.WaitGroup
+	failed := make(chan error, 2)
+	all.Go(func() { d.load.Run(ctx) })
+	all.Go(func() {
+		s := migrate.Shuffler{Rack: observer, Every: d.every, Seed: d.seed, Done: r.moved}
+		if err := s.Run(ctx); err != nil {
+			failed <- fmt.Errorf("moving proclets: %w", err)
+		}
+	})
+	var done atomic.Int64
+	all.Go(func() {
+		for ctx.Err() == nil {
+			if err := d.benchmark(ctx, &done); err != nil {
+				failed <- err
+				return
+			}
+		}
+	})
+	err = d.watch(ctx, r, &done, began, failed)
+	stop()
+	all.Wait()
+	r.took, r.benchmark = time.Since(began), done.Load()
+	return r, err
+}
+
+// watch shows progress until the targets are met, time is up or something failed.
+func (d *demo) watch(ctx context.Context, r *result, done *atomic.Int64, began time.Time, failed chan error) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last := int64(0)
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-ctx.Done():
+			if cause := context.Cause(ctx); errors.Is(cause, context.Canceled) {
+				return cause
+			}
+			return nil
+		case <-tick.C:
+		}
+		s := d.load.Interval()
+		requests := s.Requests + done.Load()
+		r.mu.Lock()
+		made, bytes := r.made, r.bytes
+		r.mu.Unlock()
+		d.show("%6d requests/s  p99 %-8v %4d migrations  %5d MiB moved  %7d requests  %d errors", requests-last,
+			s.P99.Round(100*time.Microsecond), made, bytes>>20, requests, s.Errors)
+		last = requests
+		if requests >= d.requests && made >= d.migrations && time.Since(began) >= d.atLeast {
+			return nil
+		}
+	}
+}
+
+// rounds is how many requests of each kind one run of redis-benchmark makes.
+const round = 2500
+
+// benchmark runs redis-benchmark once and adds up its requests. It ends with an
+// error at the first error reply.
+func (d *demo) benchmark(ctx context.Context, done *atomic.Int64) error {
+	host, port, err := net.SplitHostPort(d.load.Addr)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "redis-benchmark", "-h", host, "-p", port, "--csv",
+		"-t", "set,get,incr,mset", "-n", strconv.Itoa(round), "-c", "20", "-r", "100000", "-P", "8")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("redis-benchmark: %w: %s", err, stderr.String())
+	}
+	rows, err := csv.NewReader(strings.NewReader(string(out))).ReadAll()
+	if err != nil || len(rows) != 5 {
+		return fmt.Errorf("redis-benchmark printed %q (%v)", out, err)
+	}
+	done.Add(int64(len(rows)-1) * round)
+	return nil
+}
+
+// moved is told of every move that the shuffler asked for.
+func (r *result) moved(report migrate.Report, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil:
+		r.made++
+		r.bytes += report.Bytes
+		r.most = max(r.most, report.Bytes)
+		if r.smallest == 0 || report.Bytes < r.smallest {
+			r.smallest = report.Bytes
+		}
+		r.pauses.RecordValue(report.Pause.Microseconds())
+	case errors.Is(err, proclet.ErrBusy), errors.Is(err, proclet.ErrNoProclet), errors.Is(err, migrate.ErrRefused):
+		r.notMade++ // it stayed where it was
+	default:
+		r.problems = append(r.problems, err.Error())
+	}
+}
+
+// observe joins the rack as an observer.
+func (d *demo) observe() (*rack.Rack, error) {
+	running, err := qemu.Attach(d.rack.Dir)
+	if err != nil {
+		return nil, err
+	}
+	client, err := running.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return rack.Join(rack.Config{Name: running.Name, Key: running.Key, Port: port.New(client, client.Addr()), Observer: true})
+}

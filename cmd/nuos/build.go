@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nuos/boot/image"
+	"nuos/qemu"
+)
+
+func buildCommand() *cobra.Command {
+	var o image.Options
+	cmd := &cobra.Command{
+		Use:   "build PACKAGE",
+		Short: "Write a bootable image of a Go program",
+		Long: `Build compiles a main package with the stock Go toolchain and writes one file that
+PVH and Multiboot loaders boot, QEMU's -kernel among them.`,
+		Example: `  nuos build ./images/kv
+  nuos build -o kv.elf --archive ./assets ./images/kv`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Package = args[0]
+			start := time.Now()
+			fmt.Fprintf(os.Stderr, "building %s ...\n", o.Package)
+			r, err := image.Build(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s: %.1f MB, build %x, %.1f s\n", r.Path, float64(r.Size)/1e6, r.ID[:6], time.Since(start).Seconds())
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "file to write (default the package's name and .elf)")
+	cmd.Flags().StringVar(&o.Archive, "archive", "", "folder to pack into the boot archive beside the image")
+	cmd.Flags().StringVar(&o.Symbols, "symbols", "", "file to keep the linked program in, with symbols for a debugger")
+	return cmd
+}
+
+// buildFor sets o's Image, or its Package, to target: a file that exists, or a
+// package, of which an image is written into dir.
+func buildFor(ctx context.Context, o *qemu.Options, target, dir string) error {
+	if info, err := os.Stat(target); err == nil && info.Mode().IsRegular() {
+		o.Image = target
+		return nil
+	}
+	if o.Hosted {
+		o.Package = target
+		return nil
+	}
+	r, err := image.Build(ctx, image.Options{Package: target, Output: filepath.Join(dir, "image.elf")})
+	o.Image = r.Path
+	return err
+}

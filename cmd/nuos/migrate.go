@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/spf13/cobra"
+
+	"nuos/migrate"
+	"nuos/proclet"
+	"nuos/rack"
+)
+
+func migrateCommand() *cobra.Command {
+	var shuffle, duration time.Duration
+	var seed uint64
+	cmd := &cobra.Command{
+		Use:   "migrate {PROCLET MACHINE | --shuffle EVERY}",
+		Short: "Move a proclet to another machine, or keep moving random ones",
+		Example: `  nuos migrate 500000400000.100000003 2      a proclet and a machine as nuos ps names them
+  nuos migrate --shuffle 20ms --for 60s     a random proclet every 20 ms`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if shuffle > 0 {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, _, err := observe()
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			if shuffle == 0 {
+				return moveOne(cmd.Context(), r, args[0], args[1])
+			}
+			ctx := cmd.Context()
+			if duration > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, duration)
+				defer cancel()
+			}
+			if seed == 0 {
+				seed = rand.Uint64()
+			}
+			return shuffleAll(ctx, r, shuffle, seed)
+		},
+	}
+	cmd.Flags().DurationVar(&shuffle, "shuffle", 0, "move a random proclet to a random machine this often")
+	cmd.Flags().DurationVar(&duration, "for", 0, "how long to shuffle (default until Ctrl-C)")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the random choices (default: a new one each time)")
+	return cmd
+}
+
+func moveOne(ctx context.Context, r *rack.Rack, name, machine string) error {
+	id, err := proclet.ParseID(name)
+	if err != nil {
+		return err
+	}
+	to, err := strconv.ParseUint(machine, 10, 32)
+	if err != nil {
+		return fmt.Errorf("%q is not a machine's number; see `nuos ps`", machine)
+	}
+	for _, m := range r.Members() {
+		infos, err := proclet.Ask(ctx, r, m.ID)
+		if err != nil {
+			return err
+		}
+		for _, info := range infos {
+			if info.ID == id {
+				report, err := migrate.Ask(ctx, r, m.ID, id, rack.MachineID(to))
+				if err != nil {
+					return err
+				}
+				fmt.Printf("%s: machine %d to %d, %s, callers waited %v\n", id, report.From, report.To, size(report.Bytes), report.Pause)
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("proclet %s lives on no machine; see `nuos ps`", id)
+}
+
+// shuffleAll moves proclets until ctx ends and prints what it did.
+func shuffleAll(ctx context.Context, r *rack.Rack, every time.Duration, seed uint64) error {
+	type outcome struct {
+		report migrate.Report
+		err    error
+	}
+	outcomes := make(chan outcome)
+	s := migrate.Shuffler{Rack: r, Every: every, Seed: seed, Done: func(report migrate.Report, err error) {
+		outcomes <- outcome{report, err}
+	}}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Run(ctx)
+		close(outcomes)
+	}()
+	pauses := hdrhistogram.New(1, int64(time.Hour/time.Microsecond), 3)
+	made, undone, bytes := 0, 0, uint64(0)
+	var failures []error
+	shown := time.Now()
+	for o := range outcomes {
+		switch {
+		case o.err == nil:
+			made++
+			bytes += o.report.Bytes
+			pauses.RecordValue(o.report.Pause.Microseconds())
+		case errors.Is(o.err, proclet.ErrBusy), errors.Is(o.err, proclet.ErrNoProclet), errors.Is(o.err, migrate.ErrRefused):
+			undone++ // it stays where it is, or somebody else moved it
+		default:
+			failures = append(failures, o.err)
+			fmt.Fprintln(os.Stderr, "nuos:", o.err)
+		}
+		if time.Since(shown) > time.Second {
+			shown = time.Now()
+			fmt.Fprintf(os.Stderr, "%d moves, %s\n", made, size(bytes))
+		}
+	}
+	quantile := func(q float64) time.Duration { return time.Duration(pauses.ValueAtQuantile(q)) * time.Microsecond }
+	fmt.Printf("%d moves, %s; pause p50 %v, p99 %v; %d not made, %d failed; seed %d\n",
+		made, size(bytes), quantile(50), quantile(99), undone, len(failures), seed)
+	if err := <-ended; err != nil {
+		return err
+	}
+	if len(failures) > 0 {
+		return fmt.Errorf("%d moves failed, the first with: %w", len(failures), failures[0])
+	}
+	return nil
+}

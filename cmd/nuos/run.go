@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"nuos/qemu"
+)
+
+func runCommand() *cobra.Command {
+	var (
+		o       qemu.Options
+		ports   []string
+		detach  bool
+		verbose bool
+	)
+	cmd := &cobra.Command{
+		Use:   "run IMAGE [-- ARGUMENTS...]",
+		Short: "Run a rack of machines on this computer",
+		Long: `Run starts machines that boot IMAGE, a main package or a file that nuos build
+wrote, joined by a switch. It stays until Ctrl-C, or until all machines have ended;
+with --detach it returns when every machine is ready.`,
+		Example: `  nuos run -n 3 -p 6379:6379 ./images/kv
+  nuos run -n 3 -p 6379:6379 --hosted ./images/kv
+  nuos run --param idle=poll --cpus 2 ./images/hello
+  nuos run -n 3 --loss 1 --duplicate 1 --reorder 1 -p 6379:6379 ./images/kv`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.Name = rackName
+			for _, p := range ports {
+				f, err := parseForward(p)
+				if err != nil {
+					return err
+				}
+				o.Forward = append(o.Forward, f)
+			}
+			percent(&o.Faults.Loss, &o.Faults.Duplicate, &o.Faults.Reorder, &o.Faults.Corrupt)
+			if len(args) > 1 {
+				o.Params = append(append(o.Params, "--"), args[1:]...)
+			}
+			if detach {
+				return runDetached(cmd.Context())
+			}
+			if verbose {
+				o.Mirror = os.Stderr
+			}
+			return run(cmd.Context(), o, args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&o.Machines, "machines", "n", 1, "number of machines")
+	f.BoolVar(&o.Hosted, "hosted", false, "run machines as ordinary processes instead of in QEMU")
+	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, HOST:RACK or ADDRESS:HOST:RACK")
+	f.IntVar(&o.Memory, "memory", 0, "MiB of memory of each machine (default 512)")
+	f.IntVar(&o.CPUs, "cpus", 0, "processors of each machine (default 1)")
+	f.StringVar(&o.MachineType, "machine", "", "q35, pc or microvm (default q35)")
+	f.StringVar(&o.CPU, "cpu", "", "processor model of QEMU, or default (default max)")
+	f.StringArrayVar(&o.Params, "param", nil, "boot parameter NAME=VALUE or environment variable")
+	f.StringVar(&o.Pcap, "pcap", "", "file to record all frames in")
+	f.Uint64Var(&o.Seed, "seed", 0, "seed of random faults")
+	f.Float64Var(&o.Faults.Loss, "loss", 0, "percent of frames that each link loses")
+	f.Float64Var(&o.Faults.Duplicate, "duplicate", 0, "percent that it delivers twice")
+	f.Float64Var(&o.Faults.Reorder, "reorder", 0, "percent that it delivers late")
+	f.Float64Var(&o.Faults.Corrupt, "corrupt", 0, "percent in which it flips a bit")
+	f.DurationVar(&o.Faults.Delay, "delay", 0, "time that each frame takes on a link")
+	f.BoolVarP(&detach, "detach", "d", false, "return when the rack is ready")
+	f.BoolVarP(&verbose, "verbose", "v", false, "show the consoles")
+	return cmd
+}
+
+func percent(fields ...*float64) {
+	for _, f := range fields {
+		*f /= 100
+	}
+}
+
+// parseForward reads what -p was given.
+func parseForward(s string) (qemu.Forward, error) {
+	parts := strings.Split(s, ":")
+	if len(parts) == 2 {
+		parts = append([]string{"127.0.0.1"}, parts...)
+	}
+	var port uint16
+	if len(parts) == 3 {
+		if _, err := fmt.Sscan(parts[2], &port); err == nil && port != 0 {
+			return qemu.Forward{Listen: parts[0] + ":" + parts[1], Port: port}, nil
+		}
+	}
+	return qemu.Forward{}, fmt.Errorf("-p %s: want HOST:RACK, such as 6379:6379", s)
+}
+
+// run keeps a rack until ctx or the last machine ends.
+func run(ctx context.Context, o qemu.Options, target string) error {
+	dir, err := os.MkdirTemp("", "nuos-image-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	start := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, "%5.1fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
+	}
+	say("building %s", target)
+	if err := buildFor(ctx, &o, target, dir); err != nil {
+		return err
+	}
+	say("starting %d machines", o.Machines)
+	r, err := qemu.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer r.Stop()
+	if o.Faults != (qemu.Options{}.Faults) {
+		say("faults from seed %d", r.Seed)
+	}
+	for i, f := range o.Forward {
+		say("port %d of the rack is %s here", f.Port, r.Listen()[i])
+	}
+	say("consoles are in %s; Ctrl-C stops the rack", r.Dir)
+	for _, address := range r.Listen() {
+		if err := answers(ctx, r, address); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() == nil {
+		say(readyWord)
+	}
+	return wait(ctx, r)
+}
+
+// readyWord is what run says when the published ports are answered.
+const readyWord = "ready"
+
+// answers returns when a program of the rack accepts connections at address, or
+// ctx ends. It fails when no machine is left that could.
+func answers(ctx context.Context, r *qemu.Rack, address string) error {
+	for ctx.Err() == nil {
+		if accepted(address) {
+			return nil
+		}
+		if !running(r) {
+			return fmt.Errorf("no machine answers on %s: all have ended (consoles in %s)", address, r.Dir)
+		}
+	}
+	return nil
+}
+
+// accepted reports whether a connection to address reaches a program: where no
+// machine accepts, the switch closes it again.
+func accepted(address string) bool {
+	c, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		time.Sleep(100 * time.Millisecond)
+		return false
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(time.Second))
+	_, err = c.Read(make([]byte, 1))
+	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+func running(r *qemu.Rack) bool {
+	for _, m := range r.Machines() {
+		if m.Running() {
+			return true
+		}
+	}
+	return false
+}
+
+// wait returns when ctx ends or every machine has; a machine's exit code other
+// than 0 is an error.
+func wait(ctx context.Context, r *qemu.Rack) error {
+	var failures []error
+	for _, m := range r.Machines() {
+		code, err := m.Wait(ctx)
+		if ctx.Err() != nil {
+			fmt.Fprintln(os.Stderr, "stopping")
+			return nil
+		}
+		if err == nil && code != 0 {
+			err = fmt.Errorf("exit code %d", code)
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("machine %d: %w (console in %s)", m.Index(), err, m.ConsolePath()))
+		}
+		if len(r.Machines()) == 1 {
+			io.WriteString(os.Stdout, m.Console())
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// runDetached starts this command again in the background, without --detach, and
+// returns when its rack is ready.
+func runDetached(ctx context.Context) error {
+	var args []string
+	for _, a := range os.Args[1:] {
+		if a != "-d" && a != "--detach" {
+			args = append(args, a)
+		}
+	}
+	log, err := os.CreateTemp("", "nuos-run-*.log")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(log.Name())
+	child := exec.Command("/proc/self/exe", args...)
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	child.Stdout, child.Stderr = log, log
+	if err := child.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- child.Wait() }()
+	shown := 0
+	for {
+		text, _ := os.ReadFile(log.Name())
+		os.Stderr.Write(text[shown:])
+		if shown = len(text); strings.HasSuffix(string(text), readyWord+"\n") {
+			fmt.Fprintln(os.Stderr, "the rack runs in the background; `nuos stop` ends it")
+			return nil
+		}
+		select {
+		case err := <-ended:
+			return fmt.Errorf("the rack did not start: %w", err)
+		case <-ctx.Done():
+			child.Process.Signal(os.Interrupt)
+			<-ended
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}

@@ -143,7 +143,7 @@ func (d *Device) openReceiver(o options) error {
 			r.bufferSize = largeBuffer
 		}
 	}
-	r.pieces = make([]piece, 0, (headerSize+r.maxFrame+r.bufferSize-1)/r.bufferSize)
+	r.pieces = make([]piece, 0, size)
 
 	joined := pages(queueBytes(size))
 	end := joined + joinedBuffers*uint64(r.maxFrame)

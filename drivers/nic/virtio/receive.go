@@ -140,18 +140,16 @@ func (r *receiver) assemble(left uint16) (used uint16, length int) {
 		}
 	}
 	length = first.length - headerSize
-	for i := uint16(1); i < min(count, left, uint16(cap(r.pieces))); i++ {
+	// All buffers of a frame are used together (5.1.6.4.2): one that is
+	// missing will not come.
+	whole := count <= left
+	count = min(count, left)
+	for i := uint16(1); i < count; i++ {
 		p, ok := r.piece(i)
 		length += p.length
 		good = good && ok
 	}
-	switch {
-	case count > left, int(count) > cap(r.pieces):
-		// All buffers of a frame are used together (5.1.6.4.2): a missing
-		// one will not come. Of those that are too many, the rest is taken
-		// for frames and dropped one by one.
-		return min(count, left, uint16(cap(r.pieces))), 0
-	case !good, length < ethernetHeader, length > r.maxFrame:
+	if !whole || !good || length < ethernetHeader || length > r.maxFrame {
 		return count, 0
 	}
 	return count, length

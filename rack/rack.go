@@ -2,9 +2,13 @@ package rack
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"nuos/drivers/nic/port"
@@ -12,8 +16,25 @@ import (
 )
 
 // MachineID is one incarnation of one machine: a machine that reboots gets
-// another. It is never reused while the rack lives; 0 is nobody.
+// another. It is never reused while the rack lives; 0 is nobody. Observers
+// have one with the highest bit set.
 type MachineID uint32
+
+const observerBit MachineID = 1 << 31
+
+func (a macAddr) String() string { return net.HardwareAddr(a[:]).String() }
+
+// MarshalText and UnmarshalText make addresses readable in JSON.
+func (a macAddr) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+func (a *macAddr) UnmarshalText(b []byte) error {
+	m, err := net.ParseMAC(string(b))
+	if err != nil || len(m) != 6 {
+		return fmt.Errorf("rack: %q is no Ethernet address", b)
+	}
+	*a = macAddr(m)
+	return nil
+}
 
 // Member is one machine of the rack.
 type Member struct {
@@ -23,96 +44,241 @@ type Member struct {
 	Draining bool // takes nothing new
 }
 
-// Config says which rack to join, and how. The zero value of a field takes
-// the boot parameter named with it.
-type Config struct {
-	Name      string // rack=
-	Key       string // key=
-	Machines  int    // machines=: Join returns when so many are there
-	Directory string // directory=: IP or MAC of the machine that forms the rack
-	Peers     string // peers=: IPs or MACs, comma separated; empty: broadcast
-	Dead      time.Duration
-
-	Port     *port.Port // nil: port.Open()
-	Observer bool
-	Build    string    // build identity; empty: boot.BuildID()
-	Console  io.Writer // nil: os.Stderr
-
-	// OnFenced is called once when the others have declared this incarnation
-	// dead. nil: say so on the console and exit with code ExitFenced.
-	OnFenced func()
-}
-
-// Location says where a proclet lives: Moves counts its moves, and of two
-// locations the one with more moves is right.
-type Location struct {
-	Machine MachineID
-	Moves   uint64
+func (m *MemberRecord) public() Member {
+	return Member{m.ID, m.MAC.String(), m.IP, m.Draining}
 }
 
 // Rack is this machine's place in the rack. All methods may be called from any
 // goroutine.
-type Rack struct{}
+//
+// Locks, outermost first: proposing, mu, those of the endpoint and its
+// sessions. No lock is held while a callback runs or an answer is waited for,
+// except proposing, which is for that.
+type Rack struct {
+	config  Config
+	machine machineConfig
+	e       *endpoint
+	ownPort bool // opened by Join
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	loops   sync.WaitGroup
+	events  eventQueue
 
-var _ = net.HardwareAddr{}
+	heaps heapLeases
+	known locations
+	batch publisher
 
-func Join(c Config) (*Rack, error)                          { panic("rack: being written") }
-func (r *Rack) Self() Member                                { panic("rack: being written") }
-func (r *Rack) Members() []Member                           { panic("rack: being written") }
-func (r *Rack) Directory() (MachineID, bool)                { panic("rack: being written") }
-func (r *Rack) Port() *port.Port                            { panic("rack: being written") }
-func (r *Rack) Handle(s Service, h func(Request))           { panic("rack: being written") }
-func (r *Rack) HandleInline(s Service, h func(Request))     { panic("rack: being written") }
-func (r *Rack) OnJoin(f func(Member))                       { panic("rack: being written") }
-func (r *Rack) OnDeath(f func(MachineID))                   { panic("rack: being written") }
-func (r *Rack) OnReport(f func() map[uint64]Location)       { panic("rack: being written") }
-func (r *Rack) NewTransfer() uint64                         { panic("rack: being written") }
-func (r *Rack) LeaseHeap(capacity uint64) (mm.Range, error) { panic("rack: being written") }
-func (r *Rack) ReturnHeap(h mm.Range)                       { panic("rack: being written") }
-func (r *Rack) Publish(id uint64, at Location)              { panic("rack: being written") }
-func (r *Rack) Forget(id uint64)                            { panic("rack: being written") }
-func (r *Rack) Drain(ctx context.Context) error             { panic("rack: being written") }
-func (r *Rack) Leave(ctx context.Context) error             { panic("rack: being written") }
-func (r *Rack) Close() error                                { panic("rack: being written") }
+	transfers atomic.Uint64
+	reports   atomic.Pointer[func() map[uint64]Location]
+	onDrain   atomic.Pointer[func()]
 
-// Call sends req to service s of machine to and returns the reply. req is
-// copied; the reply is the caller's.
+	proposing sync.Mutex // held by the directory while it changes the view
+
+	mu        sync.Mutex
+	closed    bool
+	acceptor  acceptor
+	epochSeen uint64 // the highest that anybody has promised
+	view      View   // the newest known to be decided
+	changed   chan struct{}
+	searchers map[uint64]*searcher
+	hint      directoryHint
+	refused   error
+	rebooted  map[uint64]bool // incarnations whose machine has booted again
+	electing  bool
+	standing  bool
+	isFenced  bool
+	noted     map[string]time.Duration // sentences on the console, and when
+	names     map[string]boundName     // every name that is bound
+	bindings  uint64                   // directory: names proposed in this epoch
+	directory *directory               // not nil: this machine is the directory, and knows all it must
+	quorate   bool                     // the directory hears a majority
+	told      map[uint64]uint64        // directory: version each member has
+	removing  map[MachineID]bool
+	draining  bool
+}
+
+// Self returns this machine.
+func (r *Rack) Self() Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.view.byNonce(r.e.nonce); m != nil {
+		return m.public()
+	}
+	return Member{ID: MachineID(r.e.id.Load()), MAC: r.e.mac.String(), IP: r.e.port.Addr().Addr(), Draining: r.draining}
+}
+
+// Members returns the machines of the rack by ID, this one included.
+func (r *Rack) Members() []Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]Member, len(r.view.Members))
+	for i := range all {
+		all[i] = r.view.Members[i].public()
+	}
+	return all
+}
+
+// Directory returns the directory machine, as far as is known here; ok is
+// false while there is none that can decide anything.
+func (r *Rack) Directory() (id MachineID, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	id = r.view.Directory
+	m := r.view.member(id)
+	if m == nil {
+		return id, false
+	}
+	if m.Nonce == r.e.nonce {
+		return id, r.directory != nil && r.quorate
+	}
+	s := r.e.peers.Load().byNonce[m.Nonce]
+	return id, s == nil || s.silentFor() < r.e.limit
+}
+
+// Epoch returns the fencing epoch: it rises with every new directory.
+func (r *Rack) Epoch() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view.Epoch
+}
+
+// Port is the machine's NIC, for those who share it.
+func (r *Rack) Port() *port.Port { return r.e.port }
+
+// Handle has h called with every request for service s, each in a goroutine of
+// its own. Peers bound how many there can be: 256 requests of ordinary and as
+// many of system services from each machine are under way at a time.
+func (r *Rack) Handle(s Service, h func(Request)) { r.e.handle(s, handler{h, false}) }
+
+// HandleInline is Handle for handlers that take microseconds: h runs on
+// whoever polls the NIC. It must neither block nor call.
+func (r *Rack) HandleInline(s Service, h func(Request)) { r.e.handle(s, handler{h, true}) }
+
+// Call sends req to service s of machine to and returns the reply, which is
+// the caller's. req is copied and may be changed afterwards.
+//
+// The request is executed at most once. An error that the handler answered is
+// a *RemoteError; any other is a *CallError, which says whether the request
+// may have been executed. Call returns within about Config.Dead when the
+// machine dies; without that it waits as long as ctx says.
 func (r *Rack) Call(ctx context.Context, to MachineID, s Service, req []byte) ([]byte, error) {
-	panic("rack: being written")
+	if to == MachineID(r.e.id.Load()) && to != 0 {
+		if err := context.Cause(r.ctx); err != nil {
+			return nil, &CallError{to, s, ErrNotSent, err}
+		}
+		return r.e.callSelf(ctx, s, req)
+	}
+	p, err := r.peer(ctx, to)
+	if err != nil {
+		return nil, &CallError{to, s, ErrNotSent, err}
+	}
+	return p.call(ctx, s, req)
 }
 
 // SendBulk sends the bytes of src, in order, to the machine that receives the
-// transfer. The ranges are read by the NIC: they must not change, and stay
-// mapped, until it returns, whatever it returns.
+// transfer. The number of a transfer is agreed on before, by a call, and comes
+// from NewTransfer. The ranges are read by the NIC: they must be memory of mm,
+// must not change and must stay mapped until SendBulk returns, whatever it
+// returns.
 func (r *Rack) SendBulk(ctx context.Context, to MachineID, transfer uint64, src []mm.Range) error {
-	panic("rack: being written")
+	p, err := r.peer(ctx, to)
+	if err != nil {
+		return err
+	}
+	return p.sendBulk(ctx, transfer, src)
 }
 
-// ReceiveBulk fills dst with the bytes that from sends as transfer.
+// ReceiveBulk fills dst with the bytes that from sends as transfer. When it
+// returns nothing writes to dst any more, whatever it returns.
 func (r *Rack) ReceiveBulk(ctx context.Context, from MachineID, transfer uint64, dst []mm.Range) error {
-	panic("rack: being written")
+	p, err := r.peer(ctx, from)
+	if err != nil {
+		return err
+	}
+	return p.receiveBulk(ctx, transfer, dst)
 }
 
-// Locate returns where a proclet lives, from the cache if it knows.
-func (r *Rack) Locate(ctx context.Context, id uint64) (Location, error) {
-	panic("rack: being written")
+// NewTransfer returns a number that no other bulk transfer of the rack has.
+func (r *Rack) NewTransfer() uint64 {
+	return uint64(r.e.id.Load())<<32 | r.transfers.Add(1)&0xffffffff
 }
 
-// Relocate is Locate past the cache: for callers whom the cached machine has
-// told that the proclet is not there.
-func (r *Rack) Relocate(ctx context.Context, id uint64) (Location, error) {
-	panic("rack: being written")
+// peer returns the session with a member. A machine that is not known here may
+// have joined just now: the view is waited for.
+func (r *Rack) peer(ctx context.Context, id MachineID) (*session, error) {
+	deadline := time.Now().Add(r.config.Dead)
+	for {
+		r.mu.Lock()
+		m, gone, changed := r.view.member(id), id != 0 && id < r.view.NextID, r.changed
+		r.mu.Unlock()
+		if err := context.Cause(r.ctx); err != nil {
+			return nil, err
+		}
+		if m != nil {
+			if s := r.e.session(m.Nonce, m.MAC, m.IP); s != nil {
+				return s, nil
+			}
+			return nil, ErrLost
+		}
+		if gone {
+			return nil, ErrLost
+		}
+		if id&observerBit != 0 {
+			for _, s := range r.e.peers.Load().byNonce {
+				if s.id.Load() == uint32(id) {
+					return s, nil
+				}
+			}
+			return nil, ErrLost
+		}
+		timer := time.NewTimer(time.Until(deadline))
+		select {
+		case <-changed:
+		case <-timer.C:
+			timer.Stop()
+			return nil, ErrUnreachable
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-r.ctx.Done():
+		}
+		timer.Stop()
+	}
 }
 
-// Learn records a location that another machine has told, in the cache only.
-func (r *Rack) Learn(id uint64, at Location) { panic("rack: being written") }
-
-// Bind gives name a value unless it has one, and returns the value it has.
-func (r *Rack) Bind(ctx context.Context, name string, value []byte) (current []byte, err error) {
-	panic("rack: being written")
+// spawn runs f in a goroutine that Close waits for, unless the rack is closed.
+func (r *Rack) spawn(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.loops.Go(f)
+	return true
 }
 
-// Resolve returns the value of a name.
-func (r *Rack) Resolve(ctx context.Context, name string) ([]byte, error) {
-	panic("rack: being written")
+// note says a sentence on the console, the same one at most once a minute.
+func (r *Rack) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	now := r.e.now()
+	last, said := r.noted[text]
+	quiet := said && now-last < time.Minute
+	if !quiet {
+		if len(r.noted) > 256 {
+			clear(r.noted)
+		}
+		r.noted[text] = now
+	}
+	r.mu.Unlock()
+	if !quiet {
+		fmt.Fprintf(r.console(), "rack: %s\n", text)
+	}
+}
+
+func (r *Rack) console() io.Writer {
+	if r.config.Console != nil {
+		return r.config.Console
+	}
+	return os.Stderr
 }

@@ -1,6 +1,43 @@
 package rack
 
-import "time"
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"nuos/drivers/nic"
+)
+
+// Status is what a machine knows of the rack and of its own part in it. It is
+// JSON on ServiceStatus.
+type Status struct {
+	Name      string
+	Self      MachineID
+	Build     string
+	Uptime    time.Duration
+	View      View
+	Directory bool    // this machine is the directory, and serves
+	Quorum    bool    // the directory hears a majority; of use on the directory
+	Leases    []lease `json:",omitempty"` // on the directory, of all; else its own
+	Proclets  int     // on the directory: locations it knows
+	Names     int
+	Dropped   map[string]uint64 // frames that were not taken, by reason
+	Taken     uint64            // frames that were
+	RingFull  uint64            // times the card took fewer packets than offered
+	NIC       nic.Stats
+	Peers     []PeerStatus
+}
+
+// PeerStatus is a session with another machine.
+type PeerStatus struct {
+	Machine MachineID
+	MAC     string
+	Open    bool
+	Silent  int // twelfths of the time of death for which nothing was heard
+	MTU     int
+	PeerStats
+}
 
 // PeerStats counts what passed between this machine and one other.
 type PeerStats struct {
@@ -12,4 +49,58 @@ type PeerStats struct {
 	BulkIn, BulkOut     uint64 // transfers
 	BulkBytesIn         uint64
 	RTT                 time.Duration // smoothed; 0: not measured
+}
+
+// Status returns what this machine knows.
+func (r *Rack) Status() Status {
+	r.mu.Lock()
+	st := Status{
+		Name: r.config.Name, Self: MachineID(r.e.id.Load()), Build: r.config.Build,
+		Uptime: r.e.now(), View: r.view, Directory: r.directory != nil, Quorum: r.quorate,
+		Names: len(r.names), Dropped: map[string]uint64{},
+		Taken: r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(),
+	}
+	if d := r.directory; d != nil {
+		st.Leases, st.Proclets = slices.Clone(d.leases), len(d.locations)
+	}
+	r.mu.Unlock()
+	if !st.Directory {
+		r.heaps.mu.Lock()
+		st.Leases = slices.Clone(r.heaps.leases)
+		r.heaps.mu.Unlock()
+	}
+	for why, name := range dropNames {
+		if n := r.e.drops[why].Load(); n > 0 {
+			st.Dropped[name] = n
+		}
+	}
+	for _, s := range r.e.peers.Load().byNonce {
+		st.Peers = append(st.Peers, s.status())
+	}
+	slices.SortFunc(st.Peers, func(a, b PeerStatus) int { return cmp.Compare(a.Machine, b.Machine) })
+	return st
+}
+
+func (s *session) status() PeerStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return PeerStatus{
+		Machine: MachineID(s.id.Load()), MAC: s.route.dstMAC.String(), Open: s.state == sessionOpen,
+		Silent: s.silent, MTU: s.mtu, PeerStats: s.counts,
+	}
+}
+
+func (s *session) silentFor() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silent
+}
+
+func (r *Rack) serveStatus(q Request) {
+	b, err := json.Marshal(r.Status())
+	if err != nil {
+		q.Fail(err)
+		return
+	}
+	q.Reply(b)
 }

@@ -1,0 +1,227 @@
+package rack
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Where proclets live. The directory knows, and every machine caches what it
+// has heard. Changes travel to the directory in batches: while one is under
+// way the next gathers.
+
+// Location says where a proclet lives. Moves counts its moves: of two
+// locations the one with more moves is right.
+type Location struct {
+	Machine MachineID
+	Moves   uint64
+}
+
+// locations is a machine's cache.
+type locations struct {
+	mu sync.RWMutex
+	at map[uint64]Location
+}
+
+func (c *locations) get(id uint64) (Location, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	l, ok := c.at[id]
+	return l, ok
+}
+
+func (c *locations) put(id uint64, at Location) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, known := c.at[id]; !known || at.Moves >= old.Moves {
+		c.at[id] = at
+	}
+}
+
+func (c *locations) drop(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.at, id)
+}
+
+// all returns the cache, sorted by id.
+func (c *locations) all() []located {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	list := make([]located, 0, len(c.at))
+	for id, at := range c.at {
+		list = append(list, located{id: id, at: at})
+	}
+	return list
+}
+
+// publisher gathers what the directory must be told.
+type publisher struct {
+	mu      sync.Mutex
+	pending map[uint64]located
+	wake    chan struct{}
+}
+
+// Publish says where a proclet lives. The directory hears of it soon, and
+// again after it was replaced; a location with fewer moves than a known one is
+// ignored.
+func (r *Rack) Publish(id uint64, at Location) {
+	r.known.put(id, at)
+	r.publish(located{id: id, at: at})
+}
+
+// Forget says that a proclet that lived on this machine is no more.
+func (r *Rack) Forget(id uint64) {
+	r.known.drop(id)
+	r.publish(located{id: id, at: Location{Machine: MachineID(r.e.id.Load())}, forget: true})
+}
+
+// Learn records, on this machine only, a location that another has told.
+func (r *Rack) Learn(id uint64, at Location) { r.known.put(id, at) }
+
+// Locate returns where a proclet lives, from the cache if it knows. That may
+// be out of date; the machine that is named knows better, and Relocate asks
+// the directory.
+func (r *Rack) Locate(ctx context.Context, id uint64) (Location, error) {
+	if at, ok := r.known.get(id); ok {
+		return at, nil
+	}
+	return r.Relocate(ctx, id)
+}
+
+// Relocate is Locate past the cache. It returns ErrNotFound if nobody has
+// published the proclet, and ErrNoDirectory if there is none to ask.
+func (r *Rack) Relocate(ctx context.Context, id uint64) (Location, error) {
+	// What was published a moment ago may be on its way to the directory.
+	for wait := time.Millisecond; ; wait *= 2 {
+		a, err := r.askDirectory(ctx, &directoryMessage{Op: opLocate, Proclet: id})
+		if err != nil {
+			return Location{}, err
+		}
+		if a.Found {
+			r.known.put(id, a.Location)
+			return a.Location, nil
+		}
+		if wait > 16*time.Millisecond {
+			r.known.drop(id)
+			return Location{}, fmt.Errorf("%w: proclet %#x", ErrNotFound, id)
+		}
+		if !r.pause(wait) {
+			return Location{}, context.Cause(r.ctx)
+		}
+	}
+}
+
+// OnReport has f asked for every proclet that lives on this machine when a new
+// directory wants to know.
+func (r *Rack) OnReport(f func() map[uint64]Location) { r.reports.Store(&f) }
+
+func (r *Rack) publish(l located) {
+	p := &r.batch
+	p.mu.Lock()
+	p.pending[l.id] = l
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// maxBatch is how many locations travel in one message.
+const maxBatch = 16 << 10
+
+// runPublisher sends what gathers to the directory.
+func (r *Rack) runPublisher() {
+	p := &r.batch
+	for {
+		select {
+		case <-p.wake:
+		case <-r.ctx.Done():
+			return
+		}
+		for {
+			batch := p.take()
+			if len(batch) == 0 {
+				break
+			}
+			var b []byte
+			for _, l := range batch {
+				b = appendLocated(b, l)
+			}
+			if _, err := r.askDirectory(r.ctx, &directoryMessage{Op: opPublish, Locations: b}); err != nil {
+				if r.ctx.Err() != nil {
+					return
+				}
+				p.putBack(batch)
+				if !r.pause(r.config.Dead / ticksToDeath) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *publisher) take() (batch []located) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, l := range p.pending {
+		if len(batch) == maxBatch {
+			break
+		}
+		batch = append(batch, l)
+		delete(p.pending, id)
+	}
+	return batch
+}
+
+// putBack returns what could not be sent, unless something newer has come.
+func (p *publisher) putBack(batch []located) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range batch {
+		if _, newer := p.pending[l.id]; !newer {
+			p.pending[l.id] = l
+		}
+	}
+}
+
+// report says what this machine has to a new directory: its leases, all names
+// it knows, and locations: those of its own proclets, and those that it has
+// cached, so that proclets of dead machines are known to be lost. The locations
+// come in pages.
+func (r *Rack) report(skip int) viewAnswer {
+	all := r.known.all()
+	if f := r.reports.Load(); f != nil {
+		for id, at := range (*f)() {
+			all = append(all, located{id: id, at: at})
+		}
+	}
+	slices.SortFunc(all, func(a, b located) int {
+		switch {
+		case a.id < b.id:
+			return -1
+		case a.id > b.id:
+			return 1
+		}
+		return int(a.at.Machine) - int(b.at.Machine)
+	})
+	all = all[min(skip, len(all)):]
+	a := viewAnswer{OK: true, More: len(all) > maxBatch}
+	for _, l := range all[:min(len(all), maxBatch)] {
+		a.Locations = appendLocated(a.Locations, l)
+	}
+	if skip == 0 {
+		r.mu.Lock()
+		a.Names = make(map[string]boundName, len(r.names))
+		for name, n := range r.names {
+			a.Names[name] = n
+		}
+		r.mu.Unlock()
+		r.heaps.mu.Lock()
+		a.Leases = slices.Clone(r.heaps.leases)
+		r.heaps.mu.Unlock()
+	}
+	return a
+}

@@ -60,19 +60,22 @@ func (l *itemList) pop() int32 {
 	return i
 }
 
+// remove takes out an item that is listed.
 func (l *itemList) remove(i int32) {
-	for n := l.first; n != 0; {
-		// Taking every item out and putting all but one back keeps the order.
-		last := n == l.last
-		k := l.pop()
-		if k != i {
-			l.push(k)
-		}
-		if last {
-			return
-		}
-		n = l.first
+	prev := int32(0)
+	for k := l.first; k != i; k = items[k-1].next {
+		prev = k
 	}
+	it := &items[i-1]
+	if prev == 0 {
+		l.first = it.next
+	} else {
+		items[prev-1].next = it.next
+	}
+	if l.last == i {
+		l.last = prev
+	}
+	it.next, it.listed = 0, false
 }
 
 // readiness is what epoll would report for a file now.

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// timers compares sleeps with each other: a sleep ten times as long takes about
+// ten times as long, none is too short, and waiting for many at a time takes
+// no longer than for one.
+func timers([]string) error {
+	measure := func(d time.Duration, times int) time.Duration {
+		start := time.Now()
+		for range times {
+			time.Sleep(d)
+		}
+		return time.Since(start)
+	}
+	short, long := measure(5*time.Millisecond, 10), measure(50*time.Millisecond, 10)
+	if short < 50*time.Millisecond || long < 500*time.Millisecond {
+		return fmt.Errorf("10 sleeps of 5 ms took %v, of 50 ms %v", short, long)
+	}
+	ratio := float64(long) / float64(short)
+	fmt.Printf("timers: ratio %.2f\n", ratio)
+	if ratio < 3 || ratio > 10.5 {
+		return fmt.Errorf("sleeping ten times as long takes %.2f times as long", ratio)
+	}
+	woken := make(chan time.Duration)
+	start := time.Now()
+	const n = 200
+	for i := range n {
+		go func() {
+			time.Sleep(time.Duration(i%20) * time.Millisecond)
+			woken <- time.Since(start) - time.Duration(i%20)*time.Millisecond
+		}()
+	}
+	for range n {
+		if late := <-woken; late < 0 {
+			return fmt.Errorf("a timer ran %v early", -late)
+		}
+	}
+	return calendar()
+}
+
+// calendar looks at the wall clock: it must be plausible and advance like the
+// monotonic one.
+func calendar() error {
+	a := time.Now()
+	if y := a.Year(); y < 2024 || y > 2100 {
+		return fmt.Errorf("the wall clock says %v", a)
+	}
+	time.Sleep(20 * time.Millisecond)
+	b := time.Now()
+	wall := b.Round(0).Sub(a.Round(0)) // without the monotonic reading
+	if d := wall - b.Sub(a); d < -time.Millisecond || d > time.Millisecond {
+		return fmt.Errorf("%v on the wall are %v", wall, b.Sub(a))
+	}
+	var ts syscall.Timespec
+	const clockMonotonic = 1
+	if _, _, e := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// handoff measures how long it takes a thread to wake another one, idle and
+// while all processors are busy. It prints; only a hand-off that had to wait
+// for somebody's time slice, most of the time, is an error.
+func handoff([]string) error {
+	idle := handoffs(300)
+	var stop atomic.Bool
+	busy := runtime.NumCPU()
+	done := make(chan struct{})
+	for range busy {
+		go func() {
+			runtime.LockOSThread()
+			for !stop.Load() {
+				spin(1e5)
+			}
+			done <- struct{}{}
+		}()
+	}
+	old := runtime.GOMAXPROCS(busy + 2) // so that only the kernel decides who runs
+	loaded := handoffs(300)
+	runtime.GOMAXPROCS(old)
+	stop.Store(true)
+	for range busy {
+		<-done
+	}
+	fmt.Printf("handoff: there and back %v idle, %v loaded (medians)\n", idle, loaded)
+	return nil
+}
+
+// handoffs is the median time of a round trip between two locked threads.
+func handoffs(n int) time.Duration {
+	there, back := make(chan struct{}), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		for range there {
+			back <- struct{}{}
+		}
+		close(back)
+	}()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var took []time.Duration
+	for range n {
+		start := time.Now()
+		there <- struct{}{}
+		<-back
+		took = append(took, time.Since(start))
+	}
+	close(there)
+	<-back
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// profile takes a CPU profile of a busy loop, which must have samples.
+func profile([]string) error {
+	var out bytes.Buffer
+	if err := pprof.StartCPUProfile(&out); err != nil {
+		return err
+	}
+	for start := processTime(); processTime()-start < 300*time.Millisecond; {
+		spin(1e6)
+	}
+	pprof.StopCPUProfile()
+	// The profile is compressed; its plain-text names are what pprof reads.
+	n, err := samples(out.Bytes())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("profile: %d samples of spin\n", n)
+	if n < 5 {
+		return fmt.Errorf("%d samples of the loop in 300 ms of processor time", n)
+	}
+	return nil
+}
+
+func processTime() time.Duration {
+	var ts syscall.Timespec
+	const clockProcess = 2
+	syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockProcess, uintptr(unsafe.Pointer(&ts)), 0)
+	return time.Duration(ts.Nano())
+}
+
+// calls checks system calls that the runtime does not make by itself.
+func calls([]string) error {
+	var buf [64]byte
+	if n, _, e := syscall.Syscall(318, uintptr(unsafe.Pointer(&buf)), uintptr(len(buf)), 0); e != 0 || n != uintptr(len(buf)) {
+		return fmt.Errorf("getrandom = %d, %v", n, e)
+	}
+	if buf == [64]byte{} {
+		return fmt.Errorf("getrandom left zeros")
+	}
+	if _, _, e := syscall.Syscall(318, 0x1234_5678_9000, 64, 0); e != syscall.EFAULT {
+		return fmt.Errorf("getrandom to nowhere: %v, want EFAULT", e)
+	}
+	if _, _, e := syscall.Syscall(syscall.SYS_WRITE, 1, 0x1234_5678_9000, 64); e != syscall.EFAULT {
+		return fmt.Errorf("write from nowhere: %v, want EFAULT", e)
+	}
+	if _, _, e := syscall.Syscall(syscall.SYS_WRITE, 77, uintptr(unsafe.Pointer(&buf)), 1); e != syscall.EBADF {
+		return fmt.Errorf("write to a closed descriptor: %v, want EBADF", e)
+	}
+	if _, _, e := syscall.Syscall(511, 0, 0, 0); e != syscall.ENOSYS {
+		return fmt.Errorf("an unknown call: %v, want ENOSYS", e)
+	}
+	var u syscall.Utsname
+	if err := syscall.Uname(&u); err != nil || u.Sysname[0] != 'L' {
+		return fmt.Errorf("uname: %v %c", err, u.Sysname[0])
+	}
+	if exe, err := os.Executable(); err != nil || exe == "" {
+		return fmt.Errorf("executable %q: %v", exe, err)
+	}
+	if os.Getpid() <= 0 {
+		return fmt.Errorf("pid %d", os.Getpid())
+	}
+	return nil
+}

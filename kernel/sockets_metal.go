@@ -78,6 +78,11 @@ func clearReady(sock int, mask uint32) {
 	}
 }
 
+// socketArgs is the call that kernel/net looks at. It is static because the
+// compiler has to assume that a function value keeps what it is given; one is
+// enough, as calls are made with the kernel's lock held.
+var socketArgs Call
+
 // socketCall makes one of the calls that kernel/net implements.
 func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 	s := socketTable.Load()
@@ -87,7 +92,8 @@ func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 		}
 		return errno(eBADF)
 	}
-	call := Call{Nr: uintptr(nr), Sock: -1}
+	call := &socketArgs
+	*call = Call{Nr: uintptr(nr), Sock: -1}
 	call.Args = [6]uintptr{uintptr(t.di), uintptr(t.si), uintptr(t.dx), uintptr(t.r10), uintptr(t.r8), uintptr(t.r9)}
 	switch nr {
 	case syscall.SYS_SOCKET:
@@ -105,7 +111,7 @@ func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 	}
 	lastToken++
 	call.Token = lastToken
-	r := s.Call(&call)
+	r := s.Call(call)
 	if r == Wait {
 		t.token = call.Token
 		c.block(t, waitCall, 0)
@@ -128,8 +134,8 @@ func (c *cpu) socketResult(t *thread, nr uint64, r int) uint64 {
 	}
 	fd := newObject(fileSocket, int32(r), uint32(flags&syscall.O_NONBLOCK)|syscall.O_RDWR)
 	if int64(fd) < 0 {
-		call := Call{Nr: syscall.SYS_CLOSE, Sock: r}
-		socketTable.Load().Call(&call)
+		socketArgs = Call{Nr: syscall.SYS_CLOSE, Sock: r}
+		socketTable.Load().Call(&socketArgs)
 		return fd
 	}
 	socketFile[r] = fds[fd]
@@ -141,8 +147,8 @@ func (c *cpu) closeSocket(t *thread, f *file) {
 	socketFile[f.object] = 0
 	socketReady[f.object] = 0
 	lastToken++
-	call := Call{Nr: syscall.SYS_CLOSE, Sock: int(f.object), Token: lastToken}
-	socketTable.Load().Call(&call)
+	socketArgs = Call{Nr: syscall.SYS_CLOSE, Sock: int(f.object), Token: lastToken}
+	socketTable.Load().Call(&socketArgs)
 }
 
 // completeCall ends the wait of the call that token names.

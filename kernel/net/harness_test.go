@@ -189,6 +189,7 @@ func (f fd) retry(mask uint32, call func() (int, error)) (int, error) {
 
 func (f fd) await(mask, before uint32) error {
 	var begun time.Time
+	nap := 20 * time.Microsecond // grows: a thousand goroutines may wait here
 	for tries := 0; ; tries++ {
 		if ready, edges := kernel.Ready(int(f)); edges != before && ready&mask != 0 {
 			return nil
@@ -205,7 +206,8 @@ func (f fd) await(mask, before uint32) error {
 			return fmt.Errorf("socket %d: no event %#x: ready %#x, %d events, %d before; state %d, rx %d tx %d eof %v err %d",
 				f, mask, ready, edges, before, s.state.Load(), s.rx.used(), s.tx.used(), s.eof.Load(), s.err.Load())
 		}
-		time.Sleep(20 * time.Microsecond)
+		time.Sleep(nap)
+		nap = min(nap*5/4, 20*time.Millisecond)
 	}
 }
 

@@ -19,28 +19,67 @@ func scanMachine() (*Bus, error) {
 	for _, r := range boot.Machine().Regions() {
 		used = append(used, mm.PhysRange{Base: mm.Phys(r.Base), Size: r.Size})
 	}
+	access, space, err := findAccess(used)
+	if err != nil {
+		return nil, err
+	}
+	first := uint8(0)
+	if e, ok := access.(*ECAM); ok {
+		first = e.First
+	}
+	return Scan(access, first, NewWindows(append(used, space...), physBits()), mm.MapDevice), nil
+}
+
+// findAccess returns the way to segment group 0's configuration space and all
+// addresses that such spaces take.
+func findAccess(memory []mm.PhysRange) (access Access, space []mm.PhysRange, err error) {
 	tables := acpi.Machine()
 	for _, e := range tables.ECAMs[:tables.NumECAMs] {
-		size := (uint64(e.Last) - uint64(e.First) + 1) * busSpace
-		base := mm.Phys(e.Base) + mm.Phys(e.First)*busSpace
-		used = append(used, mm.PhysRange{Base: base, Size: size})
-	}
-	w := NewWindows(used, physBits())
-	for _, e := range tables.ECAMs[:tables.NumECAMs] {
-		if e.Segment != 0 || e.Last < e.First {
+		if e.Last < e.First {
 			continue
 		}
-		size := (uint64(e.Last) - uint64(e.First) + 1) * busSpace
-		v, err := mm.MapDevice(mm.Phys(e.Base)+mm.Phys(e.First)*busSpace, size)
-		if err != nil {
-			return nil, fmt.Errorf("%w: ECAM: %w", ErrNoPCI, err)
+		r := mm.PhysRange{
+			Base: mm.Phys(e.Base) + mm.Phys(e.First)*busSpace,
+			Size: (uint64(e.Last) - uint64(e.First) + 1) * busSpace,
 		}
-		return Scan(NewECAM(e.First, e.Last, v), e.First, w, mm.MapDevice), nil
+		space = append(space, r)
+		if e.Segment == 0 && access == nil {
+			v, err := mm.MapDevice(r.Base, r.Size)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%w: ECAM: %w", ErrNoPCI, err)
+			}
+			access = NewECAM(e.First, e.Last, v)
+		}
 	}
-	if !portsAnswer() {
-		return nil, ErrNoPCI
+	if access == nil && portsAnswer() {
+		access = &ports{}
 	}
-	return Scan(&ports{}, 0, w, mm.MapDevice), nil
+	if access == nil {
+		return genericBridge(memory)
+	}
+	return access, space, nil
+}
+
+// genericBridge looks for the host bridge of QEMU's microvm: its ECAM is named
+// only in AML, but always in the same place. The function at 00:00.0 there
+// must be that bridge, or nothing is touched.
+func genericBridge(memory []mm.PhysRange) (Access, []mm.PhysRange, error) {
+	space := mm.PhysRange{Base: 0xe000_0000, Size: 256 * busSpace}
+	for _, r := range memory {
+		if r.Base < space.End() && space.Base < r.End() {
+			return nil, nil, ErrNoPCI
+		}
+	}
+	v, err := mm.MapDevice(space.Base, space.Size)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: ECAM: %w", ErrNoPCI, err)
+	}
+	e := NewECAM(0, 255, v)
+	const redHatBridge = 0x0008_1b36 // device and vendor
+	if e.Read(Address{}, regVendor, 4) != redHatBridge {
+		return nil, nil, ErrNoPCI
+	}
+	return e, []mm.PhysRange{space}, nil
 }
 
 // physBits returns the width of physical addresses.

@@ -34,7 +34,7 @@ func main() {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			for round := range 60 {
+			for round := range 20 {
 				use(worker, round)
 			}
 		}()

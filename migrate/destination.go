@@ -138,7 +138,7 @@ func (m *Migrator) adopt(a *arrival) error {
 	case adopted:
 		return nil // said before
 	case prepared:
-		if err := m.proclets.Adopt(a.proclet); err != nil {
+		if err := m.proclets.Adopt(a.proclet.ID); err != nil {
 			return err
 		}
 		a.stage = adopted

@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 func TestMessages(t *testing.T) {
 	id := heapID(3)
 	full := message{op: opAnnounce, number: 7, floor: 5, transfer: 9, proclet: proclet.Description{
-		ID: id, Capacity: 1 << 16, Mapped: 4 * mm.PageSize, Type: 77, Moves: 2,
+		ID: id, Capacity: 1 << 16, Mapped: 4 * mm.PageSize, Kind: 77, Moves: 2,
 		Used: []mm.Range{{Base: mm.Virt(id.Addr), Size: 100}, {Base: mm.Virt(id.Addr + mm.PageSize), Size: 3 * mm.PageSize}},
 	}}
 	for _, m := range []message{full, {op: opCommit, number: 1, floor: 1}, {op: opAbort, number: 2}} {

@@ -99,12 +99,17 @@ func (p *places) look(ctx context.Context, r *rack.Rack) error {
 			return err
 		}
 		for _, info := range all {
-			if !info.Pinned {
-				if _, twice := at[info.ID]; !twice {
-					ids = append(ids, info.ID)
-				}
-				at[info.ID] = member.ID
+			id, err := proclet.ParseID(info.ID)
+			if err != nil {
+				return err
 			}
+			if info.Pinned {
+				continue
+			}
+			if _, twice := at[id]; !twice {
+				ids = append(ids, id)
+			}
+			at[id] = member.ID
 		}
 		if !member.Draining {
 			machines = append(machines, member.ID)

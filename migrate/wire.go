@@ -19,7 +19,7 @@ const (
 // message goes from the source of a move to its destination.
 //
 // Layout, little-endian: op (1 byte), number, floor (8 each); an announcement
-// goes on with transfer, heap address, generation, capacity, mapped bytes, type,
+// goes on with transfer, heap address, generation, capacity, mapped bytes, kind,
 // moves (8 each), the number of used ranges (4) and for each its offset from the
 // heap's address and size (8 each).
 type message struct {
@@ -40,7 +40,7 @@ func (m *message) append(b []byte) []byte {
 		return b
 	}
 	d := &m.proclet
-	b = put(b, m.transfer, d.ID.Addr, d.ID.Gen, d.Capacity, d.Mapped, d.Type, d.Moves)
+	b = put(b, m.transfer, d.ID.Addr, d.ID.Gen, d.Capacity, d.Mapped, d.Kind, d.Moves)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(d.Used)))
 	for _, r := range d.Used {
 		b = put(b, uint64(r.Base)-d.ID.Addr, r.Size)
@@ -77,7 +77,7 @@ func parseMessage(b []byte) (message, error) {
 	take(&m.number, &m.floor)
 	if m.op == opAnnounce {
 		d := &m.proclet
-		take(&m.transfer, &d.ID.Addr, &d.ID.Gen, &d.Capacity, &d.Mapped, &d.Type, &d.Moves)
+		take(&m.transfer, &d.ID.Addr, &d.ID.Gen, &d.Capacity, &d.Mapped, &d.Kind, &d.Moves)
 		if !ok || len(b) < 4 {
 			return m, ErrMessage
 		}

@@ -340,16 +340,16 @@ func (m *machine) Prepare(d proclet.Description) error {
 	return nil
 }
 
-func (m *machine) Adopt(d proclet.Description) error {
+func (m *machine) Adopt(id proclet.ID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.copies[d.ID]
+	c := m.copies[id]
 	if c == nil || !c.ready {
-		m.breaks("%v is adopted before its bytes are here", d.ID)
+		m.breaks("%v is adopted before its bytes are here", id)
 		return nil
 	}
 	c.open = true
-	m.check(d.ID)
+	m.check(id)
 	return nil
 }
 

@@ -73,7 +73,7 @@ func moveOne(ctx context.Context, r *rack.Rack, name, machine string) error {
 			return err
 		}
 		for _, info := range infos {
-			if info.ID == id {
+			if info.ID == id.String() {
 				report, err := migrate.Ask(ctx, r, m.ID, id, rack.MachineID(to))
 				if err != nil {
 					return err

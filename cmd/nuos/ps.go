@@ -26,12 +26,7 @@ type machineView struct {
 	Draining  bool           `json:"draining,omitempty"`
 	Error     string         `json:"error,omitempty"`
 	Moves     migrate.Stats  `json:"moves"`
-	Proclets  []procletView  `json:"proclets"`
-}
-
-type procletView struct {
-	ID string `json:"id"`
-	proclet.Info
+	Proclets  []proclet.Info `json:"proclets"`
 }
 
 func psCommand() *cobra.Command {
@@ -74,12 +69,9 @@ func psCommand() *cobra.Command {
 func (v *machineView) ask(cmd *cobra.Command, r *rack.Rack) error {
 	ctx, cancel := timeout(cmd.Context())
 	defer cancel()
-	infos, err := proclet.Ask(ctx, r, v.ID)
-	if err != nil {
+	var err error
+	if v.Proclets, err = proclet.Ask(ctx, r, v.ID); err != nil {
 		return err
-	}
-	for _, info := range infos {
-		v.Proclets = append(v.Proclets, procletView{info.ID.String(), info})
 	}
 	v.Moves, err = migrate.AskStats(ctx, r, v.ID)
 	return err
@@ -104,10 +96,10 @@ func show(all []machineView, quiet bool) {
 			v.Moves.Made, v.Moves.Arrived, v.Moves.PauseP50, v.Moves.PauseP99, role, v.Error)
 	}
 	if !quiet {
-		fmt.Fprintln(w, "\nPROCLET\tMACHINE\tTYPE\tNAME\tMEMORY\tUSED\tMOVES\tCALLS\t")
+		fmt.Fprintln(w, "\nPROCLET\tMACHINE\tTYPE\tMEMORY\tUSED\tMOVES\tCALLS\t")
 		for _, v := range all {
 			for _, p := range v.Proclets {
-				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t\n", p.ID, v.ID, p.Type, p.Name, size(p.Mapped), size(p.Used), p.Moves, p.Calls)
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%d\t%d\t\n", p.ID, v.ID, p.Type, size(p.Mapped), size(p.Used), p.Moves, p.Calls)
 			}
 		}
 	}

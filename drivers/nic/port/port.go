@@ -30,7 +30,11 @@ type Port struct {
 		batch [batchSize]nic.Frame
 	}
 	// tx keeps Send and Completed of the device apart.
-	tx struct{ mu sync.Mutex }
+	tx struct {
+		mu   sync.Mutex
+		down bool   // the card is closed
+		last uint64 // packets it had taken over by then
+	}
 }
 
 // New starts a port on dev with the given address; the zero Prefix stands for
@@ -90,11 +94,10 @@ func (p *Port) Send(batch []nic.Packet) int {
 func (p *Port) Completed() (queued, done uint64) {
 	p.tx.mu.Lock()
 	defer p.tx.mu.Unlock()
-	queued, done = p.dev.Completed()
-	if p.closed.Load() {
-		done = queued
+	if p.tx.down {
+		return p.tx.last, p.tx.last
 	}
-	return queued, done
+	return p.dev.Completed()
 }
 
 // Poll delivers up to 64 frames that have arrived and returns how many they
@@ -120,8 +123,8 @@ func (p *Port) Poll() int {
 	return len(batch)
 }
 
-// Close stops the pump and the card and waits for both. Sending and polling
-// then do nothing.
+// Close stops the pump and the card and waits for both. Send and Poll then
+// return 0.
 func (p *Port) Close() error {
 	if p.closed.Swap(true) {
 		<-p.pumped
@@ -131,7 +134,9 @@ func (p *Port) Close() error {
 	// sees closed.
 	p.rx.mu.Lock()
 	p.tx.mu.Lock()
+	p.tx.last, _ = p.dev.Completed()
 	err := p.dev.Close()
+	p.tx.down = true
 	p.tx.mu.Unlock()
 	p.rx.mu.Unlock()
 	<-p.pumped

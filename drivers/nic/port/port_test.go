@@ -194,6 +194,11 @@ func TestClose(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+	queued, _ := a.Completed()
+	a.Close()
+	if q, done := a.Completed(); q != queued || done != queued {
+		t.Errorf("Completed on a closed port = %d, %d; want %d of both", q, done, queued)
+	}
 }
 
 // TestVirtualTime shows that a port may live in a bubble: an hour of silence

@@ -69,6 +69,11 @@ type Info struct {
 	// boot page tables and the boot stack occupy.
 	Image Region
 
+	// OnDemand is what the program expects to be zeroed memory behind its
+	// image but hardly ever touches. No loader provides it: the kernel maps it
+	// on first use. Other than all else here, Base is a linked address.
+	OnDemand Region
+
 	// Archive is the boot archive, a cpio file that the loader read. Its
 	// Size is 0 if there is none.
 	Archive Region

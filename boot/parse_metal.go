@@ -20,6 +20,7 @@ var machine Info
 // before the Go runtime is up.
 func Parse() Refusal {
 	machine.Image = Region{stamp.Start + loadOffset, stamp.End - stamp.Start, Reserved}
+	machine.OnDemand = Region{stamp.End, stamp.Limit - stamp.End, Reserved}
 	machine.MinMemory = stamp.MinMemory
 	return machine.parse(EarlyMemory, loaderMagic, uint64(loaderInfo))
 }

@@ -75,6 +75,12 @@ func startMemory() {
 	}); problem != "" {
 		refuse(problem)
 	}
+	if z := info.OnDemand; z.Size != 0 {
+		const fixed, anonymous, private = 0x10, 0x20, 0x02
+		if _, e := space().Mmap(mm.Virt(z.Base), z.Size, mm.ProtRead|mm.ProtWrite, fixed|anonymous|private); e != 0 {
+			refuse("the program's zeroed data cannot be mapped")
+		}
+	}
 }
 
 // memoryLists are the arguments of mm.Start, static because the stack is small.

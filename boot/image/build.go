@@ -37,7 +37,7 @@ type Result struct {
 	ImportPath string
 	ID         [32]byte // build identity
 	Size       int64    // of the file, in bytes
-	Span       uint64   // bytes of memory from the first to the last address of the program
+	Span       uint64   // bytes of memory that the loader provides, zeroed data included
 	MinMemory  uint64
 	Net        bool   // the program imports net, so the image has an IP stack
 	Archive    string // the boot archive, if one was asked for

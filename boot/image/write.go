@@ -26,7 +26,8 @@ type linkedFile struct {
 	segments []elf.ProgHeader
 	start    uint64 // address of the first byte
 	data     []byte // from start up to the zeroed data
-	end      uint64 // address behind the zeroed data
+	end      uint64 // address behind the zeroed data that loaders provide
+	limit    uint64 // address behind all zeroed data
 	entry    uint64
 	stamp    uint64 // address of boot.Stamp
 }
@@ -100,6 +101,7 @@ func readLinked(path string) (*linkedFile, error) {
 		case entrySymbol:
 			entry = s.Value
 		}
+		f.cut(s)
 	}
 	if f.stamp == 0 || entry == 0 || entry != f.entry {
 		return nil, errors.New("the program was linked without symbols or without the entry code of nuos/boot")
@@ -127,8 +129,26 @@ func (f *linkedFile) load(p *elf.Prog) error {
 	}
 	f.data = append(f.data, b...)
 	f.end = p.Vaddr + p.Memsz
+	f.limit = f.end
 	f.segments = append(f.segments, p.ProgHeader)
 	return nil
+}
+
+// onDemandSize is the size in bytes from which on the last zeroed variable of
+// a program is left to be mapped on first use. There is one in every program
+// that imports crypto/rand: 32 MiB in crypto/internal/fips140/drbg, used in
+// FIPS mode only. The linker places zeroed data without pointers in the order of
+// its size, so the largest comes last.
+const onDemandSize = 1 << 20
+
+// cut takes the variable s off the memory that loaders provide, if it is the
+// last one and large enough.
+func (f *linkedFile) cut(s elf.Symbol) {
+	from := (s.Value + pageSize - 1) &^ (pageSize - 1)
+	if s.Size >= onDemandSize && s.Value+s.Size == f.limit && from >= f.start+uint64(len(f.data)) {
+		f.segments[len(f.segments)-1].Memsz -= f.limit - from
+		f.end = from
+	}
 }
 
 // putStamp fills in the stamp and returns the build identity.
@@ -142,7 +162,7 @@ func (f *linkedFile) putStamp(minMemory uint64) ([32]byte, error) {
 	if v := binary.LittleEndian.Uint64(b); v != boot.StampVersion {
 		return [32]byte{}, fmt.Errorf("the stamp has version %d, want %d; nuos build and nuos/boot must be of one release", v, boot.StampVersion)
 	}
-	s := boot.Stamp{Version: boot.StampVersion, Self: f.stamp, Start: f.start, End: f.end, MinMemory: minMemory}
+	s := boot.Stamp{Version: boot.StampVersion, Self: f.stamp, Start: f.start, End: f.end, Limit: f.limit, MinMemory: minMemory}
 	var buf bytes.Buffer
 	if err := binary.Write(&buf, binary.LittleEndian, s); err != nil {
 		return [32]byte{}, err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"slices"
 	"sort"
 	"time"
 	"unsafe"
@@ -51,6 +52,10 @@ type bulkTable struct {
 	// early is what arrived for transfers that nobody here has begun to send.
 	early      map[uint64]*earlyBulk
 	earlyOrder []uint64
+	// finished are the transfers that we have sent last, whose grants may
+	// still be on the way.
+	finished [64]uint64
+	ended    int
 }
 
 type earlyBulk struct {
@@ -66,8 +71,13 @@ func (t *bulkTable) init() {
 	t.out, t.in, t.early = map[uint64]*bulkOut{}, map[uint64]*bulkIn{}, map[uint64]*earlyBulk{}
 }
 
+// earlyOf returns the place to note something about a transfer that nobody here
+// has begun to send.
 func (t *bulkTable) earlyOf(transfer uint64) *earlyBulk {
 	e := t.early[transfer]
+	if slices.Contains(t.finished[:], transfer) {
+		return &earlyBulk{} // late, not early
+	}
 	if e == nil {
 		if len(t.earlyOrder) == maxEarly {
 			delete(t.early, t.earlyOrder[0])
@@ -78,6 +88,13 @@ func (t *bulkTable) earlyOf(transfer uint64) *earlyBulk {
 		t.earlyOrder = append(t.earlyOrder, transfer)
 	}
 	return e
+}
+
+// endOut takes a transfer out of the table of those that we send.
+func (t *bulkTable) endOut(transfer uint64) {
+	delete(t.out, transfer)
+	t.finished[t.ended%len(t.finished)] = transfer
+	t.ended++
 }
 
 // takeEarly returns, once, what arrived before the transfer began.
@@ -171,7 +188,7 @@ func memory(r mm.Range) []byte {
 // failBulk ends every transfer with cause. Called with mu held.
 func (s *session) failBulk(cause error) {
 	for id, b := range s.out {
-		delete(s.out, id)
+		s.endOut(id)
 		b.finish(cause)
 	}
 	for id, b := range s.in {
@@ -196,7 +213,7 @@ const (
 // bulkDone notes that the receiver has everything. Called with mu held.
 func (s *session) bulkDone(transfer uint64, sum []byte) {
 	if b := s.out[transfer]; b != nil {
-		delete(s.out, transfer)
+		s.endOut(transfer)
 		b.sum = sum
 		b.finish(nil)
 		return
@@ -218,7 +235,7 @@ func (s *session) bulkAborted(transfer uint64, st status) {
 		return
 	}
 	if b := s.out[transfer]; b != nil {
-		delete(s.out, transfer)
+		s.endOut(transfer)
 		b.finish(ErrAborted)
 		return
 	}

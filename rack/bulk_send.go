@@ -101,7 +101,7 @@ func (s *session) granted(f []byte) {
 	}
 	size, serial, high := int(le.Uint16(g[26:])), le.Uint32(g[16:]), le.Uint32(g[20:])
 	if le.Uint64(g[8:]) != b.extent.size || size <= 0 || size > s.mtu+etherLen-pieceAt {
-		delete(s.out, transfer)
+		s.endOut(transfer)
 		s.postBulk(kindBulkAbort, transfer, abortSize, nil)
 		b.finish(ErrBulkSize)
 		return
@@ -163,7 +163,7 @@ func (w *pieceWriter) run(ctx context.Context) {
 		case <-ctx.Done():
 			s.mu.Lock()
 			if s.out[w.transfer] == b {
-				delete(s.out, w.transfer)
+				s.endOut(w.transfer)
 				s.postBulk(kindBulkAbort, w.transfer, abortBySender, nil)
 				b.finish(ctx.Err())
 			}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,12 +238,12 @@ func TestJoinDrainLeave(t *testing.T) {
 		left := make(chan MachineID, 1)
 		all[1].OnLeave(func(id MachineID) { left <- id })
 		all[1].OnDeath(func(id MachineID) { t.Errorf("machine %d is said to be dead", id) })
-		drained := false
-		all[3].OnDrain(func() { drained = true })
+		var drained atomic.Bool
+		all[3].OnDrain(func() { drained.Store(true) })
 		if err := all[3].Drain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		w.await("draining is known", func() bool { return drained && all[1].Members()[3].Draining })
+		w.await("draining is known", func() bool { return drained.Load() && all[1].Members()[3].Draining })
 		id := all[3].Self().ID
 		if err := all[3].Leave(t.Context()); err != nil {
 			t.Fatal(err)

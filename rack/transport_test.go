@@ -133,7 +133,7 @@ func TestBulk(t *testing.T) {
 					for i, n := range []int{0, 1, 63, 4096, 8193, 64 << 10, 1<<20 + 17} {
 						src, dst := noise(n, uint64(i)), make([]byte, n)
 						var wg sync.WaitGroup
-						transfer := uint64(i)
+						transfer := uint64(i + 1)
 						wg.Go(func() {
 							if i%2 == 0 {
 								time.Sleep(5 * time.Millisecond)

@@ -1,47 +1,227 @@
 package proclet
 
-import "iter"
+import (
+	"iter"
+	"reflect"
+	"unsafe"
 
-// Map is a hash table in the proclet's heap. The zero value is empty. K may be
-// a String, or any fixed-size type without padding, floats and references into the heap;
-// V may be what a state type may be. Not safe for use by several calls at once
-// if one of them changes it.
+	"nuos/mm"
+)
+
+// Map is a hash table in the proclet's heap. The zero value is empty. K is
+// String or a type made of integers without padding; V may be what a field of a
+// state type may be. Like a Go map it must not be used by several calls at once
+// if one of them changes it. It owns its keys and values, so it must not be
+// assigned to a second place.
+//
+// It grows and shrinks by one bucket at a time, so that no operation takes long,
+// and entries stay where they are until they are deleted.
 type Map[K comparable, V any] struct {
-	root uint64
-	n    uint64
+	_ [0]K
+	_ [0]V
+	mapHead
+}
+
+// node is an entry. Code that does not know the types uses nodeLayout.
+type node[K comparable, V any] struct {
+	nodeHead
+	key   K
+	value V
 }
 
 // Len returns the number of entries.
-func (m *Map[K, V]) Len() int { return int(m.n) }
+func (m *Map[K, V]) Len() int {
+	if m.table == nil {
+		return 0
+	}
+	return int(m.table.n)
+}
 
-// Get returns a pointer to the value of k, or nil. It allocates nothing. The
-// pointer is valid until the map is changed; the value may be changed through
-// it in place.
-func (m *Map[K, V]) Get(k K) *V { panic("proclet: being written") }
+// Get returns a pointer to the value of k, or nil if it has none. The value may
+// be changed in place; the pointer is valid until the entry is deleted. Get
+// allocates nothing: look up a Go string with View.
+func (m *Map[K, V]) Get(k K) *V {
+	if m.table == nil {
+		return nil
+	}
+	if n := m.find(hashKey(&k, m.table.seed), k); n != nil {
+		return &n.value
+	}
+	return nil
+}
 
 // Has reports whether k has a value.
 func (m *Map[K, V]) Has(k K) bool { return m.Get(k) != nil }
 
 // Put gives k the value v. Both are copied into the heap, Strings included; the
-// value that was there is freed. ErrHeapFull leaves the map unchanged.
-func (m *Map[K, V]) Put(t *Thread, k K, v V) error { panic("proclet: being written") }
+// value that was there is freed. Slices and Maps in v must be empty: fill them
+// in place, with Entry. ErrHeapFull leaves the map unchanged.
+func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
+	h := t.heapOf()
+	o := ownershipOf[V]()
+	if m.table != nil {
+		if n := m.find(hashKey(&k, m.table.seed), k); n != nil {
+			if err := o.adopt(h, unsafe.Pointer(&v)); err != nil {
+				return err
+			}
+			o.release(h, unsafe.Pointer(&n.value))
+			n.value = v
+			return nil
+		}
+	}
+	if err := o.adopt(h, unsafe.Pointer(&v)); err != nil {
+		return err
+	}
+	n, err := m.add(h, k)
+	if err != nil {
+		o.release(h, unsafe.Pointer(&v))
+		return err
+	}
+	n.value = v
+	return nil
+}
 
 // Entry returns a pointer to the value of k, which becomes the zero value if
-// there was none.
-func (m *Map[K, V]) Entry(t *Thread, k K) (*V, error) { panic("proclet: being written") }
+// there was none. See Get and Put.
+func (m *Map[K, V]) Entry(t *Thread, k K) (*V, error) {
+	if v := m.Get(k); v != nil {
+		return v, nil
+	}
+	n, err := m.add(t.heapOf(), k)
+	if err != nil {
+		return nil, err
+	}
+	return &n.value, nil
+}
 
 // Delete removes k and frees key and value. It reports whether k was there.
-func (m *Map[K, V]) Delete(t *Thread, k K) bool { panic("proclet: being written") }
+func (m *Map[K, V]) Delete(t *Thread, k K) bool {
+	if m.table == nil {
+		return false
+	}
+	h := t.heapOf()
+	hash := hashKey(&k, m.table.seed)
+	for p := m.table.bucket(hash); *p != nil; p = &(*p).next {
+		n := (*node[K, V])(unsafe.Pointer(*p))
+		if n.hash != hash || n.key != k {
+			continue
+		}
+		*p = n.next
+		ownershipOf[K]().release(h, unsafe.Pointer(&n.key))
+		ownershipOf[V]().release(h, unsafe.Pointer(&n.value))
+		h.Free(unsafe.Pointer(n))
+		m.table.n--
+		m.table.shrink(h)
+		return true
+	}
+	return false
+}
 
 // Clear removes all entries and gives their memory back.
-func (m *Map[K, V]) Clear(t *Thread) { panic("proclet: being written") }
+func (m *Map[K, V]) Clear(t *Thread) {
+	key, elem := reflect.TypeFor[K](), reflect.TypeFor[V]()
+	m.release(t.heapOf(), &ownedMap{key: elementOf(key), elem: elementOf(elem), layout: layoutOf(key, elem)})
+	m.table = nil
+}
 
-// All iterates over the entries in no particular order. The map must not be
-// changed meanwhile, except for the entry at hand, which may be deleted.
-func (m *Map[K, V]) All() iter.Seq2[*K, *V] { panic("proclet: being written") }
+// All iterates over the entries in no particular order. Meanwhile nothing may be
+// put, and only the entry at hand may be deleted.
+func (m *Map[K, V]) All() iter.Seq2[*K, *V] {
+	return func(yield func(*K, *V) bool) {
+		if m.table == nil {
+			return
+		}
+		for pos, more := uint32(0), true; more && m.table != nil; {
+			end, last := m.table.span(pos)
+			for n := *m.table.bucket(reverse(pos)); n != nil; {
+				next := n.next // n may be deleted
+				if r := reverse(n.hash); r >= pos && r-pos <= end-pos {
+					n := (*node[K, V])(unsafe.Pointer(n))
+					if !yield(&n.key, &n.value) {
+						return
+					}
+				}
+				n = next
+			}
+			pos, more = end+1, !last
+		}
+	}
+}
 
-// Scan calls f for entries from cursor on and returns the cursor to go on with, 0 at the end. Entries that are there during the whole iteration are
-// given at least once, whatever is put and deleted between the calls.
+// Scan calls f for some entries and returns the cursor with which to go on; it
+// starts with cursor 0 and is over when it returns 0. It goes on until f was
+// called limit times or a little more often. The map may be changed between the
+// calls, though not by f: an entry that is there all the time is given exactly
+// once. Cursors are below 1<<32.
 func (m *Map[K, V]) Scan(cursor uint64, limit int, f func(*K, *V)) (next uint64) {
-	panic("proclet: being written")
+	if m.table == nil || cursor >= 1<<32 {
+		return 0
+	}
+	pos := uint32(cursor)
+	for given := 0; ; {
+		end, last := m.table.span(pos)
+		for n := *m.table.bucket(reverse(pos)); n != nil; n = n.next {
+			if r := reverse(n.hash); r >= pos && r <= end {
+				n := (*node[K, V])(unsafe.Pointer(n))
+				f(&n.key, &n.value)
+				given++
+			}
+		}
+		if last {
+			return 0
+		}
+		if pos = end + 1; given >= limit {
+			return uint64(pos)
+		}
+	}
+}
+
+// find returns the entry of k, which hashes to hash, or nil.
+func (m *Map[K, V]) find(hash uint32, k K) *node[K, V] {
+	for n := *m.table.bucket(hash); n != nil; n = n.next {
+		if n.hash == hash {
+			if n := (*node[K, V])(unsafe.Pointer(n)); n.key == k {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
+// add adds an entry for k, which has none, with the zero value.
+func (m *Map[K, V]) add(h *mm.Heap, k K) (*node[K, V], error) {
+	if m.table == nil {
+		table, err := newMapTable(h)
+		if err != nil {
+			return nil, err
+		}
+		m.table = table
+	}
+	p, err := h.Alloc(uint64(unsafe.Sizeof(node[K, V]{})))
+	if err != nil {
+		return nil, err
+	}
+	n := (*node[K, V])(p)
+	n.hash = hashKey(&k, m.table.seed)
+	n.key = k
+	if err := ownershipOf[K]().adopt(h, unsafe.Pointer(&n.key)); err != nil {
+		h.Free(p)
+		return nil, err
+	}
+	b := m.table.bucket(n.hash)
+	n.next, *b = *b, &n.nodeHead
+	m.table.n++
+	m.table.grow(h)
+	return n, nil
+}
+
+// hashKey hashes a key: the contents of a String, the bytes of anything else.
+func hashKey[K comparable](k *K, seed uint64) uint32 {
+	var h uint64
+	if s, ok := any(k).(*String); ok {
+		h = hashBytes(s.s, seed)
+	} else {
+		h = hashBytes(unsafe.Slice((*byte)(unsafe.Pointer(k)), unsafe.Sizeof(*k)), seed)
+	}
+	return uint32(h>>32) ^ uint32(h)
 }

@@ -1,15 +1,136 @@
 package proclet
 
-import "nuos/rack"
+import (
+	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"sync"
+	"sync/atomic"
 
-// Runtime is this machine's part of the proclets of a rack.
-type Runtime struct{}
+	"nuos/boot"
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// network is what a Runtime needs of a *rack.Rack.
+type network interface {
+	Self() rack.Member
+	Members() []rack.Member
+	Handle(s rack.Service, h func(rack.Request))
+	OnDeath(f func(rack.MachineID))
+	OnReport(f func() map[uint64]rack.Location)
+	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
+	LeaseHeap(capacity uint64) (mm.Range, error)
+	ReturnHeap(h mm.Range)
+	Publish(id uint64, at rack.Location)
+	Forget(id uint64)
+	Locate(ctx context.Context, id uint64) (rack.Location, error)
+	Relocate(ctx context.Context, id uint64) (rack.Location, error)
+	Learn(id uint64, at rack.Location)
+	Bind(ctx context.Context, name string, value []byte) ([]byte, error)
+	Resolve(ctx context.Context, name string) ([]byte, error)
+}
+
+// Runtime is this machine's part of the proclets of a rack. Its methods may be
+// called from any goroutine.
+type Runtime struct {
+	net     network
+	self    rack.MachineID
+	build   uint64 // of the program
+	index   uint32 // in runtimes
+	outside Thread // what Current returns
+	slots   slots
+
+	made    atomic.Uint32 // proclets made here: the low half of generations
+	placing atomic.Uint32 // counts placements
+
+	mu       sync.Mutex
+	arriving map[ID]*arrival
+	departed departures
+}
 
 // Serve starts the proclets of this machine: from now on calls may arrive from
 // other machines, and this one may be chosen to hold new proclets. It is called
-// once per rack joined; the first Runtime of a process is the one that
+// once for every rack that was joined; the first Runtime of a process is the one that
 // [Current] speaks for.
-func Serve(r *rack.Rack) *Runtime { panic("proclet: being written") }
+func Serve(r *rack.Rack) *Runtime {
+	build := boot.BuildID()
+	return serve(r, buildHash(build[:]))
+}
+
+func buildHash(id []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(id)
+	return h.Sum64()
+}
+
+func serve(net network, build uint64) *Runtime {
+	if err := checkRuntime(); err != nil {
+		panic(err)
+	}
+	rt := &Runtime{net: net, self: net.Self().ID, build: build, arriving: map[ID]*arrival{}}
+	rt.slots.flush = rt.release
+	runtimesMu.Lock()
+	defer runtimesMu.Unlock()
+	var list []*Runtime
+	if old := runtimes.Load(); old != nil {
+		list = append(list, *old...)
+	}
+	rt.index = uint32(len(list))
+	rt.outside.rt = rt.index
+	list = append(list, rt)
+	runtimes.Store(&list)
+
+	net.OnDeath(func(rack.MachineID) { go rt.forgetDead() })
+	net.OnReport(rt.report)
+	net.Handle(rack.ServiceProclet, rt.serve)
+	net.Handle(rack.ServiceProcletAdmin, rt.serveAdmin)
+	return rt
+}
+
+var runtimesMu sync.Mutex
 
 // Current is like the function [Current], for this runtime.
-func (rt *Runtime) Current() *Thread { panic("proclet: being written") }
+func (rt *Runtime) Current() *Thread { return &rt.outside }
+
+// report tells a new directory what lives here.
+func (rt *Runtime) report() map[uint64]rack.Location {
+	all := map[uint64]rack.Location{}
+	for _, r := range rt.all() {
+		if !r.gate.isEnded() {
+			all[r.id.Gen] = rack.Location{Machine: rt.self, Moves: r.moves}
+		}
+	}
+	return all
+}
+
+// forgetDead forgets answers that dead machines will not ask for.
+func (rt *Runtime) forgetDead() {
+	live := map[rack.MachineID]bool{}
+	for _, m := range rt.net.Members() {
+		live[m.ID] = true
+	}
+	for _, r := range rt.all() {
+		r.forgetDead(live)
+	}
+}
+
+func (r *resident) forgetDead(live map[rack.MachineID]bool) {
+	r.alive.RLock()
+	defer r.alive.RUnlock()
+	if r.heap != nil && r.frozen == nil { // if it leaves, the next machine does it
+		r.once.forgetDead(func(m rack.MachineID) bool { return !live[m] })
+	}
+}
+
+// newID returns the ID of a proclet at addr. Generations are unique in the
+// rack: machine IDs are, and a machine numbers what it makes. So the generation
+// alone names the proclet in the directory.
+func (rt *Runtime) newID(addr mm.Virt) ID {
+	return ID{uint64(addr), uint64(rt.self)<<32 | uint64(rt.made.Add(1))}
+}
+
+// appendName is the value that a name is bound to.
+func appendName(id ID, kind offset) []byte {
+	return binary.AppendUvarint(appendID(nil, id), uint64(kind))
+}

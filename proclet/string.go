@@ -1,5 +1,12 @@
 package proclet
 
+import (
+	"strings"
+	"unsafe"
+
+	"nuos/mm"
+)
+
 // String is a string whose bytes lie in the proclet's heap. The zero value is
 // the empty string. A String owns its bytes: keep it where it is a field or an
 // element, and do not assign it to a second place of a proclet's state.
@@ -17,20 +24,83 @@ func View(v string) String { return String{v} }
 
 // ViewBytes is [View] of bytes, which must not change as long as the String is
 // used.
-func ViewBytes(v []byte) String { panic("proclet: being written") }
+func ViewBytes(v []byte) String { return String{unsafe.String(unsafe.SliceData(v), len(v))} }
 
 // Len returns the length in bytes.
 func (s String) Len() int { return len(s.s) }
 
 // String returns the contents without copying them: the result is valid until s
-// is changed and, at the longest, until the method that called it returns.
+// is changed and, at the longest, until the method that called it returns. A
+// method may return it, see [Mutex.Hold].
 func (s String) String() string { return s.s }
 
-// Set replaces the contents by a copy of v. ErrHeapFull leaves s unchanged.
-func (s *String) Set(t *Thread, v string) error { panic("proclet: being written") }
+// Clone returns the contents as a string in Go's heap, which is valid for ever.
+func (s String) Clone() string { return strings.Clone(s.s) }
 
-// Append appends a copy of v. ErrHeapFull leaves s unchanged.
-func (s *String) Append(t *Thread, v string) error { panic("proclet: being written") }
+// Set replaces the contents by a copy of v. ErrHeapFull leaves s unchanged.
+func (s *String) Set(t *Thread, v string) error {
+	h := t.heapOf()
+	c, err := newString(h, v)
+	if err != nil {
+		return err
+	}
+	s.release(h)
+	*s = c
+	return nil
+}
+
+// Append appends a copy of v. ErrHeapFull leaves s unchanged. It takes time
+// proportional to the whole String only when that outgrows the memory it has.
+func (s *String) Append(t *Thread, v string) error {
+	h := t.heapOf()
+	n := len(s.s) + len(v)
+	switch {
+	case len(v) == 0:
+		return nil
+	case len(s.s) == 0:
+		return s.Set(t, v)
+	}
+	old := unsafe.Pointer(unsafe.StringData(s.s))
+	room := h.UsableSize(old)
+	if uint64(n) > room {
+		p, err := h.AllocBytes(uint64(n + n/4))
+		if err != nil {
+			if p, err = h.AllocBytes(uint64(n)); err != nil {
+				return err
+			}
+		}
+		copy(unsafe.Slice((*byte)(p), n), s.s)
+		copy(unsafe.Slice((*byte)(p), n)[len(s.s):], v) // before old is freed: v may be part of it
+		h.Free(old)
+		s.s = unsafe.String((*byte)(p), n)
+		return nil
+	}
+	copy(unsafe.Slice((*byte)(old), n)[len(s.s):], v)
+	s.s = unsafe.String((*byte)(old), n)
+	return nil
+}
 
 // Free empties s and gives its memory back.
-func (s *String) Free(t *Thread) { panic("proclet: being written") }
+func (s *String) Free(t *Thread) {
+	s.release(t.heapOf())
+	s.s = ""
+}
+
+// newString copies v into the heap.
+func newString(h *mm.Heap, v string) (String, error) {
+	if len(v) == 0 {
+		return String{}, nil
+	}
+	p, err := h.AllocBytes(uint64(len(v)))
+	if err != nil {
+		return String{}, err
+	}
+	copy(unsafe.Slice((*byte)(p), len(v)), v)
+	return String{unsafe.String((*byte)(p), len(v))}, nil
+}
+
+func (s *String) release(h *mm.Heap) {
+	if len(s.s) > 0 {
+		h.Free(unsafe.Pointer(unsafe.StringData(s.s)))
+	}
+}

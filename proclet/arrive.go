@@ -1,0 +1,101 @@
+package proclet
+
+import (
+	"fmt"
+
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// arrival is a proclet that is on its way here. Calls for it wait.
+type arrival struct {
+	d    Description
+	kind stateKind
+	over chan struct{} // closed when it has arrived or will not
+}
+
+func (d *Description) heap() mm.Range { return mm.Range{Base: mm.Virt(d.ID.Addr), Size: d.Capacity} }
+
+// Prepare maps memory for a proclet that is to arrive, at the addresses where it
+// lives now. The bytes of d.Used may then be written there. Calls for it wait
+// until Adopt or Discard.
+//
+// Errors: ErrBusy if it is arriving already, ErrType if d names no state type,
+// and those of mm.PrepareHeap, among them mm.ErrNoMemory.
+func (rt *Runtime) Prepare(d Description) error {
+	kind, err := implementation[stateKind](offset(d.Kind), kindOf[struct{}]{})
+	if err != nil {
+		return err
+	}
+	for _, u := range d.Used {
+		if u.Base < d.heap().Base || u.End() < u.Base || u.End() > d.heap().Base+mm.Virt(d.Mapped) {
+			return fmt.Errorf("%w: %#x used of %d bytes at %#x", mm.ErrHeapRange, u, d.Mapped, d.ID.Addr)
+		}
+	}
+	a := &arrival{d: d, kind: kind, over: make(chan struct{})}
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if rt.arriving[d.ID] != nil || rt.find(d.ID) != nil {
+		return ErrBusy
+	}
+	if err := mm.PrepareHeap(d.heap(), d.Mapped); err != nil {
+		return err
+	}
+	rt.arriving[d.ID] = a
+	return nil
+}
+
+// Adopt makes a prepared proclet, whose bytes have arrived, live here. Its
+// number of moves rises by one. If the bytes are not those of the proclet the
+// error is mm.ErrHeapCorrupt, and Discard is still to be called.
+func (rt *Runtime) Adopt(id ID) error {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	a := rt.arriving[id]
+	if a == nil {
+		return ErrNoProclet
+	}
+	h, err := mm.AdoptHeap(a.d.heap(), a.d.Mapped, id.Gen, rt.build)
+	if err != nil {
+		return err
+	}
+	hd := (*head)(h.Root())
+	if hd.kind != offset(a.d.Kind) || hd.moves != a.d.Moves {
+		return fmt.Errorf("%w: state type %#x, %d moves; announced were %#x, %d", mm.ErrHeapCorrupt, hd.kind, hd.moves, a.d.Kind, a.d.Moves)
+	}
+	hd.moves++
+	r := rt.newResident(id, h, a.kind)
+	delete(rt.arriving, id)
+	delete(rt.departed.at, id)
+	r.settle()
+	close(a.over)
+	rt.net.Publish(id.Gen, rack.Location{Machine: rt.self, Moves: r.moves})
+	return nil
+}
+
+// Discard undoes Prepare. It does nothing if the proclet is not arriving.
+func (rt *Runtime) Discard(id ID) {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	a := rt.arriving[id]
+	if a == nil {
+		return
+	}
+	mm.DiscardHeap(a.d.heap(), a.d.Mapped)
+	delete(rt.arriving, id)
+	close(a.over)
+}
+
+// awaitArrival waits if the proclet is on its way here, and reports whether it
+// was or has arrived.
+func (rt *Runtime) awaitArrival(id ID) bool {
+	rt.mu.Lock()
+	a := rt.arriving[id]
+	arrived := a == nil && rt.find(id) != nil
+	rt.mu.Unlock()
+	if a == nil {
+		return arrived
+	}
+	<-a.over
+	return true
+}

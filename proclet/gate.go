@@ -1,0 +1,151 @@
+package proclet
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// gate counts the calls inside a proclet and can be closed to new ones.
+//
+// The word holds, from bit 0, how many calls are inside, whether the gate is
+// closed, and how many calls have ever entered. A closed gate with nobody inside
+// stays so until it is opened: nobody enters a closed gate except a chain of
+// calls that is inside already and comes back, which is possible only while
+// somebody is inside.
+type gate struct {
+	word atomic.Uint64
+
+	mu      sync.Mutex
+	opened  chan struct{} // closed when the gate is open again, or of no use any more; nil while open
+	drained chan struct{} // closed when nobody is inside the closed gate
+	ended   bool          // the proclet does not live here any more; the gate stays closed
+}
+
+const (
+	gateInside = 1<<23 - 1
+	gateClosed = 1 << 23
+	gateEntry  = 1<<24 + 1 // one more entered, one more inside
+)
+
+// enter lets a call in, unless the gate is closed. A call that comes back to a
+// proclet that its chain is inside of gets in even then: it would otherwise wait
+// for the call that waits for it.
+func (g *gate) enter(comesBack bool) bool {
+	for {
+		w := g.word.Load()
+		if w&gateClosed != 0 && (!comesBack || w&gateInside == 0) {
+			return false
+		}
+		if g.word.CompareAndSwap(w, w+gateEntry) {
+			return true
+		}
+	}
+}
+
+// leave lets a call out.
+func (g *gate) leave() {
+	w := g.word.Add(^uint64(0))
+	if w&(gateClosed|gateInside) == gateClosed {
+		g.mu.Lock()
+		// The gate may have been opened meanwhile, and closed again.
+		if w := g.word.Load(); w&(gateClosed|gateInside) == gateClosed {
+			closeOnce(g.drained)
+		}
+		g.mu.Unlock()
+	}
+}
+
+// entered returns how many calls have ever entered.
+func (g *gate) entered() uint64 { return g.word.Load() >> 24 }
+
+// wait returns when a closed gate may be worth another try.
+func (g *gate) wait() {
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	if opened != nil {
+		<-opened
+	}
+}
+
+// close closes the gate and waits until nobody is inside. If that takes longer
+// than bound it opens the gate again and returns ErrBusy. It also returns ErrBusy
+// if the gate is closed already, and ErrNoProclet if it is so for ever. A
+// negative bound is none.
+func (g *gate) close(bound time.Duration) error {
+	g.mu.Lock()
+	switch {
+	case g.ended:
+		g.mu.Unlock()
+		return ErrNoProclet
+	case g.opened != nil:
+		g.mu.Unlock()
+		return ErrBusy
+	}
+	drained := make(chan struct{})
+	g.opened, g.drained = make(chan struct{}), drained
+	if w := g.word.Or(gateClosed); w&gateInside == 0 {
+		closeOnce(drained)
+	}
+	g.mu.Unlock()
+
+	var expired <-chan time.Time
+	if bound >= 0 {
+		select {
+		case <-drained: // no timer for the usual case
+			return nil
+		default:
+		}
+		timer := time.NewTimer(bound)
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-drained:
+		return nil
+	case <-expired:
+		g.open()
+		return ErrBusy
+	}
+}
+
+// open opens a closed gate.
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened == nil || g.ended {
+		return
+	}
+	g.word.And(^uint64(gateClosed))
+	close(g.opened)
+	g.opened, g.drained = nil, nil
+}
+
+// end makes those who wait at a closed, drained gate look elsewhere.
+func (g *gate) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.ended {
+		g.ended = true
+		close(g.opened)
+	}
+}
+
+// closed reports whether the gate is closed.
+func (g *gate) closed() bool { return g.word.Load()&gateClosed != 0 }
+
+func closeOnce(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+}
+
+// isEnded reports whether the proclet has left for good.
+func (g *gate) isEnded() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ended
+}

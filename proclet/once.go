@@ -1,0 +1,187 @@
+package proclet
+
+import (
+	"sync"
+	"unsafe"
+
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// A call from another machine has an identity: the incarnation that makes it,
+// one of that machine's slots for the proclet, and a sequence number. A slot
+// has one call at a time, and its next call says that the answer to the last one
+// has arrived. So the table of identities and answers has as many entries as
+// there were calls at once, and a call that comes again, after its answer was
+// lost together with the machine that had sent it, finds its answer here.
+//
+// The table lies in the proclet's heap and moves with it.
+type onceTable struct {
+	buckets [32]*onceEntry
+	kept    uint64 // bytes of answers that are too long for their entries
+}
+
+type onceEntry struct {
+	next   *onceEntry
+	caller rack.MachineID
+	slot   uint32
+	seq    uint64
+	state  onceState
+	len    uint32
+	long   unsafe.Pointer // the answer, if it is too long for short
+	short  [48]byte
+}
+
+type onceState uint32
+
+const (
+	onceRunning onceState = iota
+	onceDone              // the answer is there
+	onceGone              // done, but there was no room to keep the answer
+)
+
+// once is the exactly-once table of a resident with what guards it.
+type once struct {
+	mu     sync.Mutex
+	change sync.Cond // some entry is not running any more
+	heap   *mm.Heap
+	table  *onceTable
+}
+
+func (o *once) init(h *mm.Heap, t *onceTable) { o.heap, o.table, o.change.L = h, t, &o.mu }
+
+func (t *onceTable) bucket(caller rack.MachineID, slot uint32) **onceEntry {
+	return &t.buckets[(uint32(caller)*31+slot)%uint32(len(t.buckets))]
+}
+
+// find returns the link that points to the entry of a slot, or to nil.
+func (t *onceTable) find(caller rack.MachineID, slot uint32) **onceEntry {
+	p := t.bucket(caller, slot)
+	for *p != nil && ((*p).caller != caller || (*p).slot != slot) {
+		p = &(*p).next
+	}
+	return p
+}
+
+// begin registers a call. If it was executed before, its answer is returned
+// instead. If it is being executed, begin waits for that.
+func (o *once) begin(caller rack.MachineID, slot uint32, seq uint64) (answer []byte, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		p := o.table.find(caller, slot)
+		e := *p
+		switch {
+		case e == nil:
+			m, err := o.heap.AllocReserved(uint64(unsafe.Sizeof(onceEntry{})))
+			if err != nil {
+				return nil, err
+			}
+			e = (*onceEntry)(m)
+			*e = onceEntry{caller: caller, slot: slot, seq: seq, state: onceRunning}
+			*p = e
+			return nil, nil
+		case e.state == onceRunning:
+			o.change.Wait()
+		case seq < e.seq:
+			return []byte{answerGone}, nil // its caller has gone on: nobody reads this
+		case seq == e.seq:
+			return e.answer(), nil
+		default:
+			o.forget(e)
+			e.seq, e.state = seq, onceRunning
+			return nil, nil
+		}
+	}
+}
+
+// end stores the answer of a call that begin has registered.
+func (o *once) end(caller rack.MachineID, slot uint32, answer []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := *o.table.find(caller, slot)
+	e.state, e.len = onceDone, uint32(len(answer))
+	if len(answer) <= len(e.short) {
+		copy(e.short[:], answer)
+	} else if !o.keep(e, answer) {
+		e.state = onceGone
+	}
+	o.change.Broadcast()
+}
+
+// keep copies a long answer into the heap, unless answers together would take
+// more than a sixteenth of it: state comes first.
+func (o *once) keep(e *onceEntry, answer []byte) bool {
+	if o.table.kept+uint64(len(answer)) > o.heap.Range().Size/16 {
+		return false
+	}
+	p, err := o.heap.AllocReserved(uint64(len(answer)))
+	if err != nil {
+		return false
+	}
+	copy(unsafe.Slice((*byte)(p), len(answer)), answer)
+	e.long = p
+	o.table.kept += uint64(len(answer))
+	return true
+}
+
+func (e *onceEntry) answer() []byte {
+	switch {
+	case e.state == onceGone:
+		return []byte{answerGone}
+	case e.long != nil:
+		return append([]byte(nil), unsafe.Slice((*byte)(e.long), e.len)...)
+	}
+	return append([]byte(nil), e.short[:e.len]...)
+}
+
+// forget gives the memory of e's answer back. Called with mu held.
+func (o *once) forget(e *onceEntry) {
+	if e.long != nil {
+		o.heap.Free(e.long)
+		o.table.kept -= uint64(e.len)
+		e.long = nil
+	}
+}
+
+// cancel undoes begin for a call that was not executed after all.
+func (o *once) cancel(caller rack.MachineID, slot uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.remove(o.table.find(caller, slot))
+	o.change.Broadcast()
+}
+
+// release removes the entry of a slot whose caller has the answer to seq.
+func (o *once) release(caller rack.MachineID, slot uint32, seq uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := o.table.find(caller, slot)
+	if e := *p; e != nil && e.seq <= seq && e.state != onceRunning {
+		o.remove(p)
+	}
+}
+
+// forgetDead removes the answers to machines that will not ask for them.
+func (o *once) forgetDead(dead func(rack.MachineID) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.table.buckets {
+		for p := &o.table.buckets[i]; *p != nil; {
+			if e := *p; e.state != onceRunning && dead(e.caller) {
+				o.remove(p)
+			} else {
+				p = &e.next
+			}
+		}
+	}
+}
+
+// remove takes the entry that *p points to out of the table. Called with mu
+// held.
+func (o *once) remove(p **onceEntry) {
+	e := *p
+	*p = e.next
+	o.forget(e)
+	o.heap.Free(unsafe.Pointer(e))
+}

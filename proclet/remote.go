@@ -1,0 +1,228 @@
+package proclet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"nuos/rack"
+)
+
+// callRemote calls a method of a proclet that does not live here.
+func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
+	if id.IsZero() {
+		return ErrNoProclet
+	}
+	method, err := identify(fn)
+	if err != nil {
+		return err
+	}
+	sl := rt.slots.take(id)
+	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, inside: t.path()}
+	msg, err := ct.arg.encode(m.append(make([]byte, 0, 128)), arg)
+	if err == nil && len(m.inside) > maxInside {
+		err = fmt.Errorf("proclet: a chain of more than %d calls", maxInside)
+	}
+	if err == nil && len(msg) > rack.MaxMessage {
+		err = fmt.Errorf("%w: argument of %d bytes", rack.ErrTooLarge, len(msg))
+	}
+	if err != nil {
+		rt.slots.put(id, sl)
+		return err
+	}
+	answer, err := rt.ask(id, msg)
+	if err != nil {
+		if errors.Is(err, ErrMaybeExecuted) {
+			rt.slots.drop(id, 1)
+		} else {
+			rt.slots.put(id, sl)
+		}
+		return err
+	}
+	rt.slots.put(id, sl)
+	d := &decoder{answer[1:]}
+	switch answer[0] {
+	case answerFailed:
+		return d.failure()
+	case answerGone:
+		return fmt.Errorf("%w: the answer was not kept", ErrMaybeExecuted)
+	}
+	check, n := *d, uintptr(0)
+	if err := ct.res.measureWire(&check, &n); err != nil {
+		return err
+	}
+	a, err := t.results(n)
+	if err != nil {
+		return err
+	}
+	return ct.res.decode(res, d, &a)
+}
+
+// patience is how long ask goes on when nobody knows where the proclet is:
+// while a new directory is found, or until a machine that died right after
+// giving the proclet away is known to have done so.
+const patience = 3 * time.Second
+
+// ask sends a message to the machine where the proclet lives, wherever that is
+// by now, and returns the answer of the machine that executed it. The errors are
+// ErrNoProclet, ErrLost, ErrMaybeExecuted and those that have nothing to do with
+// the proclet.
+func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
+	ctx := context.Background()
+	s := search{rt: rt, id: id}
+	for {
+		at, err := s.locate(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var answer []byte
+		if at.Machine == rt.self {
+			answer = rt.answer(rt.self, msg)
+		} else if answer, err = rt.net.Call(ctx, at.Machine, rack.ServiceProclet, msg); err != nil {
+			if err := s.failed(at, err); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if len(answer) == 0 {
+			return nil, fmt.Errorf("%w: empty answer", errMalformed)
+		}
+		switch answer[0] {
+		case answerDone, answerFailed, answerGone:
+			return answer, nil
+		case answerMoved:
+			to, err := (&decoder{answer[1:]}).location()
+			if err != nil {
+				return nil, err
+			}
+			s.moved(to)
+		case answerUnknown:
+			if err := s.unknown(at); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, fmt.Errorf("%w: answer %d", errMalformed, answer[0])
+		}
+	}
+}
+
+// search is the state of looking for a proclet: what has been tried, and
+// whether the message may have been executed meanwhile.
+type search struct {
+	rt    *Runtime
+	id    ID
+	maybe bool          // some machine may have executed the message
+	stale bool          // the cached location is wrong
+	dead  bool          // the last machine tried was dead
+	since time.Time     // when the search began to make no progress
+	pause time.Duration // before the next try
+	last  rack.Location // that was of no use
+	cause error
+}
+
+// locate returns where to try next.
+func (s *search) locate(ctx context.Context) (rack.Location, error) {
+	for {
+		if s.pause > 0 {
+			time.Sleep(s.pause)
+		}
+		var at rack.Location
+		var err error
+		if s.stale {
+			at, err = s.rt.net.Relocate(ctx, s.id.Gen)
+		} else {
+			at, err = s.rt.net.Locate(ctx, s.id.Gen)
+		}
+		switch {
+		case err == nil && (at != s.last || !s.dead):
+			return at, nil
+		case err == nil: // still the machine that is dead
+		case errors.Is(err, rack.ErrNotFound):
+			if !s.stale {
+				s.stale = true
+				continue
+			}
+			s.cause = ErrNoProclet
+		case errors.Is(err, rack.ErrLost):
+			s.cause = ErrLost
+		case errors.Is(err, rack.ErrFenced), errors.Is(err, rack.ErrClosed):
+			return at, s.final(err)
+		default:
+			s.cause = err
+		}
+		if s.cause == ErrNoProclet && !s.maybe && !s.dead {
+			return at, ErrNoProclet
+		}
+		if !s.again() {
+			return at, s.final(s.cause)
+		}
+	}
+}
+
+// again says whether it makes sense to go on without progress, and after which
+// pause.
+func (s *search) again() bool {
+	now := time.Now()
+	if s.since.IsZero() {
+		s.since = now
+	}
+	s.stale = true
+	s.pause = min(max(2*s.pause, time.Millisecond), 50*time.Millisecond)
+	return now.Sub(s.since) < patience
+}
+
+// final is the error when the search is given up because of err.
+func (s *search) final(err error) error {
+	if s.maybe {
+		return fmt.Errorf("%w: %w", ErrMaybeExecuted, err)
+	}
+	return err
+}
+
+// failed takes note that a machine did not answer. The error is nil if it makes
+// sense to look elsewhere.
+func (s *search) failed(at rack.Location, err error) error {
+	if errors.Is(err, rack.ErrMaybeExecuted) {
+		s.maybe = true
+	}
+	switch {
+	case errors.Is(err, rack.ErrLost):
+		// The proclet died with the machine, unless it had left before.
+		s.cause, s.dead, s.last = ErrLost, true, at
+	case errors.Is(err, rack.ErrUnreachable), errors.Is(err, rack.ErrNoService): // the latter: it has only just joined
+		s.cause, s.last = err, at
+	default:
+		return s.final(err)
+	}
+	if !s.again() {
+		return s.final(s.cause)
+	}
+	return nil
+}
+
+// moved takes note that the proclet has moved on.
+func (s *search) moved(to rack.Location) {
+	s.rt.net.Learn(s.id.Gen, to)
+	s.stale, s.dead, s.since, s.pause = false, false, time.Time{}, 0
+	if to == s.last { // two machines point to each other: what they know is old
+		s.stale = true
+	}
+	s.last = to
+}
+
+// unknown takes note that the machine where the proclet should be does not know
+// it: the cached location is old, or the proclet has been destroyed and the
+// directory does not know yet. The error is nil if it makes sense to look again.
+func (s *search) unknown(at rack.Location) error {
+	again := at == s.last && s.stale
+	s.last, s.stale = at, true
+	if again {
+		s.cause = ErrNoProclet
+		if !s.again() {
+			return s.final(s.cause)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package proclet
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+	"unsafe"
+)
+
+// signature is what the types of a method's state, argument and result are
+// needed for, behind an interface: the one way into a method for code that
+// has only bytes. Its implementations have no size, so the interface table says
+// it all; it is a constant of the program, and its offset is what travels.
+type signature interface {
+	// apply calls the method whose closure is fn. state, in and out point to
+	// values of the types of the signature; t and in lie in the heap of state.
+	apply(fn *closure, state unsafe.Pointer, t *Thread, in, out unsafe.Pointer) error
+	types() *callTypes
+}
+
+// callTypes is what is known of a signature once it was used.
+type callTypes struct {
+	sig      signature
+	offset   offset
+	state    *typeHeader
+	arg, res *plan
+}
+
+type signatureOf[S, A, R any] struct{}
+
+func (signatureOf[S, A, R]) apply(fn *closure, state unsafe.Pointer, t *Thread, in, out unsafe.Pointer) error {
+	method := *(*func(*S, *Thread, A) (R, error))(unsafe.Pointer(&fn))
+	res, err := method((*S)(state), t, *(*A)(in))
+	if err == nil {
+		*(*R)(out) = res
+	}
+	return err
+}
+
+func (s signatureOf[S, A, R]) types() *callTypes {
+	return &callTypes{
+		state: headerOf(reflect.TypeFor[S]()),
+		arg:   &plan{typ: reflect.TypeFor[A]()},
+		res:   &plan{typ: reflect.TypeFor[R]()},
+	}
+}
+
+// signatures are the callTypes by interface table.
+var signatures sync.Map // *itab -> *callTypes
+
+// typesOf returns what there is to know about a signature. The error is ErrType
+// if argument or result cannot be copied.
+func typesOf(sig signature) (*callTypes, error) {
+	tab := (*iface)(unsafe.Pointer(&sig)).tab
+	if c, ok := signatures.Load(tab); ok {
+		return c.(*callTypes), nil
+	}
+	c := sig.types()
+	c.sig, c.offset = sig, offsetOf(sig)
+	var err error
+	if c.arg, err = planOf(c.arg.typ); err != nil {
+		return nil, err
+	}
+	if c.res, err = planOf(c.res.typ); err != nil {
+		return nil, err
+	}
+	signatures.Store(tab, c)
+	return c, nil
+}
+
+// stateKind is a state type behind an interface, for the same purpose.
+type stateKind interface {
+	reflectType() reflect.Type
+}
+
+type kindOf[S any] struct{}
+
+func (kindOf[S]) reflectType() reflect.Type { return reflect.TypeFor[S]() }
+
+// iface is how Go lays out an interface value with methods, itab the table it
+// points to (internal/abi.ITab). checkRuntime proves both.
+type iface struct {
+	tab  *itab
+	data unsafe.Pointer
+}
+
+type itab struct {
+	inter uintptr // the interface type
+	typ   *typeHeader
+	hash  uint32 // copy of typ.hash
+	_     uint32
+	fun   uintptr // first method
+}
+
+// typeHeader is the start of what a reflect.Type points to
+// (internal/abi.Type).
+type typeHeader struct {
+	size     uintptr
+	ptrBytes uintptr // bytes up to the last pointer; 0 if there is none
+	hash     uint32
+}
+
+// offsetOf names the dynamic type of v, an interface value of type I with
+// methods.
+func offsetOf[I any](v I) offset {
+	return image.offset(uintptr(unsafe.Pointer((*iface)(unsafe.Pointer(&v)).tab)))
+}
+
+// implementation is the inverse of offsetOf. sample is any value of type I.
+func implementation[I any](o offset, sample I) (v I, err error) {
+	want := (*iface)(unsafe.Pointer(&sample)).tab
+	p := image.address(o)
+	if !image.constant(p, unsafe.Sizeof(itab{})) {
+		return v, fmt.Errorf("%w: no type at offset %#x", ErrType, o)
+	}
+	tab := (*itab)(constantAt(p))
+	if tab.inter != want.inter || !image.constant(uintptr(unsafe.Pointer(tab.typ)), unsafe.Sizeof(typeHeader{})) ||
+		tab.typ.hash != tab.hash || tab.typ.size != 0 || !image.entry(tab.fun) {
+		return v, fmt.Errorf("%w: no %T at offset %#x", ErrType, &v, o)
+	}
+	*(*iface)(unsafe.Pointer(&v)) = iface{tab, unsafe.Pointer(&zeroSized)}
+	return v, nil
+}
+
+// zeroSized is where values without size are.
+var zeroSized struct{}
+
+// headerOf returns the header of a type.
+func headerOf(t reflect.Type) *typeHeader {
+	return (*typeHeader)((*iface)(unsafe.Pointer(&t)).data)
+}

@@ -1,0 +1,109 @@
+package proclet
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// slots are this machine's slots for calls to proclets on other machines; see
+// onceTable.
+type slots struct {
+	mu      sync.Mutex
+	seq     uint64 // last sequence number used; they never repeat in one incarnation
+	targets map[ID]*target
+	timer   *time.Timer // running if some slot is idle; nil otherwise
+	flush   func()
+}
+
+// target is the slots for one proclet.
+type target struct {
+	idle []slot // those without a call; the last one was used last
+	last uint32 // number of the newest slot
+	live int    // slots that exist, idle or not
+}
+
+type slot struct {
+	number uint32
+	seq    uint64 // of its call, or of its last one
+}
+
+// releaseAfter is how long a slot may be idle, at least, before the other side
+// is told that it need not keep the last answer.
+const releaseAfter = 500 * time.Millisecond
+
+// take returns a slot for a new call, with the call's sequence number.
+func (s *slots) take(id ID) slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.targets[id]
+	if t == nil {
+		if s.targets == nil {
+			s.targets = map[ID]*target{}
+		}
+		t = &target{}
+		s.targets[id] = t
+	}
+	s.seq++
+	if n := len(t.idle); n > 0 {
+		sl := t.idle[n-1]
+		t.idle = t.idle[:n-1]
+		sl.seq = s.seq
+		return sl
+	}
+	t.last++
+	t.live++
+	return slot{t.last, s.seq}
+}
+
+// put takes back the slot of a call that was answered.
+func (s *slots) put(id ID, sl slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.targets[id]
+	t.idle = append(t.idle, sl)
+	if s.timer == nil {
+		s.timer = time.AfterFunc(releaseAfter, s.flush)
+	}
+}
+
+// takeIdle takes all slots without a call.
+func (s *slots) takeIdle() map[ID][]slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer = nil
+	all := map[ID][]slot{}
+	for id, t := range s.targets {
+		if len(t.idle) > 0 {
+			all[id] = t.idle
+			t.idle = nil
+		}
+	}
+	return all
+}
+
+// drop ends the use of n slots that were taken: the other side has forgotten
+// their calls, or the fate of the call is not known and the slot can never be
+// used again.
+func (s *slots) drop(id ID, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.targets[id]
+	if t.live -= n; t.live == 0 {
+		delete(s.targets, id)
+	}
+}
+
+// release tells the proclets that are not being called that their answers have
+// arrived.
+func (rt *Runtime) release() {
+	for id, sls := range rt.slots.takeIdle() {
+		b := appendID([]byte{messageRelease}, id)
+		b = binary.AppendUvarint(b, uint64(len(sls)))
+		for _, sl := range sls {
+			b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(sl.number)), sl.seq)
+		}
+		rt.ask(id, b) // whether it arrives or not: the entry costs little, and goes with the next release or with us
+		rt.slots.drop(id, len(sls))
+	}
+}

@@ -35,8 +35,9 @@ type Device interface {
 	Arm() bool
 
 	// Wait blocks the goroutine, and nothing else, until an event arrives. It
-	// may return without one; it returns ErrClosed once the device is
-	// closed, and no other error. One goroutine waits at a time.
+	// may return without one. It returns ErrClosed once the device is closed;
+	// any other error means that events cannot be waited for. One goroutine
+	// waits at a time.
 	Wait() error
 
 	Stats() Stats
@@ -49,7 +50,7 @@ type Device interface {
 type Info struct {
 	Name string // "virtio-net 00:03.0"
 	MAC  MAC
-	MTU  int // bytes of payload after the 14-byte Ethernet header, 1500 to 9000
+	MTU  int // bytes of payload after the 14-byte Ethernet header, at most 9000
 
 	// MaxPieces is the most ranges of Gather, after being cut where device
 	// addresses are not contiguous, that one packet may have.

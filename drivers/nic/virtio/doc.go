@@ -7,10 +7,10 @@
 // (OpenPCI), a vhost-user socket when hosted (OpenVhostUser). Everything
 // above the transport is the same on both.
 //
-// Invariants: all memory that the device reaches is one allocation of
-// mm.AllocDMA per queue, laid out when the device is opened, and nothing
-// allocates later. A buffer belongs either to the device or to us; only what
-// the device was given can come back from it.
+// Invariants: all memory that the device writes, and all that it reads but for
+// the Gather ranges of a packet, is allocated and laid out when the device is
+// opened; nothing allocates later. A buffer belongs either to the device or to
+// us, and only what the device was given can come back from it.
 //
 // The device is not trusted with our memory safety: whatever it writes into
 // the rings is checked before it is used, counted in Stats and dropped when

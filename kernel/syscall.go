@@ -142,6 +142,10 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return pipe2(a, b)
 	case syscall.SYS_PIPE:
 		return pipe2(a, 0)
+	case syscall.SYS_SPLICE:
+		// What Linux says of files that cannot be spliced. Go then copies,
+		// which it does not after ENOSYS.
+		return errno(eINVAL)
 	case syscall.SYS_CLOSE:
 		return c.closeFD(t, int32(a))
 	case syscall.SYS_FCNTL:

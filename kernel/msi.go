@@ -3,33 +3,15 @@
 package kernel
 
 import (
-	"errors"
 	"sync/atomic"
 	"syscall"
-	"unsafe"
 )
 
 // Device interrupts are messages (MSI, MSI-X) and nothing else: a write to the
 // address of a local APIC with the vector as data (SDM vol. 3, 11.11). Each
 // vector makes one eventfd readable, so that a goroutine can wait for it.
 
-// ErrNoVector means that all interrupt vectors are in use.
-var ErrNoVector = errors.New("kernel: no interrupt vector is free")
-
 var msi [vecLastMSI + 1]int32 // file of the eventfd and 1, by vector
-
-// AllocMSI returns the message that makes eventfd readable. It goes to the
-// processor that calls; vectors are never given back. Goroutine context.
-func AllocMSI(eventfd int) (addr uint64, data uint32, err error) {
-	r, _, e := syscall.RawSyscall(nrAllocMSI, uintptr(eventfd), 0, 0)
-	switch {
-	case e == syscall.ENOSPC:
-		return 0, 0, ErrNoVector
-	case e != 0:
-		return 0, 0, e
-	}
-	return 0xFEE00000 | uint64(r>>8)<<12, uint32(r & 0xFF), nil
-}
 
 // allocMSI returns the vector and, above it, the identity of an APIC. Messages
 // have room for eight bits of that; processor 0 is one of those.
@@ -66,23 +48,6 @@ type watched struct {
 }
 
 var watch [maxWatched]watched
-
-// WatchWord makes idle processors look at the word that word points to, which a
-// device writes, and make eventfd readable when it changes: sooner and cheaper
-// than by interrupt. Memory from mm.AllocDMA only. Goroutine context.
-func WatchWord(word *uint16, eventfd int) error {
-	_, _, e := syscall.RawSyscall(nrWatchWord, uintptr(unsafe.Pointer(word)), uintptr(eventfd), 0)
-	if e != 0 {
-		return e
-	}
-	return nil
-}
-
-// UnwatchWord ends WatchWord. The memory may be freed afterwards. Goroutine
-// context.
-func UnwatchWord(word *uint16) {
-	syscall.RawSyscall(nrUnwatchWord, uintptr(unsafe.Pointer(word)), 0, 0)
-}
 
 func watchWord(addr uintptr, eventfd int32) uint64 {
 	f := fileOf(eventfd)

@@ -1,0 +1,165 @@
+package kernel_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"nuos/boot"
+	"nuos/boot/image"
+)
+
+// The kernel is tested by booting kernel/internal/exercise in QEMU with one
+// argument for each thing to try.
+
+var exercise struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if exercise.path != "" {
+		os.RemoveAll(filepath.Dir(exercise.path))
+	}
+	os.Exit(status)
+}
+
+// buildExercise builds the image once for all tests.
+func buildExercise(t *testing.T) string {
+	t.Helper()
+	exercise.once.Do(func() {
+		dir, err := os.MkdirTemp("", "nuos-kernel-test-")
+		if err != nil {
+			exercise.err = err
+			return
+		}
+		exercise.path = filepath.Join(dir, "exercise.elf")
+		files := filepath.Join(dir, "files")
+		if exercise.err = os.MkdirAll(filepath.Join(files, "etc"), 0o777); exercise.err != nil {
+			return
+		}
+		if exercise.err = os.WriteFile(filepath.Join(files, "etc", "motd"), []byte("welcome"), 0o666); exercise.err != nil {
+			return
+		}
+		_, exercise.err = image.Build(context.Background(), image.Options{
+			Package: "nuos/kernel/internal/exercise",
+			Output:  exercise.path,
+			Archive: files,
+		})
+	})
+	if exercise.err != nil {
+		t.Fatal(exercise.err)
+	}
+	return exercise.path
+}
+
+// guest is a machine to boot. Zero fields have defaults.
+type guest struct {
+	machine, cpu string
+	processors   int
+	memory       int // MiB
+	line         string
+	archive      bool
+}
+
+// run boots the image and returns what it printed and its exit code.
+func (g guest) run(t *testing.T) (console string, code uint8) {
+	t.Helper()
+	path := buildExercise(t)
+	args := []string{
+		"-accel", "tcg,thread=multi", "-M", cmp.Or(g.machine, "q35"), "-cpu", cmp.Or(g.cpu, "max"),
+		"-smp", strconv.Itoa(cmp.Or(g.processors, 1)), "-m", strconv.Itoa(cmp.Or(g.memory, 128)),
+		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", path, "-append", g.line,
+	}
+	if g.archive {
+		args = append(args, "-initrd", path+".cpio")
+	}
+	// The limit is for a machine that hangs; a loaded host is slow.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "qemu-system-x86_64", args...).CombinedOutput()
+	console = strings.ReplaceAll(string(out), "\r", "")
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("QEMU: %v", err)
+	}
+	status := 0
+	if exit != nil {
+		status = exit.ExitCode()
+	}
+	code, ok := boot.FromQEMU(status)
+	if !ok {
+		t.Fatalf("the machine did not exit by itself (QEMU status %d, %v); console:\n%s", status, ctx.Err(), console)
+	}
+	return console, code
+}
+
+// TestExercises runs what must succeed, on the machines and processors that
+// are to work.
+func TestExercises(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		guest
+		do string
+	}{
+		{"one processor", guest{}, "faults preempt timers pipes threads memory calls stress,10"},
+		{"two processors", guest{processors: 2}, "faults preempt handoff profile stress,10"},
+		{"four processors", guest{processors: 4}, "preempt threads pipes memory stress,5"},
+		{"default processor model", guest{cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
+		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
+		{"microvm default model", guest{machine: "microvm", cpu: "qemu64"}, "calls stress,5"},
+		{"boot archive", guest{archive: true}, "files,/etc/motd,welcome"},
+		{"no archive", guest{}, "files"},
+		{"collector checks itself", guest{processors: 2, line: "GOGC=5 GODEBUG=gccheckmark=1,clobberfree=1"}, "stress,8 faults"},
+		{"polling when idle", guest{processors: 2, line: "idle=poll"}, "handoff pipes"},
+		{"halting when idle", guest{processors: 2, line: "idle=halt"}, "handoff pipes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.line += " -- " + test.do
+			console, code := test.run(t)
+			if code != 0 || !strings.HasSuffix(console, "\ndone\n") {
+				t.Errorf("exit code %d, console:\n%s", code, console)
+			}
+			t.Log(console)
+		})
+	}
+}
+
+// TestEndings runs what must end the machine, and how.
+func TestEndings(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		guest
+		code    uint8
+		console string // a regular expression for what must be printed
+	}{
+		{"exit status", guest{line: "-- exit,7"}, 7, `^nuos: booted by PVH[^\n]*\n$`},
+		{"large exit status", guest{line: "-- exit,200"}, boot.MaxStatus, `^nuos: booted by PVH[^\n]*\n$`},
+		{"panic", guest{processors: 2, line: "-- panic"}, 2, `(?s)panic: as told.*exercise/main\.go:\d+`},
+		{"wild pointer", guest{line: "-- wild"}, 2,
+			`(?s)unexpected fault address 0x123456789000.*SIGSEGV.*main\.wild.*exercise/faults\.go:\d+`},
+		{"kernel panic", guest{processors: 2, line: "-- kernelpanic"}, boot.ExitPanic,
+			`(?s)nuos: kernel panic: page fault.*processor \d:\n.*main\.badHandler\+.*processor \d:.*came from:.*syscall`},
+		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
+		{"too little memory", guest{memory: 16, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			console, code := test.run(t)
+			if !regexp.MustCompile(test.console).MatchString(console) || code != test.code {
+				t.Errorf("exit code %d, want %d; console, wanted %q:\n%s", code, test.code, test.console, console)
+			}
+		})
+	}
+}

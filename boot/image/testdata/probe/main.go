@@ -1,5 +1,6 @@
-// Probe prints what the loader gave it: arguments, environment and the files
-// named by the arguments. Its exit status is the environment variable STATUS.
+// Probe prints what the loader gave it: arguments, environment, the files named
+// by the arguments, and whether its zeroed data is zero. Its exit status is the
+// environment variable STATUS.
 package main
 
 import (
@@ -9,7 +10,18 @@ import (
 	"strings"
 )
 
+// large is left out of the image and mapped on first use.
+var large [32 << 20]byte
+
 func main() {
+	nonzero := 0
+	for i := range large {
+		if large[i] != 0 {
+			nonzero++
+		}
+		large[i] = byte(i)
+	}
+	fmt.Printf("zeroed data: %d bytes of %d are not zero\n", nonzero, len(large))
 	fmt.Printf("arguments %q\n", os.Args[1:])
 	for _, v := range os.Environ() {
 		fmt.Printf("environment %q\n", v)

@@ -24,6 +24,10 @@
 // Equal sources, Go releases and options give equal identities wherever the
 // image is built.
 //
+// If the last zeroed variable of the program is large, it is left out of what
+// loaders provide, and the kernel maps it on first use: crypto/rand brings one
+// of 32 MiB that is hardly ever touched.
+//
 // A boot archive is a second file that the loader passes as a module (QEMU:
 // -initrd). It is not part of the image, so it can change without a build and
 // does not change the identity.

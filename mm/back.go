@@ -45,9 +45,7 @@ func (t *tables) backRun(v Virt, order int, owner Owner, flags entry) uint64 {
 		if order > 0 {
 			t.frames.split(run) // pages are unmapped one by one
 		}
-		for i := range 1 << order {
-			t.store(table, indexOf(v, 0)+i, entry(run+Phys(i)*PageSize)|flags)
-		}
+		t.fill(table, indexOf(v, 0), 1<<order, entry(run)|flags)
 		return PageSize << order
 	}
 	return 0

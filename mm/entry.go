@@ -2,6 +2,7 @@ package mm
 
 import (
 	"sync/atomic"
+	"unsafe"
 )
 
 // Page-table entries: SDM 3A, 4.5 (four-level paging). An entry that is not
@@ -88,4 +89,14 @@ func (t *tables) store(table Phys, i int, e entry) {
 		*used--
 	}
 	atomic.StoreUint64(s, e)
+}
+
+// fill is store for count empty entries in a row of level 0, for frames in a
+// row.
+func (t *tables) fill(table Phys, i, count int, e entry) {
+	slots := unsafe.Slice(t.slot(table, i), count)
+	for k := range slots {
+		atomic.StoreUint64(&slots[k], e+entry(k)*PageSize)
+	}
+	t.frames.record(number(table)).prev += uint32(count)
 }

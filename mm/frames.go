@@ -41,8 +41,8 @@ type span struct {
 	records    Phys
 }
 
-// frame is the record of one frame. All but wrote and next are meaningful only
-// for the first frame of a run.
+// frame is the record of one frame. All but flipped is meaningful only for
+// the first frame of a run.
 type frame struct {
 	next, prev uint32 // neighbours in a list of free runs; see also gather and tables
 	state      frameState
@@ -77,6 +77,9 @@ func (f *frames) record(n uint32) *frame {
 	}
 	return nil
 }
+
+// records returns the records of the frames of a run; a run lies in one span.
+func (f *frames) records(n, count uint32) []frame { return unsafe.Slice(f.record(n), count) }
 
 // alloc returns a zeroed run of 2^order frames, aligned to its size.
 func (f *frames) alloc(order int, owner Owner) (Phys, bool) {
@@ -124,9 +127,10 @@ func (f *frames) split(p Phys) {
 	if head == nil || head.state != inUse {
 		fatal("mm: split of a run that is not in use", uint64(p))
 	}
-	owner, count := head.owner, uint32(1)<<head.order
-	for i := range count {
-		r := f.record(number(p) + i)
+	owner := head.owner
+	records := f.records(number(p), 1<<head.order)
+	for i := range records {
+		r := &records[i]
 		r.state, r.order, r.owner = inUse, 0, owner
 	}
 	f.mu.unlock(interrupts)

@@ -22,10 +22,10 @@ func TestMetal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range []qemu.Options{
-		{MachineType: "q35", Memory: 128},
+		{MachineType: "q35", Memory: 96},
 		{MachineType: "q35", Memory: 7000, CPUs: 2},
-		{MachineType: "microvm", Memory: 256, CPUs: 2},
-		{MachineType: "pc", Memory: 256, CPU: "default"},
+		{MachineType: "microvm", Memory: 96, CPUs: 2},
+		{MachineType: "pc", Memory: 96, CPU: "default"},
 	} {
 		t.Run(fmt.Sprintf("%s-%dM", o.MachineType, o.Memory), func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

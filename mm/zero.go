@@ -9,21 +9,28 @@ const (
 	stockWant  = 4096 // frames, 16 MiB
 )
 
-// zero makes count frames from n zero and marks them as written, which is what
-// their new owner is about to make true.
+// zero makes count frames from n, which are in one run, zero and marks them as
+// written, which is what their new owner is about to make true.
 // Precondition: they belong to the caller.
 func (f *frames) zero(n, count uint32) {
-	for i := range count {
-		if f.dirty(n + i) {
-			clear(bytesAt(f.at(address(n+i)), PageSize))
-		}
-		f.setDirty(n+i, true)
+	f.clean(n, count)
+	records := f.records(n, count)
+	for i := range records {
+		records[i].flipped = !f.startsDirty
 	}
 }
 
-func (f *frames) dirty(n uint32) bool { return f.record(n).flipped != f.startsDirty }
-
-func (f *frames) setDirty(n uint32, dirty bool) { f.record(n).flipped = dirty != f.startsDirty }
+// clean makes those of count frames from n zero that are not known to be, and
+// marks them so.
+func (f *frames) clean(n, count uint32) {
+	records := f.records(n, count)
+	for i := range records {
+		if r := &records[i]; r.flipped != f.startsDirty {
+			clear(bytesAt(f.at(address(n+uint32(i))), PageSize))
+			r.flipped = f.startsDirty
+		}
+	}
+}
 
 // zeroSome zeroes one run of free frames ahead of its use and reports whether
 // there was one to zero. At most half of the free memory is stocked, so that
@@ -38,12 +45,7 @@ func (f *frames) zeroSome() bool {
 	if n == 0 {
 		return false
 	}
-	for i := range uint32(1 << stockOrder) {
-		if f.dirty(n + i) {
-			clear(bytesAt(f.at(address(n+i)), PageSize))
-			f.setDirty(n+i, false)
-		}
-	}
+	f.clean(n, 1<<stockOrder)
 	interrupts = f.mu.lock()
 	f.link(&f.stock[stockOrder], n, inStock, stockOrder)
 	f.stocked += 1 << stockOrder

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"nuos/drivers/nic"
 	"nuos/mm"
 )
@@ -26,7 +24,8 @@ type Client struct {
 	info    nic.Info
 	addr    netip.Prefix
 	gateway netip.Addr
-	event   int
+	event   chan struct{} // capacity 1: frames came after Arm
+	over    chan struct{} // closed when the stream or the client is
 
 	mu     sync.Mutex
 	queue  []nic.Frame // arrived, not yet received
@@ -94,13 +93,9 @@ func newClient(conn *net.UnixConn) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	event, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
 	c := &Client{
 		info: nic.Info{Name: "switch port " + w.Addr.Addr().String(), MAC: nic.MAC(mac), MTU: w.MTU, MaxPieces: clientPieces},
-		addr: w.Addr, gateway: w.Gateway, event: event,
+		addr: w.Addr, gateway: w.Gateway, event: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	c.room.L = &c.mu
 	c.out.start()
@@ -117,20 +112,29 @@ func (c *Client) Gateway() netip.Addr { return c.gateway }
 // Info implements nic.Device.
 func (c *Client) Info() nic.Info { return c.info }
 
-// EventFD implements nic.Device.
-func (c *Client) EventFD() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.event
+// Wait implements nic.Device. The end of the switch is that of the card.
+func (c *Client) Wait() error {
+	select {
+	case <-c.event:
+		return nil
+	case <-c.over:
+		return nic.ErrClosed
+	}
 }
 
 // read queues what arrives until the stream ends.
 func (c *Client) read(conn *net.UnixConn) {
 	k := c.takeChunk()
+	if k == nil {
+		return
+	}
 	parsed, filled := 0, 0 // of k
 	for {
 		if len(k.bytes)-filled < minRead {
 			next := c.takeChunk()
+			if next == nil {
+				return
+			}
 			filled = copy(next.bytes, k.bytes[parsed:filled])
 			c.mu.Lock()
 			c.chunks.release(k)
@@ -149,8 +153,7 @@ func (c *Client) read(conn *net.UnixConn) {
 			err = broken
 		}
 		if err != nil {
-			c.ended = err
-			c.wake()
+			c.end(err)
 			c.mu.Unlock()
 			return
 		}
@@ -176,23 +179,36 @@ func (c *Client) wake() {
 	if c.armed {
 		c.armed = false
 		c.stats.Events++
-		signal(c.event)
+		select {
+		case c.event <- struct{}{}:
+		default: // one is on its way
+		}
 	}
 }
 
+// end notes why there will be no more frames. mu is held.
+func (c *Client) end(why error) {
+	if c.ended == nil {
+		c.ended = why
+		close(c.over)
+	}
+	c.room.Broadcast()
+}
+
 // takeChunk returns a chunk that nobody uses, and waits while too much is
-// unread.
+// unread. It returns nil when the client is closed.
 func (c *Client) takeChunk() *chunk {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for {
-		if len(c.queue) < clientQueue || c.ended != nil {
+	for c.ended == nil {
+		if len(c.queue) < clientQueue {
 			if k := c.chunks.take(); k != nil {
 				return k
 			}
 		}
 		c.room.Wait()
 	}
+	return nil
 }
 
 // Receive implements nic.Device.
@@ -217,15 +233,14 @@ func (c *Client) Release(batch []nic.Frame) {
 	c.room.Signal()
 }
 
-// Arm implements nic.Device. When the switch is gone it asks for nothing and
-// reports true: no frame will come.
+// Arm implements nic.Device.
 func (c *Client) Arm() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.queue) > 0 {
 		return false
 	}
-	c.armed = c.ended == nil
+	c.armed = true
 	return true
 }
 
@@ -318,13 +333,6 @@ func (c *Client) Close() error {
 	c.out.shut()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.event >= 0 {
-		unix.Close(c.event)
-		c.event, c.armed = -1, false
-	}
-	if c.ended == nil {
-		c.ended = ErrClosed
-	}
-	c.room.Broadcast()
+	c.end(ErrClosed)
 	return nil
 }

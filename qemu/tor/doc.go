@@ -15,7 +15,7 @@
 // destination's queue, and usually by the same goroutine into its socket or
 // ring; there is no goroutine for each frame. A peer that is slow makes its
 // senders wait, so nothing is lost that the links were not told to lose; one
-// that takes nothing for 50 ms is stopped, and what is for it is dropped until
+// that takes nothing for 200 ms is stopped, and what is for it is dropped until
 // it takes something again.
 //
 // Order is kept between any two ports, except where faults say otherwise.

@@ -3,11 +3,14 @@ package tor
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/buffer"
+	"gvisor.dev/gvisor/pkg/log"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -48,8 +51,16 @@ type hostLink struct {
 	port *Port
 }
 
+// quiet silences the library's log, for the whole process: it prints what a
+// peer does wrong, which a switch full of faults makes everybody do. The first
+// AddHost calls it.
+var quiet = sync.OnceFunc(func() {
+	log.SetTarget(&log.Writer{Next: io.Discard})
+})
+
 // AddHost adds a port with a stack on it. The switch closes it.
 func (sw *Switch) AddHost(c HostConfig) (*Host, error) {
+	quiet()
 	h := &Host{sw: sw, port: sw.AddPort("host"), addr: c.Addr}
 	h.stack = stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},

@@ -19,7 +19,7 @@ const queueLimit = 4 << 20
 // patience is how long a peer may take nothing, with a full queue, before it
 // counts as stopped and its frames are dropped instead of holding up
 // everybody else. A machine that is merely slow loses nothing.
-const patience = 50 * time.Millisecond
+const patience = 200 * time.Millisecond
 
 // wire is what frames are sent on. deliver is called by one goroutine at a
 // time.

@@ -53,7 +53,7 @@ func CreateHeap(r Range, generation, build uint64) (*Heap, error) {
 		return nil, err
 	}
 	start := min(r.Size, heapStart)
-	if err := mapHeap(Range{r.Base, start}); err != nil {
+	if err := Map(Range{r.Base, start}); err != nil {
 		return nil, err
 	}
 	h := heapAt(r.Base)
@@ -72,7 +72,7 @@ func PrepareHeap(r Range, mapped uint64) error {
 	if mapped == 0 || mapped > r.Size || mapped%PageSize != 0 {
 		return fmt.Errorf("%w: %d bytes mapped of %d", ErrHeapRange, mapped, r.Size)
 	}
-	return mapHeap(Range{r.Base, mapped})
+	return Map(Range{r.Base, mapped})
 }
 
 // AdoptHeap takes over the heap whose bytes have been copied to r, which
@@ -97,7 +97,7 @@ func AdoptHeap(r Range, mapped, generation, build uint64) (*Heap, error) {
 }
 
 // DiscardHeap undoes PrepareHeap.
-func DiscardHeap(r Range, mapped uint64) { unmapHeap(Range{r.Base, mapped}) }
+func DiscardHeap(r Range, mapped uint64) { mustUnmap(Range{r.Base, mapped}) }
 
 // Destroy gives the heap's frames back. Neither h nor any object of the heap
 // may be touched afterwards.
@@ -106,7 +106,15 @@ func (h *Heap) Destroy() {
 	r := Range{h.base, h.mapped}
 	h.mu.Unlock()
 	h.magic = 0
-	unmapHeap(r)
+	mustUnmap(r)
+}
+
+// mustUnmap unmaps what is known to be mapped: an error means that the heap's
+// header was overwritten.
+func mustUnmap(r Range) {
+	if err := Unmap(r); err != nil {
+		panic(err)
+	}
 }
 
 // Range returns the addresses set aside for the heap.
@@ -144,10 +152,10 @@ func (h *Heap) grow(end uint64) error {
 	}
 	need := roundUp(end-h.mapped, PageSize)
 	step := min(max(need, min(h.mapped, heapStep)), h.capacity-h.mapped)
-	err := mapHeap(Range{h.base + Virt(h.mapped), step})
+	err := Map(Range{h.base + Virt(h.mapped), step})
 	if err != nil && step > need { // the machine is short of memory: take no more than needed
 		step = need
-		err = mapHeap(Range{h.base + Virt(h.mapped), step})
+		err = Map(Range{h.base + Virt(h.mapped), step})
 	}
 	if err == nil {
 		h.mapped += step

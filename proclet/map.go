@@ -17,8 +17,8 @@ import (
 // It grows and shrinks by one bucket at a time, so that no operation takes long,
 // and entries stay where they are until they are deleted.
 type Map[K comparable, V any] struct {
-	_ [0]K
-	_ [0]V
+	_ [0]*K
+	_ [0]*V // both for reflection
 	mapHead
 }
 

@@ -111,23 +111,23 @@ func (t *mapTable) grow(h *mm.Heap) {
 	t.buckets++
 }
 
-// shrink removes a bucket if there are four times as many as entries.
+// shrink removes up to four buckets, as long as there are more than four times as
+// many as entries: so it keeps up with deletions.
 func (t *mapTable) shrink(h *mm.Heap) {
-	if t.n >= uint64(t.buckets)/4 || t.buckets == firstBuckets {
-		return
-	}
-	t.buckets--
-	low := t.low()
-	from, to := t.at(t.buckets), t.at(t.buckets-low)
-	for *to != nil {
-		to = &(*to).next
-	}
-	*to = *from
-	*from = nil
-	if t.buckets == low {
-		rest := &t.rest[bits.Len32(low/firstBuckets)-1]
-		h.Free(unsafe.Pointer(*rest))
-		*rest = nil
+	for i := 0; i < 4 && t.n < uint64(t.buckets)/4 && t.buckets > firstBuckets; i++ {
+		t.buckets--
+		low := t.low()
+		from, to := t.at(t.buckets), t.at(t.buckets-low)
+		for *to != nil {
+			to = &(*to).next
+		}
+		*to = *from
+		*from = nil
+		if t.buckets == low {
+			rest := &t.rest[bits.Len32(low/firstBuckets)-1]
+			h.Free(unsafe.Pointer(*rest))
+			*rest = nil
+		}
 	}
 }
 

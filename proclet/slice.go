@@ -14,7 +14,7 @@ import (
 // it must not be used by several calls at once if one of them changes it. It owns
 // its elements, so it must not be assigned to a second place.
 type Slice[T any] struct {
-	_ [0]T
+	_ [0]*T // for reflection
 	sliceHead
 }
 

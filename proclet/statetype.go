@@ -91,9 +91,9 @@ func containerOf(t reflect.Type) (key, elem reflect.Type) {
 	}
 	switch {
 	case strings.HasPrefix(t.Name(), "Slice["):
-		return nil, t.Field(0).Type.Elem()
+		return nil, t.Field(0).Type.Elem().Elem()
 	case strings.HasPrefix(t.Name(), "Map["):
-		return t.Field(0).Type.Elem(), t.Field(1).Type.Elem()
+		return t.Field(0).Type.Elem().Elem(), t.Field(1).Type.Elem().Elem()
 	}
 	return nil, nil
 }

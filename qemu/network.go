@@ -31,6 +31,10 @@ const (
 // machineIP is the address of machine i.
 func machineIP(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(firstMachine + i)}) }
 
+// hostIP is the address of this computer at which the program of hosted machine
+// i listens: each has one of its own, so that all may use the same port.
+func hostIP(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 77, 0, byte(firstMachine + i)}) }
+
 // machineMAC is the Ethernet address of machine i, locally administered.
 func machineMAC(i int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 'n', 'u', 'o', 's', byte(firstMachine + i)}
@@ -47,6 +51,7 @@ func (r *Rack) parameters(i int) []string {
 	if r.options.Hosted {
 		words = append(words,
 			"nic=vhost-user:"+r.socket(i),
+			"host="+hostIP(i).String(),
 			fmt.Sprintf("mem=%dM", r.options.Memory))
 	}
 	return append(words, r.options.Params...)

@@ -119,7 +119,11 @@ func (r *Rack) startSwitch() (err error) {
 		return err
 	}
 	for _, f := range o.Forward {
-		at, err := r.host.Forward(f.Listen, func() []netip.AddrPort { return r.serving(f.Port) })
+		forward := r.host.Forward
+		if o.Hosted {
+			forward = r.tor.ForwardLocal
+		}
+		at, err := forward(f.Listen, func() []netip.AddrPort { return r.serving(f.Port) })
 		if err != nil {
 			return err
 		}
@@ -134,7 +138,11 @@ func (r *Rack) startSwitch() (err error) {
 func (r *Rack) serving(port uint16) (targets []netip.AddrPort) {
 	for _, m := range r.Machines() {
 		if p, _ := m.current(); p != nil && !p.ended() {
-			targets = append(targets, netip.AddrPortFrom(m.IP(), port))
+			ip := m.IP()
+			if r.options.Hosted {
+				ip = hostIP(m.index)
+			}
+			targets = append(targets, netip.AddrPortFrom(ip, port))
 		}
 	}
 	return targets

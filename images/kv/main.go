@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 var (
-	listenParam = boot.NewParam("listen", ":6379", "kv: address that Redis clients connect to")
+	portParam   = boot.NewParam("port", "6379", "kv: TCP port that Redis clients connect to")
 	shardsParam = boot.NewParam("shards", "", "kv: number of shards; default 64 for each machine of the rack's first start")
 )
 
@@ -41,7 +42,7 @@ func run() error {
 		return err
 	}
 	s := &server{store: store, rack: r, commands: newCommands(), started: time.Now()}
-	return s.Serve(listenParam.Value())
+	return s.Serve(net.JoinHostPort(boot.Host(), portParam.Value()))
 }
 
 // Table is the root object of the proclet named "kv": it knows the shards.

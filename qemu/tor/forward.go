@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 )
 
 const (
@@ -22,7 +20,7 @@ const (
 
 // forwarder hands connections from outside to machines in turn.
 type forwarder struct {
-	host    *Host
+	dial    func(context.Context, netip.AddrPort) (end, error)
 	targets func() []netip.AddrPort
 
 	mu     sync.Mutex
@@ -37,11 +35,27 @@ type forwarder struct {
 // answer is passed over. If none accepts, the connection is closed. It returns
 // the address it listens on, for a listen with port 0.
 func (h *Host) Forward(listen string, targets func() []netip.AddrPort) (net.Addr, error) {
+	return h.sw.forward(listen, targets, func(ctx context.Context, to netip.AddrPort) (end, error) { return h.dial(ctx, to) })
+}
+
+// ForwardLocal is Host.Forward to addresses of this computer: those of machines
+// that are processes here and use its sockets.
+func (sw *Switch) ForwardLocal(listen string, targets func() []netip.AddrPort) (net.Addr, error) {
+	return sw.forward(listen, targets, func(ctx context.Context, to netip.AddrPort) (end, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", to.String())
+		if err != nil {
+			return nil, err
+		}
+		return conn.(*net.TCPConn), nil
+	})
+}
+
+func (sw *Switch) forward(listen string, targets func() []netip.AddrPort, dial func(context.Context, netip.AddrPort) (end, error)) (net.Addr, error) {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("tor: forward: %w", err)
 	}
-	f := &forwarder{host: h, targets: targets, failed: map[netip.AddrPort]time.Time{}, open: map[net.Conn]bool{}}
+	f := &forwarder{dial: dial, targets: targets, failed: map[netip.AddrPort]time.Time{}, open: map[net.Conn]bool{}}
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -51,7 +65,7 @@ func (h *Host) Forward(listen string, targets func() []netip.AddrPort) (net.Addr
 			go f.serve(conn.(*net.TCPConn))
 		}
 	}()
-	h.sw.onClose(func() {
+	sw.onClose(func() {
 		l.Close()
 		f.close()
 	})
@@ -116,10 +130,10 @@ func pass(to, from end) {
 }
 
 // connect returns a connection to the next machine that accepts, or nil.
-func (f *forwarder) connect() *gonet.TCPConn {
+func (f *forwarder) connect() end {
 	for _, to := range f.order() {
 		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-		conn, err := f.host.dial(ctx, to)
+		conn, err := f.dial(ctx, to)
 		cancel()
 		if err == nil {
 			return conn

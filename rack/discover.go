@@ -193,7 +193,7 @@ func (r *Rack) search(ctx context.Context) error {
 		case <-timer.C:
 		case <-changed:
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-r.ctx.Done():
 			return context.Cause(r.ctx)
 		}

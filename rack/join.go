@@ -11,11 +11,14 @@ import (
 	"nuos/drivers/nic/port"
 )
 
-// Join makes this machine a member of its rack, or forms the rack if there is
+// Join is JoinContext without a bound.
+func Join(c Config) (*Rack, error) { return JoinContext(context.Background(), c) }
+
+// JoinContext makes this machine a member of its rack, or forms the rack if there is
 // none, and returns when Config.Machines machines are there. It waits as long
-// as that takes. It fails with ErrRefused if the rack runs another build, and
+// as that takes, or until ctx ends. It fails with ErrRefused if the rack runs another build, and
 // with ErrParameter if it cannot understand what it was told.
-func Join(c Config) (*Rack, error) {
+func JoinContext(ctx context.Context, c Config) (*Rack, error) {
 	if err := c.fromParams(); err != nil {
 		return nil, err
 	}
@@ -37,9 +40,9 @@ func Join(c Config) (*Rack, error) {
 	r.ownPort = ownPort
 	r.start()
 	if c.Observer {
-		err = r.observe()
-	} else if err = r.search(r.ctx); err == nil {
-		err = r.awaitMachines()
+		err = r.observe(ctx)
+	} else if err = r.search(ctx); err == nil {
+		err = r.awaitMachines(ctx)
 	}
 	if err != nil {
 		if errors.Is(err, ErrRefused) {
@@ -56,6 +59,7 @@ func newRack(c Config, places machineConfig) *Rack {
 		config: c, machine: places,
 		e:         newEndpoint(c.Port, newAuthenticator(c.Name, c.Key), c.Build, ticksToDeath),
 		changed:   make(chan struct{}),
+		proposing: newTurn(),
 		searchers: map[uint64]*searcher{},
 		rebooted:  map[uint64]bool{},
 		noted:     map[string]time.Duration{},
@@ -63,6 +67,7 @@ func newRack(c Config, places machineConfig) *Rack {
 	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	r.events.init()
+	r.heaps.asking = newTurn()
 	r.known.at = map[uint64]Location{}
 	r.batch.pending, r.batch.wake = map[uint64]located{}, make(chan struct{}, 1)
 	r.e.admit, r.e.control = r.admit, r.control
@@ -88,7 +93,7 @@ func (r *Rack) start() {
 
 // awaitMachines waits until as many members as the configuration wants are
 // there.
-func (r *Rack) awaitMachines() error {
+func (r *Rack) awaitMachines(ctx context.Context) error {
 	for {
 		r.mu.Lock()
 		n, changed := len(r.view.Members), r.changed
@@ -98,6 +103,8 @@ func (r *Rack) awaitMachines() error {
 		}
 		select {
 		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-r.ctx.Done():
 			return context.Cause(r.ctx)
 		}

@@ -195,8 +195,10 @@ func (r *Rack) admitMember(ctx context.Context, m MemberRecord) (*directoryAnswe
 // change makes one change of the view, and returns when it is decided. A view
 // that was proposed before and not decided comes first.
 func (r *Rack) change(ctx context.Context, c change) error {
-	r.proposing.Lock()
-	defer r.proposing.Unlock()
+	if r.proposing.take(ctx) != nil {
+		return ErrNoDirectory
+	}
+	defer r.proposing.pass()
 	for {
 		r.mu.Lock()
 		if r.directory == nil {

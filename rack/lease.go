@@ -15,7 +15,7 @@ import (
 
 // heapLeases is what this incarnation has of the heap area.
 type heapLeases struct {
-	asking sync.Mutex // held while the directory is asked
+	asking turn // to ask the directory
 
 	mu     sync.Mutex
 	leases []lease
@@ -93,8 +93,10 @@ func (h *heapLeases) shelve(from, to mm.Virt) {
 // leaseMore gets addresses from the directory, in which a block fits.
 func (r *Rack) leaseMore(class int) error {
 	h := &r.heaps
-	h.asking.Lock()
-	defer h.asking.Unlock()
+	if err := h.asking.take(r.ctx); err != nil {
+		return err
+	}
+	defer h.asking.pass()
 	if base, ok := h.take(class); ok { // somebody else has asked meanwhile
 		h.put(mm.Range{Base: base, Size: 1 << class})
 		return nil

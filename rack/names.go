@@ -107,8 +107,10 @@ func (r *Rack) acceptNames(epoch uint64, names map[string]boundName) bool {
 // bind runs opBind on the directory. Views and names are proposed by one
 // goroutine at a time, so that two values for a name cannot both win.
 func (r *Rack) bind(ctx context.Context, name string, value []byte) ([]byte, error) {
-	r.proposing.Lock()
-	defer r.proposing.Unlock()
+	if err := r.proposing.take(ctx); err != nil {
+		return nil, ErrNoDirectory
+	}
+	defer r.proposing.pass()
 	if current, ok := r.nameOf(name); ok {
 		return current, nil
 	}

@@ -15,10 +15,10 @@ import (
 const observerPatience = 10 * time.Second
 
 // observe finds the rack and learns who is a member.
-func (r *Rack) observe() error {
+func (r *Rack) observe(ctx context.Context) error {
 	r.e.role.Store(uint32(roleObserver))
 	r.e.id.Store(uint32(observerBit | MachineID(rand.Uint32()&^uint32(observerBit))))
-	ctx, cancel := context.WithTimeout(r.ctx, observerPatience)
+	ctx, cancel := context.WithTimeout(ctx, observerPatience)
 	defer cancel()
 	for ctx.Err() == nil {
 		r.sayHello()

@@ -51,9 +51,9 @@ func (m *MemberRecord) public() Member {
 // Rack is this machine's place in the rack. All methods may be called from any
 // goroutine.
 //
-// Locks, outermost first: proposing, mu, those of the endpoint and its
-// sessions. No lock is held while a callback runs or an answer is waited for,
-// except proposing, which is for that.
+// Locks, outermost first: mu, those of the endpoint and its sessions. No lock
+// is held while a callback runs or an answer is waited for; what must wait for
+// answers alone takes a turn.
 type Rack struct {
 	config  Config
 	machine machineConfig
@@ -72,7 +72,7 @@ type Rack struct {
 	reports   atomic.Pointer[func() map[uint64]Location]
 	onDrain   atomic.Pointer[func()]
 
-	proposing sync.Mutex // held by the directory while it changes the view
+	proposing turn // of the directory's proposals
 
 	mu        sync.Mutex
 	closed    bool
@@ -245,6 +245,23 @@ func (r *Rack) peer(ctx context.Context, id MachineID) (*session, error) {
 		timer.Stop()
 	}
 }
+
+// turn is held by one goroutine at a time, perhaps for long.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+// take waits for the turn, or for ctx to end.
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (t turn) pass() { <-t }
 
 // spawn runs f in a goroutine that Close waits for, unless the rack is closed.
 func (r *Rack) spawn(f func()) bool {

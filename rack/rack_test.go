@@ -22,7 +22,7 @@ import (
 type world struct {
 	t   *testing.T
 	seg *nictest.Segment
-	out console
+	ctx context.Context // of those who join
 }
 
 // console collects what machines say.
@@ -55,7 +55,7 @@ type machine struct {
 func inWorld(t *testing.T, o nictest.Options, f nictest.Faults, run func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, seg: nictest.New(t, o)}
+		w := &world{t: t, seg: nictest.New(t, o), ctx: t.Context()}
 		w.seg.SetFaults(f)
 		run(t, w)
 	})
@@ -76,7 +76,7 @@ func (w *world) boot(dev *nictest.Device, c Config) (*machine, error) {
 	}
 	c.Console = &m.out
 	c.OnFenced = func() { close(m.fenced) }
-	r, err := Join(c)
+	r, err := JoinContext(w.ctx, c)
 	if err != nil {
 		c.Port.Close()
 		return m, err

@@ -17,7 +17,9 @@ const within = 60 * time.Second
 
 func newSwitch(t testing.TB) *Switch {
 	seed := rand.Uint64()
-	t.Logf("seed %#x", seed)
+	if _, bench := t.(*testing.B); !bench {
+		t.Logf("seed %#x", seed)
+	}
 	sw := New(seed)
 	t.Cleanup(func() {
 		if err := sw.Close(); err != nil {

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // peer is the other end of a stream port.
@@ -256,4 +259,22 @@ func TestCloseIsIdempotentAndFinal(t *testing.T) {
 	if _, err := a.port.ConnectPair(); !errors.Is(err, ErrClosed) {
 		t.Errorf("ConnectPair after Close = %v; want ErrClosed", err)
 	}
+}
+
+// pair returns two joined connections.
+func pair(t testing.TB) (a, b net.Conn) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns [2]net.Conn
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "pair")
+		if conns[i], err = net.FileConn(f); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		t.Cleanup(func() { conns[i].Close() })
+	}
+	return conns[0], conns[1]
 }

@@ -45,12 +45,13 @@ var apic struct {
 	mult        uint64  // timer ticks per nanosecond, 32.32 fixed point
 }
 
-// findAPIC decides how the local APIC is spoken to.
+// findAPIC decides how the local APIC is spoken to, and from then on it can be.
 func findAPIC() bool {
 	_, _, ecx, _ := cpuid(1, 0)
 	apic.x2 = ecx>>21&1 != 0
 	apic.tscDeadline = ecx>>24&1 != 0
 	if apic.x2 {
+		setAPICMode()
 		return true
 	}
 	base := rdmsr(msrAPICBase) & 0xF_FFFF_F000
@@ -83,13 +84,18 @@ func ownAPIC() uint32 {
 	return apicRead(apicID) >> 24
 }
 
-// enableAPIC turns the local APIC on, all its sources masked but the timer.
-func (c *cpu) enableAPIC() {
+// setAPICMode switches the processor's local APIC on, in the mode that is used.
+func setAPICMode() {
 	v := rdmsr(msrAPICBase) | 1<<11
 	if apic.x2 {
 		v |= 1 << 10
 	}
 	wrmsr(msrAPICBase, v)
+}
+
+// enableAPIC turns the local APIC on, all its sources masked but the timer.
+func (c *cpu) enableAPIC() {
+	setAPICMode()
 	apicWrite(apicSpurious, 1<<8|vecSpurious)
 	apicWrite(apicTPR, 0)
 	apicWrite(apicLINT0, apicMasked)

@@ -57,7 +57,11 @@ TEXT ·rdmsr(SB),NOSPLIT,$0-16
 	RET
 
 // func wrmsr(msr uint32, v uint64)
+// The fences are for the registers of the x2APIC and the TSC deadline, writes to
+// which do not wait for earlier stores (SDM vol. 3, 11.12.3).
 TEXT ·wrmsr(SB),NOSPLIT,$0-16
+	MFENCE
+	LFENCE
 	MOVL	msr+0(FP), CX
 	MOVQ	v+8(FP), AX
 	MOVQ	AX, DX

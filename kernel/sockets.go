@@ -20,8 +20,8 @@ const (
 	// Wait blocks the calling thread until CompleteCall(c.Token, result).
 	// Only calls that Go announces to its scheduler may wait: bind, listen,
 	// connect, accept4, and a read or write on a descriptor that is not
-	// O_NONBLOCK. The call must be completed exactly once. Signals for the
-	// thread are held back meanwhile.
+	// O_NONBLOCK. The call must be completed exactly once, after Call has
+	// returned. Signals for the thread are held back meanwhile.
 	Wait = -1 << 30
 )
 

@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -76,21 +77,26 @@ func SignalEvent(fd int) {
 
 // CopyIn fills dst from the program's memory at addr and reports whether all
 // of it was readable. Handler context.
-func CopyIn(dst []byte, addr uintptr) bool {
-	if addr == 0 && len(dst) > 0 {
-		return false
-	}
-	copy(dst, unsafe.Slice((*byte)(hostPointer(addr)), len(dst)))
-	return true
-}
+func CopyIn(dst []byte, addr uintptr) bool { return touch(dst, addr, false) }
 
 // CopyOut writes src to the program's memory at addr and reports whether all of
 // it was writable. Handler context.
-func CopyOut(addr uintptr, src []byte) bool {
-	if addr == 0 && len(src) > 0 {
-		return false
+func CopyOut(addr uintptr, src []byte) bool { return touch(src, addr, true) }
+
+// touch copies between b and the memory at addr. Linux says which memory there
+// is: a fault becomes a panic here and ends the copy.
+func touch(b []byte, addr uintptr, out bool) (ok bool) {
+	if len(b) == 0 {
+		return true
 	}
-	copy(unsafe.Slice((*byte)(hostPointer(addr)), len(src)), src)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { ok = recover() == nil }()
+	memory := unsafe.Slice((*byte)(hostPointer(addr)), len(b))
+	if out {
+		copy(memory, b)
+	} else {
+		copy(b, memory)
+	}
 	return true
 }
 

@@ -151,15 +151,19 @@ func (c *cpu) closeSocket(t *thread, f *file) {
 	socketTable.Load().Call(&socketArgs)
 }
 
+// newToken names a call of thread tid: the number of the call, with that of the
+// thread in the low bits.
+func newToken(tid int32) Token {
+	lastToken++
+	return lastToken*maxThreads + Token(tid)
+}
+
 // completeCall ends the wait of the call that token names.
 func completeCall(token Token, result int) {
-	for tid := int32(1); tid < maxThreads; tid++ {
-		t := threadAt(tid)
-		if t == nil || t.wait != waitCall || t.token != token {
-			continue
-		}
-		t.ax = thisCPU().socketResult(t, t.nr, result)
-		unblock(t)
+	t := threadAt(int32(token % maxThreads))
+	if t == nil || t.wait != waitCall || t.token != token {
 		return
 	}
+	t.ax = thisCPU().socketResult(t, t.nr, result)
+	unblock(t)
 }

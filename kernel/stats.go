@@ -2,12 +2,51 @@
 
 package kernel
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
 
+// stats is guarded by the kernel's lock, but for pageFaults.
 var stats struct {
 	calls, interrupts, strayInterrupts, signals, watched uint64
 	pageFaults                                           atomic.Uint64
+	exhausted                                            uint64      // of mm, when last seen
 	unknown                                              [512]uint32 // by system call number; the last for all others
+}
+
+// Statistics counts what the kernel has done since the machine started.
+type Statistics struct {
+	Processors, Threads         uint64 // now
+	Calls, Signals, PageFaults  uint64
+	Interrupts, StrayInterrupts uint64 // the latter without a use
+	Switches                    uint64 // of threads
+	WatchedWords                uint64 // changes that an idle processor saw before the interrupt
+	UnknownCalls                uint64
+	Busy                        uint64 // processor time of all threads, ns
+}
+
+// Stats returns the kernel's statistics. Goroutine context.
+func Stats() (s Statistics) {
+	syscall.RawSyscall(nrStats, uintptr(unsafe.Pointer(&s)), 0, 0)
+	return s
+}
+
+func readStats(addr uint64) uint64 {
+	s := Statistics{
+		Processors: uint64(numCPUs), Threads: uint64(numThreads),
+		Calls: stats.calls, Signals: stats.signals, PageFaults: stats.pageFaults.Load(),
+		Interrupts: stats.interrupts, StrayInterrupts: stats.strayInterrupts,
+		Switches: sched.switches, WatchedWords: stats.watched, Busy: uint64(processTime()),
+	}
+	for _, n := range stats.unknown {
+		s.UnknownCalls += uint64(n)
+	}
+	if !copyBytes(uintptr(addr), uintptr(unsafe.Pointer(&s)), unsafe.Sizeof(s)) {
+		return errno(eFAULT)
+	}
+	return 0
 }
 
 // unknownCall answers a call that the kernel does not have, and names it on the

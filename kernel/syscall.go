@@ -34,6 +34,7 @@ const (
 	nrWatchWord
 	nrUnwatchWord
 	nrSetFile
+	nrStats
 )
 
 // errno is the result of a call that fails.
@@ -209,6 +210,8 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return watchWord(uintptr(a), int32(b))
 	case nrUnwatchWord:
 		return unwatchWord(uintptr(a))
+	case nrStats:
+		return readStats(a)
 	case nrSetFile:
 		return setFile(a, b, d, e)
 	}

@@ -26,11 +26,16 @@ func loadDuration(addr uint64) (ns int64, e syscall.Errno) {
 		return 0, eFAULT
 	case int64(sec) < 0 || nsec >= 1e9:
 		return 0, eINVAL
-	case sec > uint64(forever/1e9)-1:
-		return forever - 1, 0
+	case sec > 1<<33:
+		return 1 << 33 * 1e9, 0
 	}
 	return int64(sec)*1e9 + int64(nsec), 0
 }
+
+// timerSlack is how much later than asked a sleep may end, as on Linux. The
+// runtime's monitor sleeps 20 µs at a time while anything happens and would
+// cost an interrupt and two switches each time.
+const timerSlack = 50e3
 
 func (c *cpu) nanosleep(t *thread, addr uint64) uint64 {
 	d, e := loadDuration(addr)
@@ -38,7 +43,7 @@ func (c *cpu) nanosleep(t *thread, addr uint64) uint64 {
 		return errno(e)
 	}
 	t.ax = 0
-	c.block(t, waitSleep, after(d))
+	c.block(t, waitSleep, after(d+timerSlack))
 	return blocked
 }
 

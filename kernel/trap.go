@@ -43,6 +43,11 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 			return t
 		}
 		lock()
+		if n := space().Exhausted(); n != stats.exhausted {
+			stats.exhausted = n
+			printString("\nnuos: out of memory\n")
+			killed(int32(syscall.SIGKILL))
+		}
 		c.fault(t, int32(syscall.SIGSEGV), segvCode(code), addr, vector, code)
 		return c.leave(t)
 	}

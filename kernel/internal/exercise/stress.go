@@ -134,7 +134,7 @@ func preempt([]string) error {
 			defer wg.Done()
 			for !stop.Load() {
 				turns.Add(1)
-				spin(2e7)
+				spin(4e6)
 			}
 		}()
 	}

@@ -20,8 +20,12 @@ var (
 	shardsParam = boot.NewParam("shards", "", "kv: number of shards; default 64 for each machine of the rack's first start")
 )
 
-// shardCapacity is the address space of a shard, not its memory.
-const shardCapacity = 64 << 20
+const (
+	// shardCapacity is the address space of a shard, not its memory.
+	shardCapacity = 64 << 20
+	// maxShards is how many a SCAN cursor can tell apart.
+	maxShards = 1 << (64 - scanBits)
+)
 
 func main() {
 	if err := run(); err != nil {
@@ -45,23 +49,28 @@ func run() error {
 	return s.Serve(net.JoinHostPort(boot.Host(), portParam.Value()))
 }
 
-// Table is the root object of the proclet named "kv": it knows the shards.
+// Table is the root object of the proclet named "kv": it makes the shards and
+// knows them.
 type Table struct {
+	mu     proclet.Mutex
+	made   bool
 	shards proclet.Slice[proclet.Ref[Shard]]
 }
 
-// Fill puts the shards into the table when it is made.
-func (tb *Table) Fill(t *proclet.Thread, shards []proclet.Ref[Shard]) (struct{}, error) {
-	for _, s := range shards {
+// Shards returns the shards. The first call makes n of them.
+func (tb *Table) Shards(t *proclet.Thread, n int) ([]proclet.Ref[Shard], error) {
+	tb.mu.Lock(t)
+	defer tb.mu.Unlock(t)
+	for tb.shards.Len() < n && !tb.made {
+		s, err := proclet.New[Shard](t, proclet.Options{Capacity: shardCapacity})
+		if err != nil {
+			return nil, fmt.Errorf("shard %d: %w", tb.shards.Len(), err)
+		}
 		if err := tb.shards.Append(t, s); err != nil {
-			return struct{}{}, err
+			return nil, err
 		}
 	}
-	return struct{}{}, nil
-}
-
-// Shards returns all of them.
-func (tb *Table) Shards(t *proclet.Thread, _ struct{}) ([]proclet.Ref[Shard], error) {
+	tb.made = true
 	var shards []proclet.Ref[Shard]
 	for _, s := range tb.shards.All() {
 		shards = append(shards, *s)
@@ -69,41 +78,24 @@ func (tb *Table) Shards(t *proclet.Thread, _ struct{}) ([]proclet.Ref[Shard], er
 	return shards, nil
 }
 
-// openStore finds the rack's table of shards. The machine that comes first
-// makes it.
+// openStore finds the rack's shards. The machine that comes first has them made.
 func openStore(t *proclet.Thread, r *rack.Rack) (*Store, error) {
+	n := 64 * len(r.Members())
+	if v, given := shardsParam.Lookup(); given {
+		var err error
+		if n, err = strconv.Atoi(v); err != nil || n < 1 || n > maxShards {
+			return nil, fmt.Errorf("boot parameter shards=%s: want a number from 1 to %d", v, maxShards)
+		}
+	}
 	table, err := proclet.Singleton(t, "kv", func(t *proclet.Thread) (proclet.Ref[Table], error) {
-		return newTable(t, len(r.Members()))
+		return proclet.New[Table](t, proclet.Options{})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("finding the shards: %w", err)
 	}
-	shards, err := proclet.Call(t, table, (*Table).Shards, struct{}{})
+	shards, err := proclet.Call(t, table, (*Table).Shards, n)
 	if err != nil {
 		return nil, fmt.Errorf("finding the shards: %w", err)
 	}
 	return &Store{shards}, nil
-}
-
-func newTable(t *proclet.Thread, machines int) (proclet.Ref[Table], error) {
-	var none proclet.Ref[Table]
-	n := 64 * machines
-	if v, given := shardsParam.Lookup(); given {
-		var err error
-		if n, err = strconv.Atoi(v); err != nil || n < 1 || n > 1<<(64-scanBits) {
-			return none, fmt.Errorf("boot parameter shards=%s: want a number from 1 to %d", v, 1<<(64-scanBits))
-		}
-	}
-	shards := make([]proclet.Ref[Shard], n)
-	for i := range shards {
-		var err error
-		if shards[i], err = proclet.New[Shard](t, proclet.Options{Capacity: shardCapacity}); err != nil {
-			return none, fmt.Errorf("shard %d: %w", i, err)
-		}
-	}
-	table, err := proclet.New[Table](t, proclet.Options{Capacity: 4 << 20})
-	if err == nil {
-		_, err = proclet.Call(t, table, (*Table).Fill, shards)
-	}
-	return table, err
 }

@@ -32,5 +32,5 @@ qemu:
 	  $(SUDO) apt-get install -y -q --no-install-recommends qemu-system-x86 ipxe-qemu; }
 
 redis:
-	@command -v redis-benchmark >/dev/null && command -v redis-cli >/dev/null || { $(SUDO) apt-get update -q && \
-	  $(SUDO) apt-get install -y -q --no-install-recommends redis-tools; }
+	@command -v redis-benchmark >/dev/null && command -v redis-server >/dev/null || { $(SUDO) apt-get update -q && \
+	  $(SUDO) apt-get install -y -q --no-install-recommends redis-tools redis-server; }

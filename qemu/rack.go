@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"nuos/qemu/tor"
 )
@@ -138,11 +139,7 @@ func (r *Rack) startSwitch() (err error) {
 func (r *Rack) serving(port uint16) (targets []netip.AddrPort) {
 	for _, m := range r.Machines() {
 		if p, _ := m.current(); p != nil && !p.ended() {
-			ip := m.IP()
-			if r.options.Hosted {
-				ip = hostIP(m.index)
-			}
-			targets = append(targets, netip.AddrPortFrom(ip, port))
+			targets = append(targets, netip.AddrPortFrom(r.serviceIP(m), port))
 		}
 	}
 	return targets
@@ -259,4 +256,42 @@ func (r *Rack) mirror(i int) io.Writer {
 		}
 		return len(p), nil
 	})
+}
+
+// WaitPort waits until the programs of all machines accept TCP connections at
+// port. It fails when ctx or a machine ends first.
+func (r *Rack) WaitPort(ctx context.Context, port uint16) error {
+	dial := r.host.Dial
+	if r.options.Hosted {
+		dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", to.String())
+		}
+	}
+	for _, m := range r.Machines() {
+		for {
+			try, cancel := context.WithTimeout(ctx, time.Second)
+			conn, err := dial(try, netip.AddrPortFrom(r.serviceIP(m), port))
+			cancel()
+			if err == nil {
+				conn.Close()
+				break
+			}
+			if ctx.Err() != nil {
+				return fmt.Errorf("qemu: machine %d does not accept connections at port %d: %w", m.Index(), port, ctx.Err())
+			}
+			if !m.Running() {
+				return fmt.Errorf("qemu: machine %d has ended before it accepted connections at port %d (console in %s)", m.Index(), port, m.ConsolePath())
+			}
+			time.Sleep(20 * time.Millisecond) // a refusal comes at once
+		}
+	}
+	return nil
+}
+
+// serviceIP is where a machine's program listens.
+func (r *Rack) serviceIP(m *Machine) netip.Addr {
+	if r.options.Hosted {
+		return hostIP(m.index)
+	}
+	return m.IP()
 }

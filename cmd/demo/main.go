@@ -105,10 +105,13 @@ func (d *demo) run(ctx context.Context) error {
 		return errors.New("redis-benchmark is missing: apt-get install redis-tools")
 	}
 	d.say("seed %d", d.seed)
-	if err := d.boot(ctx); err != nil {
+	err := d.boot(ctx)
+	if d.rack != nil {
+		defer d.rack.Stop()
+	}
+	if err != nil {
 		return err
 	}
-	defer d.rack.Stop()
 	defer d.load.Close()
 	if err := d.load.Ready(ctx); err != nil {
 		return fmt.Errorf("%w\n%s", err, d.lastWords())
@@ -116,7 +119,7 @@ func (d *demo) run(ctx context.Context) error {
 	d.say("serving on %s", d.rack.Listen()[0])
 
 	keys := d.load.Keys
-	err := d.load.Fill(ctx, func(done int) {
+	err = d.load.Fill(ctx, func(done int) {
 		d.show("loading %d of %d MiB", done*d.value>>20, keys*d.value>>20)
 	})
 	if err != nil {
@@ -172,7 +175,10 @@ func (d *demo) boot(ctx context.Context) error {
 		Counters: 64, Workers: 12, Depth: 8,
 	}
 	d.load.Open()
-	return d.load.Ready(ctx)
+	if err := d.rack.WaitPort(ctx, 6379); err != nil {
+		return fmt.Errorf("%w\n%s", err, d.lastWords())
+	}
+	return nil
 }
 
 // lastWords is what the machines said last, for a report of failure.

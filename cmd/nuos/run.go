@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -127,8 +126,8 @@ func run(ctx context.Context, o qemu.Options, target string) error {
 		say("port %d of the rack is %s here", f.Port, r.Listen()[i])
 	}
 	say("consoles are in %s; Ctrl-C stops the rack", r.Dir)
-	for _, address := range r.Listen() {
-		if err := answers(ctx, r, address); err != nil {
+	for _, f := range o.Forward {
+		if err := r.WaitPort(ctx, f.Port); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
@@ -140,43 +139,6 @@ func run(ctx context.Context, o qemu.Options, target string) error {
 
 // readyWord is what run says when the published ports are answered.
 const readyWord = "ready"
-
-// answers returns when a program of the rack accepts connections at address, or
-// ctx ends. It fails when no machine is left that could.
-func answers(ctx context.Context, r *qemu.Rack, address string) error {
-	for ctx.Err() == nil {
-		if accepted(address) {
-			return nil
-		}
-		if !running(r) {
-			return fmt.Errorf("no machine answers on %s: all have ended (consoles in %s)", address, r.Dir)
-		}
-	}
-	return nil
-}
-
-// accepted reports whether a connection to address reaches a program: where no
-// machine accepts, the switch closes it again.
-func accepted(address string) bool {
-	c, err := net.DialTimeout("tcp", address, time.Second)
-	if err != nil {
-		time.Sleep(100 * time.Millisecond)
-		return false
-	}
-	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(time.Second))
-	_, err = c.Read(make([]byte, 1))
-	return errors.Is(err, os.ErrDeadlineExceeded)
-}
-
-func running(r *qemu.Rack) bool {
-	for _, m := range r.Machines() {
-		if m.Running() {
-			return true
-		}
-	}
-	return false
-}
 
 // wait returns when ctx ends or every machine has; a machine's exit code other
 // than 0 is an error.

@@ -51,10 +51,7 @@ func start(t *testing.T, o qemu.Options) *qemu.Rack {
 		}
 		r.Stop()
 	})
-	l := load.Load{Addr: r.Listen()[0], Workers: 1}
-	l.Open()
-	defer l.Close()
-	if err := l.Ready(ctx); err != nil {
+	if err := r.WaitPort(ctx, 6379); err != nil {
 		t.Fatal(err)
 	}
 	return r

@@ -61,6 +61,9 @@ func arguments(o *Options, h hardware) []string {
 	if o.CPU != "default" {
 		args = append(args, "-cpu", o.CPU)
 	}
+	if o.Archive != "" {
+		args = append(args, "-initrd", o.Archive)
+	}
 	if len(h.append) > 0 {
 		args = append(args, "-append", strings.Join(h.append, " "))
 	}

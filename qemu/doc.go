@@ -33,10 +33,10 @@
 //
 // # Caveats
 //
-// An emulated machine's processors run with the lowest priority (SCHED_IDLE),
-// because those that poll would otherwise take the time of the thread that
-// moves their frames. On a computer that is busy with other things a rack is
-// therefore slow.
+// An emulated machine's processors run with low priority (niceness 10),
+// because those that poll would otherwise take the time of the threads that
+// move their frames. On a computer that is busy with other things a rack is
+// therefore slower than those.
 //
 // The exit code of an emulated machine has 7 bits.
 //

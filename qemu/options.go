@@ -18,6 +18,10 @@ type Options struct {
 	// executable of this system when Hosted.
 	Image string
 
+	// Archive, if set, is the image's boot archive, a cpio file. Hosted
+	// machines have the files of this computer instead.
+	Archive string
+
 	// Package, if Image is empty and Hosted is set, is the main package to
 	// build it from, in the current folder's module: "./images/kv".
 	Package string

@@ -11,10 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// processorNiceness is what the threads that emulate processors are reniced
+// by: enough that a thread which moves frames runs when it has something to
+// do. The lowest class, SCHED_IDLE, does that as well, but machines stand
+// still when the computer has anything else to do.
+const processorNiceness = 10
+
 // yieldProcessors has the threads that emulate a machine's processors give
-// way to everything else. They are busy even when the machine only polls, and
-// without this they take the time of the thread that moves its frames: with it
-// the same machines exchange several times as many.
+// way. They are busy even when the machine only polls, and take the time of
+// the threads that move its frames: the slowest tenth of round trips take
+// several times as long without this.
 func (p *process) yieldProcessors(processors int) {
 	// The emulator makes those threads within milliseconds of its start, and
 	// nothing tells when.
@@ -48,9 +54,9 @@ func demote(pid int) (processors int) {
 		if err != nil {
 			continue
 		}
-		// SCHED_IDLE (sched(7)) needs no privilege. A system that refuses
-		// even that is slower, not wrong.
-		unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}, 0)
+		// On Linux niceness is a thread's own (sched(7)), and being nicer
+		// needs no privilege. A system that refuses is slower, not wrong.
+		unix.Setpriority(unix.PRIO_PROCESS, tid, processorNiceness)
 		processors++
 	}
 	return processors

@@ -109,8 +109,7 @@ func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 		call.Sock = int(f.object)
 		call.Nonblock = f.flags&syscall.O_NONBLOCK != 0
 	}
-	lastToken++
-	call.Token = lastToken
+	call.Token = newToken(t.tid)
 	r := s.Call(call)
 	if r == Wait {
 		t.token = call.Token
@@ -146,8 +145,7 @@ func (c *cpu) socketResult(t *thread, nr uint64, r int) uint64 {
 func (c *cpu) closeSocket(t *thread, f *file) {
 	socketFile[f.object] = 0
 	socketReady[f.object] = 0
-	lastToken++
-	socketArgs = Call{Nr: syscall.SYS_CLOSE, Sock: int(f.object), Token: lastToken}
+	socketArgs = Call{Nr: syscall.SYS_CLOSE, Sock: int(f.object)}
 	socketTable.Load().Call(&socketArgs)
 }
 

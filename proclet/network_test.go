@@ -46,6 +46,7 @@ func newSegment(t testing.TB, n int) (*segment, []*Runtime) {
 	t.Helper()
 	s := &segment{machines: map[rack.MachineID]*fakeNet{}, locations: map[uint64]rack.Location{}, names: map[string][]byte{}}
 	var rts []*Runtime
+	frames := mm.Frames()
 	for range n {
 		testMu.Lock()
 		testMachine++
@@ -70,6 +71,7 @@ func newSegment(t testing.TB, n int) (*segment, []*Runtime) {
 				}
 			}
 		}
+		waitFor(t, "all frames to be free", func() bool { return mm.Frames() == frames })
 	})
 	return s, rts
 }

@@ -113,7 +113,11 @@ func (rt *Runtime) createOn(m rack.MachineID, kind stateKind, o Options) (ID, er
 	if err != nil {
 		return ID{}, err
 	}
-	return (&decoder{answer}).id()
+	id, err := (&decoder{answer}).id()
+	if err == nil {
+		rt.net.Learn(id.Gen, rack.Location{Machine: m})
+	}
+	return id, err
 }
 
 func (rt *Runtime) answerCreate(d *decoder) ([]byte, error) {

@@ -60,10 +60,15 @@ func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg,
 	return ct.res.decode(res, d, &a)
 }
 
-// patience is how long ask goes on when nobody knows where the proclet is:
-// while a new directory is found, or until a machine that died right after
-// giving the proclet away is known to have done so.
-const patience = 3 * time.Second
+// How long a search goes on without progress.
+const (
+	// patience is for a rack that has no directory at the moment, and for machines
+	// that do not answer and are not known to be dead.
+	patience = 10 * time.Second
+	// patienceLost is for news that are on their way to the directory: that a
+	// machine gave the proclet away before it died, or that it was destroyed.
+	patienceLost = 500 * time.Millisecond
+)
 
 // ask sends a message to the machine where the proclet lives, wherever that is
 // by now, and returns the answer of the machine that executed it. The errors are
@@ -97,7 +102,9 @@ func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.moved(to)
+			if err := s.moved(to); err != nil {
+				return nil, err
+			}
 		case answerUnknown:
 			if err := s.unknown(at); err != nil {
 				return nil, err
@@ -109,17 +116,19 @@ func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
 }
 
 // search is the state of looking for a proclet: what has been tried, and
-// whether the message may have been executed meanwhile.
+// whether the message may have been executed meanwhile. A location with more
+// moves than any before is progress.
 type search struct {
 	rt    *Runtime
 	id    ID
 	maybe bool          // some machine may have executed the message
-	stale bool          // the cached location is wrong
-	dead  bool          // the last machine tried was dead
-	since time.Time     // when the search began to make no progress
+	stale bool          // ask the directory, not the cache
+	seen  uint64        // highest number of moves of a location so far, plus one
+	dead  bool          // the machine of last is dead
+	last  rack.Location // the last one that was of no use
+	since time.Time     // when there was progress last; zero if a moment ago
 	pause time.Duration // before the next try
-	last  rack.Location // that was of no use
-	cause error
+	cause error         // why there is no progress
 }
 
 // locate returns where to try next.
@@ -137,6 +146,7 @@ func (s *search) locate(ctx context.Context) (rack.Location, error) {
 		}
 		switch {
 		case err == nil && (at != s.last || !s.dead):
+			s.seen = max(s.seen, at.Moves+1)
 			return at, nil
 		case err == nil: // still the machine that is dead
 		case errors.Is(err, rack.ErrNotFound):
@@ -170,7 +180,11 @@ func (s *search) again() bool {
 	}
 	s.stale = true
 	s.pause = min(max(2*s.pause, time.Millisecond), 50*time.Millisecond)
-	return now.Sub(s.since) < patience
+	limit := patience
+	if s.cause == ErrLost || s.cause == ErrNoProclet {
+		limit = patienceLost
+	}
+	return now.Sub(s.since) < limit
 }
 
 // final is the error when the search is given up because of err.
@@ -202,24 +216,34 @@ func (s *search) failed(at rack.Location, err error) error {
 	return nil
 }
 
-// moved takes note that the proclet has moved on.
-func (s *search) moved(to rack.Location) {
+// moved takes note that the proclet has moved on. The error is nil if it makes
+// sense to look again.
+func (s *search) moved(to rack.Location) error {
 	s.rt.net.Learn(s.id.Gen, to)
-	s.stale, s.dead, s.since, s.pause = false, false, time.Time{}, 0
-	if to == s.last { // two machines point to each other: what they know is old
-		s.stale = true
+	if to.Moves >= s.seen {
+		s.stale, s.dead, s.since, s.pause = false, false, time.Time{}, 0
+		return nil
 	}
-	s.last = to
+	// It has been known to be further on already, and was not there.
+	if s.cause == nil {
+		s.cause = ErrNoProclet
+	}
+	if !s.again() {
+		return s.final(s.cause)
+	}
+	return nil
 }
 
 // unknown takes note that the machine where the proclet should be does not know
 // it: the cached location is old, or the proclet has been destroyed and the
 // directory does not know yet. The error is nil if it makes sense to look again.
 func (s *search) unknown(at rack.Location) error {
-	again := at == s.last && s.stale
+	fresh := s.stale
 	s.last, s.stale = at, true
-	if again {
-		s.cause = ErrNoProclet
+	if fresh {
+		if !s.dead {
+			s.cause = ErrNoProclet
+		}
 		if !s.again() {
 			return s.final(s.cause)
 		}

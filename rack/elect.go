@@ -108,19 +108,16 @@ func (r *Rack) accept(v *View) viewAnswer {
 	return viewAnswer{OK: ok, Promised: r.acceptor.promised}
 }
 
-// promise answers a candidate. A member that hears its directory promises
-// nothing, so that a machine with a bad link cannot unseat it.
+// promise answers a candidate. A member that hears the directory that was
+// decided on promises nothing to others, so that a machine with a bad link
+// cannot unseat it.
 func (r *Rack) promise(m *viewMessage) viewAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := r.newestView()
 	a := viewAnswer{Promised: r.acceptor.promised}
-	if v.Version > 0 {
+	if v := r.newestView(); v.Version > 0 {
 		a.View = v
-		// The directory itself asks when others made promises meanwhile.
-		d := v.member(v.Directory)
-		itself := d != nil && d.Nonce == m.From
-		if v.byNonce(m.From) == nil || !itself && !r.directoryIsGone(v) {
+		if v.byNonce(m.From) == nil || !r.mayLead(m.From) {
 			return a
 		}
 	}
@@ -137,15 +134,17 @@ func (r *Rack) newestView() *View {
 	return &r.view
 }
 
-// directoryIsGone reports whether nothing has been heard of the directory of v
-// for so long that another should take over. Called with mu held.
-func (r *Rack) directoryIsGone(v *View) bool {
-	d := v.member(v.Directory)
-	if d == nil || r.rebooted[d.Nonce] {
+// mayLead reports whether a machine may try to lead: the directory itself,
+// which must when others were promised something meanwhile, and anybody if
+// nothing has been heard of the directory for long. What was only proposed
+// does not count. Called with mu held.
+func (r *Rack) mayLead(candidate uint64) bool {
+	d := r.view.member(r.view.Directory)
+	if d == nil || d.Nonce == candidate || r.rebooted[d.Nonce] {
 		return true
 	}
 	if d.Nonce == r.e.nonce {
-		return r.directory == nil // only if we lead no longer
+		return r.directory == nil
 	}
 	s := r.e.peers.Load().byNonce[d.Nonce]
 	return s == nil || s.silentFor() >= r.e.limit/2
@@ -307,7 +306,7 @@ func (r *Rack) takeOver() {
 	r.mu.Lock()
 	v := *r.newestView()
 	us := v.byNonce(r.e.nonce)
-	if us == nil || r.electing || !r.directoryIsGone(&v) {
+	if us == nil || r.electing || r.directory != nil || !r.mayLead(r.e.nonce) {
 		r.mu.Unlock()
 		return
 	}

@@ -23,6 +23,7 @@ type world struct {
 	t   *testing.T
 	seg *nictest.Segment
 	ctx context.Context // of those who join
+	all []*machine      // whose state to show when a test fails
 }
 
 // console collects what machines say.
@@ -146,6 +147,15 @@ func (w *world) await(what string, cond func() bool) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	for _, m := range w.all {
+		if m.alive() {
+			st := m.Status()
+			w.t.Logf("machine %d, nonce %x: directory %v, quorum %v, promised %d, view %+v", st.Self, m.e.nonce, st.Directory, st.Quorum, m.acceptor.promised, st.View)
+			for _, p := range st.Peers {
+				w.t.Logf("    %+v", p)
+			}
+		}
+	}
 	w.t.Fatalf("a minute has passed without: %s", what)
 }
 
@@ -153,6 +163,7 @@ func (w *world) await(what string, cond func() bool) {
 // them that serves.
 func (w *world) agree(all []*machine, n int) {
 	w.t.Helper()
+	w.all = all
 	w.await(fmt.Sprintf("%d machines agree on %d members", len(all), n), func() bool {
 		leaders := 0
 		for _, m := range all {

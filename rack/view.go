@@ -137,28 +137,23 @@ func (v *View) newer(o *View) bool {
 
 // quorum reports whether the members that agree are enough to decide for v.
 //
-// More than half is enough: two such sets have a member in common. Members in
-// gone do not count, because their machines have booted again since, so that
-// nothing can ever be heard of them. Of two machines, the directory alone is
-// enough, so that it goes on when the other dies; the other alone is not,
-// because it cannot tell a dead directory from a lost link. It goes on too as
-// soon as the directory's machine boots again, or comes back. Which of two
-// decides alone is tie: a nonce, 0 for neither.
+// More than half is enough: two such sets have a member in common, which knows
+// what the first decided. Half is enough if one of the others is in gone, that
+// is, its machine has booted again since: then the other half can never agree
+// again, and this half has a member in common with each that decided before.
+// Of two machines, the one that tie names (a nonce, 0 for neither) is enough.
 func (v *View) quorum(agree, gone map[uint64]bool, tie uint64) bool {
-	total, yes := 0, 0
+	yes, broken := 0, false
 	for _, m := range v.Members {
-		if gone[m.Nonce] {
-			continue
-		}
-		total++
-		if agree[m.Nonce] {
+		switch {
+		case agree[m.Nonce]:
 			yes++
+		case gone[m.Nonce]:
+			broken = true
 		}
 	}
-	if total == 2 && yes == 1 {
-		return tie != 0 && agree[tie] && !gone[tie] && v.byNonce(tie) != nil
-	}
-	return 2*yes > total
+	n := len(v.Members)
+	return 2*yes > n || 2*yes == n && (broken || n == 2 && agree[tie])
 }
 
 // acceptor is a machine's part in deciding on views. It is a pure state

@@ -58,6 +58,12 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 	if err := m.enter(from, msg.number, a); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	freed := m.clearing[msg.proclet.ID]
+	m.mu.Unlock()
+	if freed != nil {
+		<-freed
+	}
 	if err := m.proclets.Prepare(msg.proclet); err != nil {
 		m.advance(a, givenUp)
 		return err
@@ -139,6 +145,9 @@ func (m *Migrator) adopt(a *arrival) error {
 		return nil // said before
 	case prepared:
 		if err := m.proclets.Adopt(a.proclet.ID); err != nil {
+			a.stage = givenUp
+			m.proclets.Discard(a.proclet.ID)
+			m.log("proclet %v is lost: it arrived, but cannot run: %v", a.proclet.ID, err)
 			return err
 		}
 		a.stage = adopted

@@ -50,6 +50,7 @@ type Migrator struct {
 	leaving  map[rack.MachineID]map[uint64]bool     // moves to each machine that are not over
 	arrivals map[rack.MachineID]map[uint64]*arrival // by source and number
 	floors   map[rack.MachineID]uint64              // moves of a source below are over
+	clearing map[proclet.ID]<-chan struct{}         // proclets that left; closed when their memory is free
 	stats    Stats
 	pauses   *hdrhistogram.Histogram // microseconds
 }
@@ -80,6 +81,7 @@ func newMigrator(n network, p proclets, leave time.Duration) *Migrator {
 		leaving:  map[rack.MachineID]map[uint64]bool{},
 		arrivals: map[rack.MachineID]map[uint64]*arrival{},
 		floors:   map[rack.MachineID]uint64{},
+		clearing: map[proclet.ID]<-chan struct{}{},
 		pauses:   newPauses(),
 	}
 }

@@ -145,6 +145,7 @@ func TestMove(t *testing.T) {
 			}
 			break
 		}
+		time.Sleep(time.Second) // of virtual time: the source's memory is given back meanwhile
 		if c := b.copies[heapID(0)]; c == nil || !c.open || a.copies[heapID(0)] != nil {
 			t.Errorf("the proclet is not where it was moved to")
 		}

@@ -64,7 +64,7 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	for _, r := range d.Used {
 		report.Bytes += r.Size
 	}
-	m.proclets.Depart(id, to)
+	m.clear(id, m.proclets.Depart(id, to))
 	if err != nil {
 		m.count(func(s *Stats) { s.Lost++ })
 		m.log("proclet %v is lost: machine %d owned it: %v", id, to, err)
@@ -72,6 +72,22 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	}
 	m.made(report)
 	return report, nil
+}
+
+// clear remembers, until it is done, that the memory of a proclet that left is
+// being given back: should it come back meanwhile, it waits for its addresses.
+func (m *Migrator) clear(id proclet.ID, freed <-chan struct{}) {
+	m.mu.Lock()
+	m.clearing[id] = freed
+	m.mu.Unlock()
+	go func() {
+		<-freed
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.clearing[id] == freed {
+			delete(m.clearing, id)
+		}
+	}()
 }
 
 func (m *Migrator) checkDestination(to rack.MachineID) error {

@@ -43,6 +43,7 @@ type machine struct {
 // instance is a proclet on one machine.
 type instance struct {
 	open  bool // calls go in
+	left  bool // its memory is being given back
 	ready bool // prepared or better
 	value int
 	moves uint64
@@ -290,7 +291,7 @@ func (m *machine) BeginLeave(id proclet.ID, bound time.Duration) error {
 	m.mu.Lock()
 	c := m.copies[id]
 	switch {
-	case c == nil || !c.ready:
+	case c == nil || !c.ready || c.left:
 		m.mu.Unlock()
 		return proclet.ErrNoProclet
 	case !c.open:
@@ -323,8 +324,21 @@ func (m *machine) Depart(id proclet.ID, to rack.MachineID) <-chan struct{} {
 	if m.copies[id].open {
 		m.breaks("%v departs while calls go in", id)
 	}
-	delete(m.copies, id)
-	return nil
+	c := m.copies[id]
+	freed := make(chan struct{})
+	go func() {
+		m.pause(10 * time.Millisecond)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.copies[id] == c {
+			delete(m.copies, id)
+		} else {
+			m.breaks("%v came back before its memory was free", id)
+		}
+		close(freed)
+	}()
+	c.left = true
+	return freed
 }
 
 func (m *machine) Prepare(d proclet.Description) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -21,7 +20,7 @@ func runCommand() *cobra.Command {
 		o       qemu.Options
 		ports   []string
 		detach  bool
-		verbose bool
+		quiet   bool
 	)
 	cmd := &cobra.Command{
 		Use:   "run IMAGE [-- ARGUMENTS...]",
@@ -50,8 +49,8 @@ with --detach it returns when every machine is ready.`,
 			if detach {
 				return runDetached(cmd.Context())
 			}
-			if verbose {
-				o.Mirror = os.Stderr
+			if !quiet {
+				o.Mirror = os.Stdout
 			}
 			return run(cmd.Context(), o, args[0])
 		},
@@ -73,7 +72,7 @@ with --detach it returns when every machine is ready.`,
 	f.Float64Var(&o.Faults.Corrupt, "corrupt", 0, "percent in which it flips a bit")
 	f.DurationVar(&o.Faults.Delay, "delay", 0, "time that each frame takes on a link")
 	f.BoolVarP(&detach, "detach", "d", false, "return when the rack is ready")
-	f.BoolVarP(&verbose, "verbose", "v", false, "show the consoles")
+	f.BoolVarP(&quiet, "quiet", "q", false, "do not show the consoles")
 	return cmd
 }
 
@@ -155,9 +154,6 @@ func wait(ctx context.Context, r *qemu.Rack) error {
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("machine %d: %w (console in %s)", m.Index(), err, m.ConsolePath()))
-		}
-		if len(r.Machines()) == 1 {
-			io.WriteString(os.Stdout, m.Console())
 		}
 	}
 	return errors.Join(failures...)

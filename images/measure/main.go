@@ -1,0 +1,149 @@
+// Command measure says what calls and moves cost between two machines of a rack:
+//
+//	nuos run --hosted -n 2 ./images/measure
+//
+// The machine with the lowest number measures, prints and ends; the others serve
+// until it has.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"nuos/migrate"
+	"nuos/proclet"
+	"nuos/rack"
+)
+
+// Block is the state that is called and moved: so many bytes.
+type Block struct {
+	bytes proclet.Slice[byte]
+}
+
+// Grow makes the block n bytes larger.
+func (b *Block) Grow(t *proclet.Thread, n int) (int, error) {
+	chunk := make([]byte, 64<<10)
+	for i := range chunk {
+		chunk[i] = byte(i)
+	}
+	for n > 0 {
+		part := chunk[:min(n, len(chunk))]
+		if err := b.bytes.Append(t, part...); err != nil {
+			return 0, err
+		}
+		n -= len(part)
+	}
+	return b.bytes.Len(), nil
+}
+
+// Size returns how many bytes the block has: the least that a call can do.
+func (b *Block) Size(t *proclet.Thread, _ struct{}) (int, error) { return b.bytes.Len(), nil }
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "measure:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	r, err := rack.Join(rack.Config{Machines: 2})
+	if err != nil {
+		return err
+	}
+	m := migrate.Serve(r, proclet.Serve(r))
+	self, other := r.Self().ID, rack.MachineID(0)
+	for _, member := range r.Members() {
+		if member.ID < self {
+			return serve(r, member.ID)
+		}
+		if member.ID > self && (other == 0 || member.ID < other) {
+			other = member.ID
+		}
+	}
+	if other == 0 {
+		return errors.New("there is no second machine: run with -n 2")
+	}
+	err = calls(self, other)
+	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
+		if err == nil {
+			err = moves(r, m, other, size)
+		}
+	}
+	return errors.Join(err, r.Leave(context.Background()))
+}
+
+// serve returns when the measuring machine has left.
+func serve(r *rack.Rack, measuring rack.MachineID) error {
+	for {
+		there := false
+		for _, m := range r.Members() {
+			there = there || m.ID == measuring
+		}
+		if !there {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// calls measures calls of a proclet here and of one on the other machine.
+func calls(self, other rack.MachineID) error {
+	t := proclet.Current()
+	for _, place := range []struct {
+		name string
+		on   rack.MachineID
+	}{{"local call", self}, {"remote call", other}} {
+		ref, err := proclet.New[Block](t, proclet.Options{On: place.on})
+		if err != nil {
+			return err
+		}
+		times := make([]time.Duration, 20000)
+		for i := range times {
+			start := time.Now()
+			if _, err := proclet.Call(t, ref, (*Block).Size, struct{}{}); err != nil {
+				return err
+			}
+			times[i] = time.Since(start)
+		}
+		report(place.name, times)
+	}
+	return nil
+}
+
+// moves measures moves of a proclet of so many bytes to the other machine; moves
+// back are not counted, so that each measured one ends in memory as cold as the
+// last.
+func moves(r *rack.Rack, m *migrate.Migrator, other rack.MachineID, size int) error {
+	t := proclet.Current()
+	ref, err := proclet.New[Block](t, proclet.Options{Capacity: uint64(4 * size), On: r.Self().ID})
+	if err != nil {
+		return err
+	}
+	if _, err := proclet.Call(t, ref, (*Block).Grow, size); err != nil {
+		return err
+	}
+	times := make([]time.Duration, 0, 100)
+	for len(times) < cap(times) {
+		report, err := m.Move(context.Background(), ref.ID(), other)
+		if err != nil {
+			return err
+		}
+		times = append(times, report.Pause)
+		if _, err := migrate.Ask(context.Background(), r, other, ref.ID(), r.Self().ID); err != nil {
+			return err
+		}
+	}
+	report(fmt.Sprintf("move of %d KiB", size>>10), times)
+	return proclet.Destroy(t, ref)
+}
+
+func report(name string, times []time.Duration) {
+	slices.Sort(times)
+	n := len(times)
+	fmt.Printf("%-18s  median %10v  p99 %10v  min %10v  (%d)\n", name, times[n/2], times[n*99/100], times[0], n)
+}

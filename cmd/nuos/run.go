@@ -17,10 +17,10 @@ import (
 
 func runCommand() *cobra.Command {
 	var (
-		o       qemu.Options
-		ports   []string
-		detach  bool
-		quiet   bool
+		o      qemu.Options
+		ports  []string
+		detach bool
+		quiet  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "run IMAGE [-- ARGUMENTS...]",

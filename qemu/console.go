@@ -11,8 +11,12 @@ import (
 	"sync"
 )
 
-// Console is everything that a machine has said, kept in memory and written
-// to a file and a mirror as it arrives. It may be used concurrently.
+// keepConsole is how much of a console is kept in memory.
+const keepConsole = 1 << 20
+
+// Console is what a machine has said, kept in memory (the end of it, if it is
+// much) and written to a file and a mirror as it arrives. It may be used
+// concurrently.
 type Console struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -39,6 +43,9 @@ func newConsole(logPath string, mirror io.Writer) (*Console, error) {
 func (c *Console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.text.Len() > keepConsole {
+		c.text.Next(keepConsole / 2)
+	}
 	c.text.Write(p)
 	if c.log != nil {
 		if _, err := c.log.Write(p); err != nil {

@@ -10,7 +10,7 @@
 // # What a machine is told
 //
 // A rack gives its machines boot parameters: rack=, key= (random, new for
-// every rack), machines=, ip=, and to hosted ones also nic= and mem=. Words of
+// every rack), machines=, ip=, and to hosted ones also nic=, host= and mem=. Words of
 // Options.Params come after those, so they win, and may be parameters,
 // environment variables (with a capital letter) and, after "--", arguments. A
 // machine that ignores ip= and asks for an address by DHCP gets the same one.
@@ -20,6 +20,9 @@
 //	10.77.0.200 - 249  programs that dial the switch (Running.Dial)
 //
 // Racks do not see each other, so all have the same addresses.
+//
+// The sockets of hosted machines are this computer's. Each machine is told an
+// address of 127.0.0.0/8 to listen at (host=), and ports are forwarded there.
 //
 // # What is left behind
 //

@@ -54,7 +54,8 @@ func (m *Machine) current() (*process, *Console) {
 	return m.process, m.console
 }
 
-// Console returns what the present incarnation has said so far.
+// Console returns what the present incarnation has said so far, or the last
+// MiB of it. All of it is in ConsolePath.
 func (m *Machine) Console() string {
 	_, c := m.current()
 	return c.String()
@@ -143,7 +144,8 @@ func (m *Machine) start() error {
 	}
 	var p *process
 	if m.rack.options.Hosted {
-		p, err = startProcess(m.rack.options.Image, m.rack.parameters(m.index), nil, nil, console)
+		words, env := splitEnvironment(m.rack.parameters(m.index))
+		p, err = startProcess(m.rack.options.Image, words, append(os.Environ(), env...), nil, console)
 	} else {
 		p, err = m.startEmulator(console)
 	}
@@ -152,8 +154,30 @@ func (m *Machine) start() error {
 		return fmt.Errorf("qemu: machine %d: %w", m.index, err)
 	}
 	m.process, m.console = p, console
-	m.incarnation++
+	if m.incarnation++; m.incarnation == 1 {
+		// Within life, so that Stop finds it.
+		m.rack.mu.Lock()
+		m.rack.machines = append(m.rack.machines, m)
+		m.rack.mu.Unlock()
+	}
 	return nil
+}
+
+// splitEnvironment takes the words that begin with a capital letter out of a
+// command line. They are environment variables, which an image finds there
+// itself, but an ordinary process has from its parent.
+func splitEnvironment(line []string) (words, env []string) {
+	for i, w := range line {
+		if w == "--" {
+			return append(words, line[i:]...), env
+		}
+		if w != "" && w[0] >= 'A' && w[0] <= 'Z' {
+			env = append(env, w)
+		} else {
+			words = append(words, w)
+		}
+	}
+	return words, env
 }
 
 func (m *Machine) startEmulator(console *Console) (*process, error) {

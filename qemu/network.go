@@ -32,8 +32,12 @@ const (
 func machineIP(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(firstMachine + i)}) }
 
 // hostIP is the address of this computer at which the program of hosted machine
-// i listens: each has one of its own, so that all may use the same port.
-func hostIP(i int) netip.Addr { return netip.AddrFrom4([4]byte{127, 77, 0, byte(firstMachine + i)}) }
+// i listens: each has one of its own, so that all may use the same port, and so
+// has each rack (all of 127.0.0.0/8 is this computer; 64 and above are not in
+// use for anything else).
+func (r *Rack) hostIP(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{127, 64 | r.loopback[0]&63, r.loopback[1], byte(firstMachine + i)})
+}
 
 // machineMAC is the Ethernet address of machine i, locally administered.
 func machineMAC(i int) net.HardwareAddr {
@@ -51,7 +55,7 @@ func (r *Rack) parameters(i int) []string {
 	if r.options.Hosted {
 		words = append(words,
 			"nic=vhost-user:"+r.socket(i),
-			"host="+hostIP(i).String(),
+			"host="+r.hostIP(i).String(),
 			fmt.Sprintf("mem=%dM", r.options.Memory))
 	}
 	return append(words, r.options.Params...)

@@ -27,21 +27,24 @@ type Rack struct {
 	Dir  string // state, sockets, console logs
 	Seed uint64 // of the faults
 
-	options Options
-	accel   string
-	tor     *tor.Switch
-	host    *tor.Host
-	listen  []string // where the forwards listen
-	pcap    *os.File
-	lock    *os.File
-	unwatch func() bool
+	options  Options
+	accel    string
+	loopback [2]byte // of hostIP
+	tor      *tor.Switch
+	host     *tor.Host
+	listen   []string // where the forwards listen
+	pcap     *os.File
+	lock     *os.File
+	unwatch  func() bool
 
 	// life is held shared while a machine starts and exclusively by Stop.
 	life    sync.RWMutex
 	stopped bool
 
+	adding   sync.Mutex // held while a machine is added
+	saving   sync.Mutex // held while the state is written
 	mu       sync.Mutex
-	machines []*Machine
+	machines []*Machine // those that were started, by index
 	mirrorMu sync.Mutex
 }
 
@@ -78,12 +81,13 @@ func Start(ctx context.Context, o Options) (_ *Rack, err error) {
 		}
 		r.accel = accelerator(o.Accel)
 	}
-	var random [24]byte
+	var random [26]byte
 	rand.Read(random[:])
 	r.Key = hex.EncodeToString(random[:16])
 	if r.Seed == 0 {
 		r.Seed = binary.NativeEndian.Uint64(random[16:])
 	}
+	r.loopback = [2]byte(random[24:])
 	if !o.NoNIC {
 		if err := r.startSwitch(); err != nil {
 			return nil, err
@@ -138,7 +142,7 @@ func (r *Rack) startSwitch() (err error) {
 // serving lists that port of all machines that run.
 func (r *Rack) serving(port uint16) (targets []netip.AddrPort) {
 	for _, m := range r.Machines() {
-		if p, _ := m.current(); p != nil && !p.ended() {
+		if m.Running() {
 			targets = append(targets, netip.AddrPortFrom(r.serviceIP(m), port))
 		}
 	}
@@ -164,19 +168,21 @@ func (r *Rack) Listen() []string { return append([]string(nil), r.listen...) }
 
 // AddMachine starts one more machine. Its boot parameters are those of the
 // others, so it joins the rack as it runs.
-func (r *Rack) AddMachine() (*Machine, error) {
-	r.mu.Lock()
-	index := len(r.machines)
+func (r *Rack) AddMachine() (_ *Machine, err error) {
+	r.adding.Lock()
+	defer r.adding.Unlock()
+	index := len(r.Machines())
 	if index >= maxMachines {
-		r.mu.Unlock()
 		return nil, fmt.Errorf("qemu: a rack has at most %d machines", maxMachines)
 	}
 	m := &Machine{rack: r, index: index}
-	r.machines = append(r.machines, m)
-	r.mu.Unlock()
-
 	if r.tor != nil {
 		m.port = r.tor.AddPort(fmt.Sprintf("machine %d", index))
+		defer func() {
+			if err != nil {
+				r.tor.RemovePort(m.port)
+			}
+		}()
 		if err := m.port.SetFaults(r.options.Faults); err != nil {
 			return nil, err
 		}
@@ -222,9 +228,8 @@ func (r *Rack) Stop() error {
 	}
 	var wait sync.WaitGroup
 	for _, m := range r.Machines() {
-		if p, _ := m.current(); p != nil {
-			wait.Go(p.kill)
-		}
+		p, _ := m.current()
+		wait.Go(p.kill)
 	}
 	wait.Wait()
 	var errs []error
@@ -291,7 +296,7 @@ func (r *Rack) WaitPort(ctx context.Context, port uint16) error {
 // serviceIP is where a machine's program listens.
 func (r *Rack) serviceIP(m *Machine) netip.Addr {
 	if r.options.Hosted {
-		return hostIP(m.index)
+		return r.hostIP(m.index)
 	}
 	return m.IP()
 }

@@ -129,13 +129,10 @@ func (r *Rack) save() error {
 		Name: r.Name, Key: r.Key, PID: os.Getpid(), Hosted: r.options.Hosted, Image: r.options.Image,
 		Seed: r.Seed, Switch: filepath.Join(r.Dir, switchFile), Listen: r.listen,
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, m := range r.machines {
+	r.saving.Lock()
+	defer r.saving.Unlock()
+	for _, m := range r.Machines() {
 		p, _ := m.current()
-		if p == nil {
-			continue // being started; its own save comes
-		}
 		s.Machines = append(s.Machines, Instance{m.index, p.cmd.Process.Pid, m.IP(), m.MAC().String(), m.ConsolePath()})
 	}
 	text, err := json.MarshalIndent(s, "", "\t")

@@ -181,28 +181,41 @@ func chaos(t *testing.T, seed uint64) {
 		stop()
 		work.Wait()
 
-		// If a majority of the newest view is left, all who are left agree.
+		// If a majority is left, of the newest view and of what was proposed
+		// to follow it, all who are left agree.
 		l := living()
-		v := l[0].Status().View
+		majority := true
+		var newest View
 		for _, m := range l {
-			if o := m.Status().View; o.newer(&v) {
-				v = o
+			m.mu.Lock()
+			if m.view.newer(&newest) {
+				newest = m.view
 			}
+			m.mu.Unlock()
 		}
-		alive := 0
-		for _, r := range v.Members {
-			if slices.ContainsFunc(l, func(m *machine) bool { return m.e.nonce == r.Nonce }) {
-				alive++
+		views := []View{newest}
+		for _, m := range l {
+			m.mu.Lock()
+			if m.acceptor.accepted.newer(&newest) {
+				views = append(views, m.acceptor.accepted)
 			}
+			m.mu.Unlock()
 		}
-		if 2*alive > len(v.Members) {
+		for _, v := range views {
+			alive := 0
+			for _, r := range v.Members {
+				if slices.ContainsFunc(l, func(m *machine) bool { return m.e.nonce == r.Nonce }) {
+					alive++
+				}
+			}
+			majority = majority && 2*alive > len(v.Members)
+		}
+		if majority {
 			w.agree(l, len(l))
 			w.leader(l)
-		} else {
-			t.Logf("%d of %d members are left", alive, len(v.Members))
 		}
-		t.Logf("in the end: %d machines, %d leases, %d names, %d epochs, %d incarnations",
-			len(l), len(wit.leases), len(wit.names), len(wit.leaders), len(wit.ids))
+		t.Logf("in the end: %d machines, a majority: %v, %d leases, %d names, %d epochs, %d incarnations",
+			len(l), majority, len(wit.leases), len(wit.names), len(wit.leaders), len(wit.ids))
 		mu.Lock()
 		for _, m := range all {
 			m.kill()

@@ -83,6 +83,19 @@ func TestKilledLauncherLeavesNoMachine(t *testing.T) {
 	checkNothingLeft(t, dir, append(pids(r), pids(second)...))
 }
 
+// The same with emulators, which know nothing of their launcher.
+func TestKilledLauncherLeavesNoEmulator(t *testing.T) {
+	t.Setenv("TEST_LAUNCHER_IMAGE", guest(t, 1<<31))
+	dir := shortDir(t)
+	cmd, r := launcher(t, dir)
+	cmd.Process.Kill()
+	cmd.Wait()
+	cmd, second := launcher(t, dir)
+	cmd.Process.Signal(os.Interrupt)
+	cmd.Wait()
+	checkNothingLeft(t, dir, append(pids(r), pids(second)...))
+}
+
 func TestStopFromOutside(t *testing.T) {
 	dir := shortDir(t)
 	cmd, r := launcher(t, dir)

@@ -46,7 +46,11 @@ func beMachine(words []string) int {
 func beLauncher(dir string) int {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer cancel()
-	r, err := Start(ctx, Options{Image: os.Args[0], Hosted: true, Machines: 2, Dir: dir})
+	o := Options{Image: os.Args[0], Hosted: true, Machines: 2, Dir: dir}
+	if image := os.Getenv("TEST_LAUNCHER_IMAGE"); image != "" {
+		o.Image, o.Hosted, o.Accel = image, false, "tcg"
+	}
+	r, err := Start(ctx, o)
 	if err != nil {
 		fmt.Println(err)
 		return 1
@@ -179,6 +183,47 @@ func alive(pid int) bool {
 	}
 	_, after, _ := strings.Cut(string(stat), ") ")
 	return !strings.HasPrefix(after, "Z")
+}
+
+func TestPause(t *testing.T) {
+	r := startRack(t, Options{})
+	m := r.Machine(0)
+	if _, err := m.WaitConsole(deadline(t), hello); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := m.current()
+	stopped := func() bool {
+		stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		return strings.Contains(string(stat), ") T ")
+	}
+	for _, pause := range []bool{true, false} {
+		do := m.Resume
+		if pause {
+			do = m.Pause
+		}
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		for ctx := deadline(t); stopped() != pause; time.Sleep(time.Millisecond) {
+			if ctx.Err() != nil {
+				t.Fatalf("the machine's process does not change; want stopped = %v", pause)
+			}
+		}
+	}
+	// A paused machine can be stopped.
+	if err := m.Pause(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestParametersOfHostedMachine(t *testing.T) {
+	words, env := splitEnvironment([]string{"rack=a", "GOGC=50", "idle=poll", "--", "-x", "Y=1"})
+	if got := strings.Join(words, " "); got != "rack=a idle=poll -- -x Y=1" {
+		t.Errorf("words %q", got)
+	}
+	if got := strings.Join(env, " "); got != "GOGC=50" {
+		t.Errorf("environment %q", got)
+	}
 }
 
 func TestHostedExitCode(t *testing.T) {

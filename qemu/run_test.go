@@ -35,6 +35,38 @@ func TestRunDecodesExitCode(t *testing.T) {
 	}
 }
 
+// The guest that proves KVM proves software emulation too, and a guest that
+// does not come to its end proves nothing.
+func TestProof(t *testing.T) {
+	if err := proves(deadline(t), "tcg", 2); err != nil {
+		t.Errorf("proof on tcg = %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	if err := proves(ctx, "tcg", 1<<31); !errors.Is(err, ErrKilled) {
+		t.Errorf("proof by a guest that does not end = %v; want ErrKilled", err)
+	}
+}
+
+func TestEmulatedRack(t *testing.T) {
+	pcap := filepath.Join(t.TempDir(), "x.pcap")
+	r := startRack(t, Options{Image: guest(t, 5), Machines: 2, Accel: "tcg", Pcap: pcap})
+	for _, m := range r.Machines() {
+		if code, err := m.Wait(deadline(t)); code != proofCode || err != nil {
+			t.Errorf("machine %d = %d, %v; want %d", m.Index(), code, err, proofCode)
+		}
+		if m.Running() {
+			t.Errorf("machine %d runs after Wait", m.Index())
+		}
+	}
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(pcap); err != nil || info.Size() != 24 { // its header
+		t.Errorf("the capture of silent machines: %v, %v; want 24 bytes", info, err)
+	}
+}
+
 func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(200*time.Millisecond, cancel)

@@ -18,6 +18,7 @@ import (
 type frontend struct {
 	t        testing.TB
 	port     *Port
+	path     string
 	conn     *net.UnixConn
 	memfd    int
 	mem      []byte
@@ -48,10 +49,16 @@ type driverRing struct {
 
 func newFrontend(t testing.TB, sw *Switch, features uint64) *frontend {
 	path := filepath.Join(t.TempDir(), "v")
-	f := &frontend{t: t, port: sw.AddPort("frontend"), features: features}
-	if err := f.port.ListenVhostUser(path, NetConfig{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 9}, MTU: 9000}); err != nil {
+	port := sw.AddPort("frontend")
+	if err := port.ListenVhostUser(path, NetConfig{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 9}, MTU: 9000}); err != nil {
 		t.Fatal(err)
 	}
+	return connectFrontend(t, port, path, features)
+}
+
+// connectFrontend plugs a front-end into a port that listens at path.
+func connectFrontend(t testing.TB, port *Port, path string, features uint64) *frontend {
+	f := &frontend{t: t, port: port, path: path, features: features}
 	conn, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)

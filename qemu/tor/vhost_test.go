@@ -277,6 +277,28 @@ func TestVhostRestartsQueue(t *testing.T) {
 	}
 }
 
+// A machine that is started again takes the place of the one before, also when
+// nobody has noticed yet that it is dead.
+func TestVhostReconnects(t *testing.T) {
+	sw := newSwitch(t)
+	first, p := newFrontend(t, sw, 0), newPeer(t, sw, 1)
+	first.start()
+	second := connectFrontend(t, first.port, first.path, 0)
+	second.start()
+	for i := range 3 {
+		copy(second.mem[bufferBase:], append(make([]byte, netHeader), frame(everybody, frontendMAC, i, 60)...))
+		second.offer(sendQueue, uint16(i), descriptor{addr: bufferBase, len: netHeader + 60})
+		second.kick(sendQueue)
+		if got := p.receive(); numberOf(got) != i {
+			t.Fatalf("got frame %d; want %d", numberOf(got), i)
+		}
+		second.used(sendQueue)
+	}
+	if first.ask(getFeatures, nil) != nil {
+		t.Error("the first connection still stands")
+	}
+}
+
 // Any bytes as messages, in any order, with the right kinds of descriptors and
 // rings full of the same bytes: nothing may crash or hang.
 func FuzzVhost(f *testing.F) {

@@ -31,7 +31,9 @@ type Device interface {
 	Completed() (queued, done uint64)
 
 	// Arm asks for one event when a frame arrives. It reports false, and
-	// asks for nothing, when one already has.
+	// asks for nothing, when one already has. The event comes even if
+	// somebody else Receives that frame before Wait returns: else who waits
+	// would sleep on, and nobody be left to Arm.
 	Arm() bool
 
 	// Wait blocks the goroutine, and nothing else, until an event arrives. It

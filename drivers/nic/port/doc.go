@@ -10,7 +10,7 @@
 // order of Claim that matches, and then to that of ClaimRest; frames of the
 // card are delivered in the order in which they arrived, never two at a time.
 // Either the pump is awake, or somebody holds the receiving lock, or the card
-// is armed: so no frame waits for a timer.
+// is armed, or the event of that is on its way: so no frame waits for a timer.
 //
 // Caveats: deliver runs with the receiving lock held. It may Send; a Poll in
 // it does nothing; Close or a cancel in it would wait for itself. The

@@ -69,15 +69,17 @@ func TestPortsOnSwitch(t *testing.T) {
 		defer ports[i].Close()
 	}
 	const lanes, rounds = 4, 1000
-	var wg sync.WaitGroup
+	var arrived [2][lanes]chan uint32
 	for side, p := range ports {
-		var wake [lanes]chan uint32 // what has come, by lane
-		for i := range wake {
-			wake[i] = make(chan uint32, 1)
+		for lane := range lanes {
+			arrived[side][lane] = make(chan uint32, 1) // there is one frame at a time
 		}
 		p.Claim(func(f []byte) bool { return len(f) >= 19 && f[12] == 0x88 && f[13] == 0xb5 }, func(f []byte) {
-			wake[f[14]] <- binary.BigEndian.Uint32(f[15:]) // there is one frame at a time
+			arrived[side][f[14]] <- binary.BigEndian.Uint32(f[15:])
 		})
+	}
+	var wg sync.WaitGroup
+	for side, p := range ports {
 		for lane := range byte(lanes) {
 			wg.Go(func() {
 				to, from := ports[1-side].MAC(), p.MAC()
@@ -95,7 +97,7 @@ func TestPortsOnSwitch(t *testing.T) {
 						return
 					}
 					p.Poll()
-					if got := <-wake[lane]; got != n {
+					if got := <-arrived[side][lane]; got != n {
 						t.Errorf("side %d, lane %d: got %d; want %d", side, lane, got, n)
 						return
 					}

@@ -219,7 +219,7 @@ func (d *Device) Info() nic.Info { return d.info }
 
 func (d *Device) Receive(batch []nic.Frame) int    { return d.rx.receive(batch) }
 func (d *Device) Release(batch []nic.Frame)        { d.rx.release(batch) }
-func (d *Device) Arm() bool                        { return d.rx.q.arm() }
+func (d *Device) Arm() bool                        { return d.rx.arm() }
 func (d *Device) Send(batch []nic.Packet) int      { return d.tx.send(batch) }
 func (d *Device) Completed() (queued, done uint64) { return d.tx.completed() }
 
@@ -229,6 +229,7 @@ func (d *Device) Wait() error {
 	} else if err != nil {
 		return err
 	}
+	d.rx.woken.Store(true)
 	d.events.Add(1)
 	return nil
 }

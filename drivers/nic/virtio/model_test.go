@@ -85,12 +85,21 @@ func (r *deviceRing) put(id, length uint32) {
 	r.done++
 }
 
-// tell publishes used entries and reports whether the driver wants an event.
+// tell publishes used entries and signals the driver if it wants that.
 func (m *model) tell(i int) {
+	m.publish(i)
+	m.signal(i)
+}
+
+func (m *model) publish(i int) {
 	r := &m.rings[i]
 	// Atomic for the fence: the driver's wish is read after our index is out.
 	flags := uint32(*word[uint16](r.used))
 	atomic.StoreUint32(word[uint32](r.used), flags|uint32(r.done)<<16)
+}
+
+func (m *model) signal(i int) {
+	r := &m.rings[i]
 	old := r.told
 	r.told = r.done
 	var want bool

@@ -43,6 +43,8 @@ type receiver struct {
 	joinedFree []uint16 // those not lent
 	pieces     []piece  // of the frame being put together
 
+	woken atomic.Bool // Wait has returned since arm
+
 	frames, bytes, errors, strange, kicks atomic.Uint64
 }
 
@@ -89,7 +91,9 @@ func (r *receiver) receive(batch []nic.Frame) int {
 	if left == 0 {
 		return 0
 	}
-	if r.q.armed {
+	// Only when the event has come: to take the wish back before would leave
+	// the one that waits for it asleep, and the card unarmed.
+	if r.q.armed && r.woken.Load() {
 		r.q.disarm()
 	}
 	if left > r.q.size {
@@ -216,6 +220,11 @@ func (r *receiver) contiguous() bool {
 		}
 	}
 	return true
+}
+
+func (r *receiver) arm() bool {
+	r.woken.Store(false)
+	return r.q.arm()
 }
 
 func (r *receiver) release(batch []nic.Frame) {

@@ -87,6 +87,34 @@ func TestArm(t *testing.T) {
 	})
 }
 
+// TestEventComesDespiteReceive has somebody else take the frame in the moment
+// between its arrival and the event for it: who waits must wake all the same.
+func TestEventComesDespiteReceive(t *testing.T) {
+	variants(t, func(t *testing.T, features uint64) {
+		m := newModel(features)
+		d := openModel(t, m, options{})
+		var batch [4]nic.Frame
+		for round := range 1000 {
+			if !d.Arm() {
+				t.Fatalf("round %d: Arm = false with no frame", round)
+			}
+			if !m.deliver(make([]byte, 60)) {
+				t.Fatal("no buffer")
+			}
+			before := m.events
+			m.publish(receiveQueue)
+			d.Release(batch[:d.Receive(batch[:])])
+			m.signal(receiveQueue)
+			if m.events != before+1 {
+				t.Fatalf("round %d: %d events; want 1", round, m.events-before)
+			}
+			if err := d.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // TestNoLostWakeup runs the device in another goroutine: a frame that arrives
 // at any moment around Arm is seen, because the test hangs otherwise. It is
 // also what shows the race detector the rings' orders, as far as it sees them.

@@ -1,0 +1,98 @@
+package rack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What machines ask the directory, and how they find it.
+
+// directoryMessage is a request of ServiceDirectory.
+type directoryMessage struct {
+	Op        directoryOp
+	Member    *MemberRecord `json:",omitempty"` // opJoin
+	ID        MachineID     `json:",omitempty"` // opDrain, opLeave
+	Size      uint64        `json:",omitempty"` // opLease
+	Proclet   uint64        `json:",omitempty"` // opLocate
+	Name      string        `json:",omitempty"` // opBind, opResolve
+	Value     []byte        `json:",omitempty"` // opBind
+	Locations []byte        `json:",omitempty"` // opPublish
+}
+
+type directoryOp string
+
+const (
+	opJoin    directoryOp = "join"
+	opDrain   directoryOp = "drain"
+	opLeave   directoryOp = "leave"
+	opLease   directoryOp = "lease"
+	opLocate  directoryOp = "locate"
+	opPublish directoryOp = "publish"
+	opBind    directoryOp = "bind"
+	opResolve directoryOp = "resolve"
+)
+
+type directoryAnswer struct {
+	View     *View                `json:",omitempty"`
+	Names    map[string]boundName `json:",omitempty"`
+	Lease    lease                `json:",omitzero"`
+	Location Location             `json:",omitzero"`
+	Value    []byte               `json:",omitempty"`
+	Found    bool                 `json:",omitempty"`
+}
+
+func callDirectory(ctx context.Context, s *session, m *directoryMessage) (*directoryAnswer, error) {
+	return callJSON[directoryAnswer](ctx, s, ServiceDirectory, m)
+}
+
+// askDirectory asks whoever is the directory, and the next one if it dies. All
+// its commands may be repeated. It gives up with ErrNoDirectory.
+func (r *Rack) askDirectory(ctx context.Context, m *directoryMessage) (*directoryAnswer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 4*r.config.Dead, ErrNoDirectory)
+	defer cancel()
+	for {
+		a, err := r.askOnce(ctx, m)
+		var remote *RemoteError
+		if err == nil || errors.As(err, &remote) && !errors.Is(err, ErrNoDirectory) && !errors.Is(err, ErrNoService) {
+			return a, err
+		}
+		if cause := context.Cause(r.ctx); cause != nil {
+			return nil, cause
+		}
+		if ctx.Err() != nil {
+			if cause := context.Cause(ctx); cause == ErrNoDirectory {
+				return nil, fmt.Errorf("%w: %v", ErrNoDirectory, err)
+			}
+			return nil, ctx.Err()
+		}
+		r.mu.Lock()
+		changed := r.changed
+		r.mu.Unlock()
+		timer := time.NewTimer(r.config.Dead / (4 * ticksToDeath))
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+func (r *Rack) askOnce(ctx context.Context, m *directoryMessage) (*directoryAnswer, error) {
+	r.mu.Lock()
+	d := r.view.member(r.view.Directory)
+	r.mu.Unlock()
+	if d == nil {
+		return nil, ErrNoDirectory
+	}
+	if d.Nonce == r.e.nonce {
+		return r.command(ctx, d.ID, m)
+	}
+	s := r.e.session(d.Nonce, d.MAC, d.IP)
+	if s == nil {
+		return nil, ErrNoDirectory
+	}
+	return callDirectory(ctx, s, m)
+}

@@ -1,0 +1,181 @@
+package rack
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync/atomic"
+	"time"
+)
+
+// The other side of a call: handlers, requests and their answers.
+
+// handler of a service.
+type handler struct {
+	serve  func(Request)
+	inline bool
+}
+
+func (e *endpoint) handle(service Service, h handler) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := maps.Clone(*e.handlers.Load())
+	m[service] = h
+	e.handlers.Store(&m)
+}
+
+// handlerPatience is how long a request for a service that nobody handles
+// waits for somebody to do so: machines do not start at the same instant.
+const handlerPatience = 5 * time.Second
+
+func (e *endpoint) awaitHandler(q Request) {
+	for range handlerPatience / (20 * time.Millisecond) {
+		time.Sleep(20 * time.Millisecond)
+		if h, ok := (*e.handlers.Load())[q.Service]; ok {
+			h.serve(q)
+			return
+		}
+		if q.in.s != nil && q.in.s.isClosed() {
+			return
+		}
+	}
+	q.Fail(ErrNoService)
+}
+
+// Request is a request that a handler answers, once, with Reply or Fail: then
+// or later, from any goroutine. Further answers are ignored.
+type Request struct {
+	From    MachineID // 0: a machine that is not a member yet
+	Service Service
+	Data    []byte // the handler's to keep
+	in      *incoming
+}
+
+// incoming is a request that waits for its answer.
+type incoming struct {
+	s        *session // nil: from this machine
+	local    *call
+	id       uint64
+	request  Request
+	handler  handler
+	answered atomic.Bool
+}
+
+// requested makes a request out of its message. Called with mu held.
+func (s *session) requested(id uint64, service Service, data []byte) *incoming {
+	s.counts.CallsIn++
+	in := &incoming{s: s, id: id}
+	in.request = Request{From: MachineID(s.id.Load()), Service: service, Data: data, in: in}
+	h, ok := (*s.e.handlers.Load())[service]
+	switch {
+	case role(s.role.Load()) == roleObserver && !service.Administrative():
+		h = handler{func(q Request) { q.Fail(ErrForbidden) }, true}
+	case !ok:
+		h = handler{s.e.awaitHandler, false}
+	}
+	in.handler = h
+	return in
+}
+
+// start runs the handler. Called on the poller, without locks.
+func (in *incoming) start() {
+	if in.handler.inline {
+		in.handler.serve(in.request)
+	} else {
+		go in.handler.serve(in.request)
+	}
+}
+
+// Reply answers with data, which is copied.
+func (q Request) Reply(data []byte) {
+	if len(data) > MaxMessage {
+		q.Fail(ErrTooLarge)
+		return
+	}
+	q.in.answer(statusOK, data)
+}
+
+// Fail answers with an error, which the caller gets as *RemoteError.
+func (q Request) Fail(err error) {
+	st, text := encodeStatus(err)
+	q.in.answer(st, text)
+}
+
+func (in *incoming) answer(st status, data []byte) {
+	if in.answered.Swap(true) {
+		return
+	}
+	s := in.s
+	if s == nil {
+		if st == statusOK {
+			in.local.finish(append([]byte(nil), data...), nil)
+		} else {
+			in.local.finish(nil, st.decode(data))
+		}
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == sessionClosed {
+		return
+	}
+	m := &message{kind: kindReply, id: in.id, status: st, data: data}
+	s.post(m)
+	s.flush(s.e.now())
+	if m.queue != nil { // the rest waits for the window
+		m.data = append([]byte(nil), data...)
+	}
+}
+
+// callSelf is call on this machine.
+func (e *endpoint) callSelf(ctx context.Context, service Service, req []byte) ([]byte, error) {
+	self := MachineID(e.id.Load())
+	h, ok := (*e.handlers.Load())[service]
+	if !ok {
+		h = handler{e.awaitHandler, false}
+	}
+	c := &call{ready: make(chan struct{}, 1)}
+	in := &incoming{local: c, handler: h}
+	in.request = Request{From: self, Service: service, Data: append([]byte(nil), req...), in: in}
+	in.start()
+	select {
+	case <-c.ready:
+		return c.reply, c.err
+	case <-ctx.Done():
+		return nil, &CallError{self, service, ErrMaybeExecuted, ctx.Err()}
+	}
+}
+
+// status of a reply: 0, or which of the errors below its text is of.
+type status byte
+
+const (
+	statusOK    status = 0
+	statusError status = 1
+)
+
+// sentinels keep their identity on the wire: their status is 2 and up. Only
+// append.
+var sentinels = []error{
+	ErrNoService, ErrForbidden, ErrTooLarge, ErrDraining, ErrFenced, ErrNoDirectory, ErrRefused,
+	ErrNoAddresses, ErrNotFound, ErrClosed, ErrLost, ErrMaybeExecuted, ErrUnreachable, ErrNotSent,
+}
+
+func encodeStatus(err error) (status, []byte) {
+	text := []byte(err.Error())
+	text = text[:min(len(text), 4096)]
+	for i, sentinel := range sentinels {
+		if errors.Is(err, sentinel) {
+			return status(i + 2), text
+		}
+	}
+	return statusError, text
+}
+
+func (st status) decode(text []byte) error {
+	e := &RemoteError{Text: string(text)}
+	if i := int(st) - 2; i >= 0 && i < len(sentinels) {
+		e.sentinel = sentinels[i]
+	}
+	return e
+}

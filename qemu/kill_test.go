@@ -11,10 +11,22 @@ import (
 	"testing"
 )
 
+// launched is a process that is reaped when it ends.
+type launched struct {
+	*exec.Cmd
+	done chan struct{}
+	err  error // of Wait, valid after done
+}
+
+func (l *launched) wait() error {
+	<-l.done
+	return l.err
+}
+
 // launcher starts a process that runs a rack in dir and returns it when the
 // machines run, with their process numbers.
-func launcher(t *testing.T, dir string) (*exec.Cmd, *Running) {
-	cmd := exec.Command(self(t))
+func launcher(t *testing.T, dir string) (*launched, *Running) {
+	cmd := &launched{Cmd: exec.Command(self(t)), done: make(chan struct{})}
 	cmd.Env = append(os.Environ(), "TEST_LAUNCHER_DIR="+dir)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -25,9 +37,14 @@ func launcher(t *testing.T, dir string) (*exec.Cmd, *Running) {
 	}
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		cmd.wait()
 	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "started\n" {
+	line, err := bufio.NewReader(out).ReadString('\n')
+	go func() { // not earlier, for Wait closes out
+		cmd.err = cmd.Wait()
+		close(cmd.done)
+	}()
+	if line != "started\n" {
 		t.Fatalf("the launcher said %q, %v", line, err)
 	}
 	r, err := Attach(dir)
@@ -57,7 +74,7 @@ func TestInterruptLeavesNothing(t *testing.T) {
 		dir := shortDir(t)
 		cmd, r := launcher(t, dir)
 		cmd.Process.Signal(sig)
-		if err := cmd.Wait(); err != nil {
+		if err := cmd.wait(); err != nil {
 			t.Errorf("the launcher ended with %v after %v", err, sig)
 		}
 		checkNothingLeft(t, dir, pids(r))
@@ -68,7 +85,7 @@ func TestKilledLauncherLeavesNoMachine(t *testing.T) {
 	dir := shortDir(t)
 	cmd, r := launcher(t, dir)
 	cmd.Process.Kill()
-	cmd.Wait()
+	cmd.wait()
 	if _, err := Attach(dir); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("Attach = %v; want ErrNotRunning", err)
 	}
@@ -79,7 +96,7 @@ func TestKilledLauncherLeavesNoMachine(t *testing.T) {
 	// The next one starts over what is left.
 	cmd, second := launcher(t, dir)
 	cmd.Process.Signal(syscall.SIGTERM)
-	cmd.Wait()
+	cmd.wait()
 	checkNothingLeft(t, dir, append(pids(r), pids(second)...))
 }
 
@@ -89,17 +106,16 @@ func TestKilledLauncherLeavesNoEmulator(t *testing.T) {
 	dir := shortDir(t)
 	cmd, r := launcher(t, dir)
 	cmd.Process.Kill()
-	cmd.Wait()
+	cmd.wait()
 	cmd, second := launcher(t, dir)
 	cmd.Process.Signal(os.Interrupt)
-	cmd.Wait()
+	cmd.wait()
 	checkNothingLeft(t, dir, append(pids(r), pids(second)...))
 }
 
 func TestStopFromOutside(t *testing.T) {
 	dir := shortDir(t)
-	cmd, r := launcher(t, dir)
-	go cmd.Wait()
+	_, r := launcher(t, dir)
 	c, err := r.Dial()
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +134,6 @@ func TestStopFromOutside(t *testing.T) {
 func TestStopOfHungLauncher(t *testing.T) {
 	dir := shortDir(t)
 	cmd, r := launcher(t, dir)
-	go cmd.Wait()
 	cmd.Process.Signal(syscall.SIGSTOP)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

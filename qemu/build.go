@@ -15,7 +15,7 @@ func (o *Options) build(ctx context.Context, dir string) error {
 	if !o.Hosted {
 		return fmt.Errorf("qemu: Package is for hosted machines; make an image of %s with `nuos build`", o.Package)
 	}
-	o.Image = filepath.Join(dir, "machine")
+	o.Image = filepath.Join(dir, builtFile)
 	out, err := exec.CommandContext(ctx, "go", "build", "-o", o.Image, o.Package).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("qemu: go build %s: %w\n%s", o.Package, err, out)

@@ -16,6 +16,7 @@ import (
 //	rack.lock       locked for as long as the launcher lives
 //	switch.sock     where tor.Dial gets a port of the switch
 //	machine-N.sock  vhost-user, hosted machines only
+//	machine         the executable of hosted machines, if it was built by Start
 //	console-N.log   what machine N says; stays when the rack is stopped
 
 // State is what rack.json says of a running rack.
@@ -44,6 +45,7 @@ const (
 	stateFile  = "rack.json"
 	lockFile   = "rack.lock"
 	switchFile = "switch.sock"
+	builtFile  = "machine" // what Options.Package was built into
 )
 
 // DefaultDir is the folder of the rack with that name, of this user.
@@ -93,7 +95,7 @@ func (r *Rack) occupy() error {
 	return nil
 }
 
-// sweep removes the state and sockets of a rack whose launcher has ended. Its
+// sweep removes all but the logs of a rack whose launcher has ended. Its
 // machines ended with it: the operating system saw to that.
 func sweep(dir string) error {
 	sockets, err := filepath.Glob(filepath.Join(dir, "*.sock"))
@@ -101,7 +103,7 @@ func sweep(dir string) error {
 		return fmt.Errorf("qemu: %w", err)
 	}
 	var errs []error
-	for _, path := range append(sockets, filepath.Join(dir, stateFile)) {
+	for _, path := range append(sockets, filepath.Join(dir, stateFile), filepath.Join(dir, builtFile)) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -196,6 +196,18 @@ func (m *machine) exercise() {
 	m.send(make([]byte, 9015), make([]byte, 20), make([]byte, 60000))
 	m.echo(60)
 
+	// Trains of frames of all lengths, each counted before the next leaves.
+	for train := range 8 {
+		frames := make([][]byte, 100)
+		for i := range frames {
+			frames[i] = frame('s', 32+(train*100+i)*1237%8983)
+		}
+		m.send(frames...)
+		if got, want := m.counters().Sunk, uint64(100*(train+1)); got != want {
+			t.Fatalf("%d frames have arrived; want %d", got, want)
+		}
+	}
+
 	const burst = 3000
 	m.send(frame('b', 64, burst, 9014))
 	for i := range uint32(burst) {

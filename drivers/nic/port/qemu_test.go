@@ -137,6 +137,9 @@ func BenchmarkQEMU(b *testing.B) {
 				m.send(batch...)
 			}
 			c := m.counters()
+			if sent := uint64(b.N+len(batch)-1) / uint64(len(batch)) * uint64(len(batch)); c.Sunk != sent {
+				b.Errorf("%d of %d frames arrived", c.Sunk, sent)
+			}
 			b.ReportMetric(float64(c.Rx)/float64(max(c.Events, 1)), "frames/event")
 		})
 		b.Run(fmt.Sprintf("out/%d", size), func(b *testing.B) {

@@ -292,5 +292,10 @@ func (r *Rack) tickDirectory(v *View, hear map[uint64]bool, dead []MachineID) {
 			r.mu.Unlock()
 		})
 	}
+	for _, m := range r.others(v) {
+		if s := r.e.session(m.Nonce, m.MAC, m.IP); s != nil {
+			s.keepOpen()
+		}
+	}
 	r.tell()
 }

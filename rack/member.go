@@ -152,8 +152,14 @@ func (r *Rack) tick() {
 		r.tickDirectory(&v, hear, dead)
 		return
 	}
-	r.mu.Lock()
 	d := v.member(v.Directory)
+	if d != nil && d.Nonce != r.e.nonce {
+		// Silence is noticed in an open session only.
+		if s := r.e.session(d.Nonce, d.MAC, d.IP); s != nil {
+			s.keepOpen()
+		}
+	}
+	r.mu.Lock()
 	suspect := d == nil || r.rebooted[d.Nonce] || d.Nonce == r.e.nonce
 	if !suspect {
 		s := r.e.peers.Load().byNonce[d.Nonce]
@@ -162,8 +168,6 @@ func (r *Rack) tick() {
 	r.mu.Unlock()
 	if suspect {
 		r.stand()
-	} else if r.e.peers.Load().byNonce[d.Nonce] == nil {
-		r.e.session(d.Nonce, d.MAC, d.IP)
 	}
 }
 

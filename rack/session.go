@@ -101,6 +101,15 @@ func (s *session) requestOpen(now time.Duration) {
 	s.e.sendControl(kindOpen, s.route.dstMAC, netip.AddrFrom4(s.route.dstIP), &greeting{To: s.nonce, Tag: s.tag})
 }
 
+// keepOpen opens the session if nothing has done so yet.
+func (s *session) keepOpen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == sessionIdle {
+		s.requestOpen(s.e.now())
+	}
+}
+
 // receive takes a frame of this session, on the poller.
 func (s *session) receive(k kind, f []byte) {
 	var run *incoming

@@ -247,3 +247,50 @@ func (s *session) stats() PeerStats {
 	defer s.mu.Unlock()
 	return s.counts
 }
+
+// TestCredits keeps every handler busy: no more run than there are credits, and
+// system calls pass all the same.
+func TestCredits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, _ := pair(t, nictest.Options{}, nictest.Faults{Loss: .01})
+		release := make(chan struct{})
+		var running, most atomic.Int64
+		b.handle(ServiceUser, handler{func(q Request) {
+			n := running.Add(1)
+			for {
+				if old := most.Load(); n <= old || most.CompareAndSwap(old, n) {
+					break
+				}
+			}
+			<-release
+			running.Add(-1)
+			q.Reply(nil)
+		}, false})
+		b.handle(ServiceMigrate, handler{func(q Request) { q.Reply(nil) }, false})
+		var wg sync.WaitGroup
+		for range 3 * callCredits {
+			wg.Go(func() {
+				if _, err := a.to(b).call(t.Context(), ServiceUser, noise(2000, 1)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		if got := running.Load(); got != callCredits {
+			t.Errorf("%d handlers run; want %d", got, callCredits)
+		}
+		if _, err := a.to(b).call(t.Context(), ServiceMigrate, nil); err != nil {
+			t.Errorf("a system call = %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := a.to(b).call(ctx, ServiceUser, nil); !errors.Is(err, ErrNotSent) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a call without credit = %v", err)
+		}
+		close(release)
+		wg.Wait()
+		if got := most.Load(); got != callCredits {
+			t.Errorf("%d handlers ran at once; want %d", got, callCredits)
+		}
+	})
+}

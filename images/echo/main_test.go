@@ -24,8 +24,7 @@ import (
 )
 
 // The same clients talk to the program as a Linux process, which shows that
-// they ask for nothing unusual, and as an image, through QEMU's user network,
-// whose DHCP server gives the machine its address.
+// they ask for nothing unusual, and as an image.
 
 func TestHosted(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "echo")
@@ -40,58 +39,91 @@ func TestHosted(t *testing.T) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	clients(t, server{echo, web, web})
+	s := server{echo: echo, web: web, own: web, transfer: 20 << 20}
+	s.clients(t)
+	t.Run("datagrams", s.testDatagrams)
 }
 
 func TestImage(t *testing.T) {
+	file := build(t)
+	for _, v := range []struct {
+		name     string
+		cpus     int
+		transfer int
+		params   []string
+	}{
+		{"one processor", 1, 20 << 20, nil},
+		{"two processors", 2, 20 << 20, []string{"ip=dhcp"}},
+		{"one processor, collecting", 1, 4 << 20, []string{"--", "-gc"}},
+		{"two processors, collecting", 2, 4 << 20, []string{"ip=dhcp", "--", "-gc"}},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			rack := boot(t, qemu.Options{
+				Image:   file,
+				CPUs:    v.cpus,
+				MTU:     1500,
+				Params:  v.params,
+				Forward: []qemu.Forward{{Listen: "127.0.0.1:0", Port: 7}, {Listen: "127.0.0.1:0", Port: 80}},
+			})
+			at := rack.Listen()
+			s := server{echo: at[0], web: at[1], own: "127.0.0.1:80", transfer: v.transfer}
+			s.clients(t)
+		})
+	}
+}
+
+// TestUserNetwork boots the image on QEMU's own network, which has a DHCP
+// server and passes datagrams.
+func TestUserNetwork(t *testing.T) {
+	echo, web := freePort(t), freePort(t)
+	boot(t, qemu.Options{
+		Image: build(t),
+		NoNIC: true,
+		ExtraArgs: []string{
+			"-netdev", "user,id=user,hostfwd=tcp:" + echo + "-:7,hostfwd=udp:" + echo + "-:7,hostfwd=tcp:" + web + "-:80",
+			"-device", "virtio-net-pci,netdev=user",
+		},
+	})
+	s := server{echo: echo, web: web}
+	s.await(t)
+	s.testDatagrams(t)
+	if err := s.echoOnce("a short message"); err != nil {
+		t.Error(err)
+	}
+}
+
+// build returns the image's file.
+func build(t *testing.T) string {
 	file := filepath.Join(t.TempDir(), "echo.elf")
 	res, err := image.Build(t.Context(), image.Options{Package: ".", Output: file})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("image: %.1f MB", float64(res.Size)/1e6)
-	for _, v := range []struct {
-		name string
-		cpus int
-		args []string
-	}{
-		{"one processor", 1, nil},
-		{"one processor, collecting", 1, []string{"--", "-gc"}},
-		{"two processors", 2, nil},
-		{"two processors, collecting", 2, []string{"--", "-gc"}},
-	} {
-		t.Run(v.name, func(t *testing.T) {
-			clients(t, boot(t, file, v.cpus, v.args))
-		})
-	}
+	return file
 }
 
 // boot starts a machine that is stopped when the test ends.
-func boot(t *testing.T, file string, cpus int, params []string) server {
-	echo, web := freePort(t), freePort(t)
-	rack, err := qemu.Start(t.Context(), qemu.Options{
-		Name:   "echo",
-		Dir:    t.TempDir(),
-		Image:  file,
-		CPUs:   cpus,
-		NoNIC:  true,
-		Params: params,
-		ExtraArgs: []string{
-			"-netdev", "user,id=user,hostfwd=tcp:" + echo + "-:7,hostfwd=udp:" + echo + "-:7,hostfwd=tcp:" + web + "-:80",
-			"-device", "virtio-net-pci,netdev=user",
-		},
-	})
+func boot(t *testing.T, o qemu.Options) *qemu.Rack {
+	dir, err := os.MkdirTemp("", "echo") // a short name, as sockets need
 	if err != nil {
+		t.Fatal(err)
+	}
+	o.Name, o.Dir = "echo", dir
+	rack, err := qemu.Start(t.Context(), o)
+	if err != nil {
+		os.RemoveAll(dir)
 		t.Fatal(err)
 	}
 	m := rack.Machine(0)
 	t.Cleanup(func() {
 		rack.Stop()
+		os.RemoveAll(dir)
 		if t.Failed() {
 			t.Logf("console:\n%s", m.Console())
 		}
 	})
-	return server{echo, web, "127.0.0.1:80"}
+	return rack
 }
 
 // freePort returns an address that nobody listens on.
@@ -106,12 +138,14 @@ func freePort(t *testing.T) string {
 
 // server says where the program is: its echo and its web server, and the
 // latter as the program itself sees it.
-type server struct{ echo, web, own string }
+type server struct {
+	echo, web, own string
+	transfer       int // bytes to move each way
+}
 
-func clients(t *testing.T, s server) {
+func (s server) clients(t *testing.T) {
 	s.await(t)
 	t.Run("echo", s.testEcho)
-	t.Run("datagrams", s.testDatagrams)
 	t.Run("requests", s.testRequests)
 	t.Run("download", s.testDownload)
 	t.Run("upload", s.testUpload)
@@ -120,8 +154,8 @@ func clients(t *testing.T, s server) {
 	t.Run("refused", s.testRefused)
 }
 
-// await waits until the web server answers. Before the machine is up, QEMU
-// accepts connections and drops them.
+// await waits until the web server answers. Before the machine is up, what
+// forwards its ports accepts connections and drops them.
 func (s server) await(t *testing.T) {
 	begun := time.Now()
 	c := &http.Client{Timeout: time.Second}
@@ -257,35 +291,33 @@ func get(c *http.Client, url string) (string, error) {
 	return string(b), err
 }
 
-const transfer = 20 << 20
-
 func (s server) testDownload(t *testing.T) {
 	begun := time.Now()
-	resp, err := http.Get(fmt.Sprintf("http://%s/bytes?n=%d", s.web, transfer))
+	resp, err := http.Get(fmt.Sprintf("http://%s/bytes?n=%d", s.web, s.transfer))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if err := same(resp.Body, new(pattern), transfer); err != nil {
+	if err := same(resp.Body, new(pattern), s.transfer); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%.1f MB/s", transfer/1e6/time.Since(begun).Seconds())
+	t.Logf("%.1f MB/s", float64(s.transfer)/1e6/time.Since(begun).Seconds())
 }
 
 func (s server) testUpload(t *testing.T) {
 	h := sha256.New()
-	io.Copy(h, io.LimitReader(new(pattern), transfer))
+	io.Copy(h, io.LimitReader(new(pattern), int64(s.transfer)))
 	begun := time.Now()
-	resp, err := http.Post("http://"+s.web+"/sum", "application/octet-stream", io.LimitReader(new(pattern), transfer))
+	resp, err := http.Post("http://"+s.web+"/sum", "application/octet-stream", io.LimitReader(new(pattern), int64(s.transfer)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
-	if want := fmt.Sprintf("%x %d\n", h.Sum(nil), transfer); err != nil || string(got) != want {
+	if want := fmt.Sprintf("%x %d\n", h.Sum(nil), s.transfer); err != nil || string(got) != want {
 		t.Errorf("sum is %q, %v; want %q", got, err, want)
 	}
-	t.Logf("%.1f MB/s", transfer/1e6/time.Since(begun).Seconds())
+	t.Logf("%.1f MB/s", float64(s.transfer)/1e6/time.Since(begun).Seconds())
 }
 
 // testStorm opens and closes connections as fast as it can.

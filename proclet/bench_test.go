@@ -1,0 +1,117 @@
+package proclet
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// Benchmarks report ratios to what they are built on, measured in the same run.
+
+// tally is a state type with as little to do as possible.
+type tally struct{ n int64 }
+
+func (s *tally) Add(t *Thread, n int64) (int64, error) { s.n += n; return s.n, nil }
+
+func (s *tally) Length(t *Thread, v string) (int64, error) { return int64(len(v)), nil }
+
+type direct interface {
+	Add(t *Thread, n int64) (int64, error)
+}
+
+// ratio runs f b.N times and reports its time as a multiple of that of base.
+func ratio(b *testing.B, base, f func(i int)) {
+	n := 0
+	for i := range b.N {
+		f(i)
+	}
+	b.StopTimer()
+	start := time.Now()
+	for ; n < b.N; n++ {
+		base(n)
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(time.Since(start)), "times-floor")
+}
+
+// BenchmarkLocalCall compares a call with one of the same method through an
+// interface.
+func BenchmarkLocalCall(b *testing.B) {
+	_, rts := newSegment(b, 1)
+	th := rts[0].Current()
+	ref := mustNew[tally](b, th, Options{})
+	inside := rts[0].find(ref.id)
+	var d direct = (*tally)(inside.state)
+	through := func(int) { d.Add(nil, 1) }
+	b.Run("number", func(b *testing.B) {
+		b.ReportAllocs()
+		ratio(b, through, func(int) { Call(th, ref, (*tally).Add, 1) })
+	})
+	b.Run("string", func(b *testing.B) {
+		b.ReportAllocs()
+		ratio(b, through, func(int) { Call(th, ref, (*tally).Length, "requests") })
+	})
+}
+
+// BenchmarkRemoteCall compares a call of a method with a request to the same
+// network that is answered at once. The network is a function call, so this is
+// what calls cost beyond their messages.
+func BenchmarkRemoteCall(b *testing.B) {
+	_, rts := newSegment(b, 2)
+	th := rts[0].Current()
+	ref := mustNew[tally](b, th, Options{On: rts[1].self})
+	ratio(b, func(int) {
+		rts[0].net.Call(context.Background(), rts[1].self, rack.ServiceProclet, appendID([]byte{messageRelease}, ID{}))
+	}, func(int) { Call(th, ref, (*tally).Add, 1) })
+}
+
+// BenchmarkMap compares the container with Go's.
+func BenchmarkMap(b *testing.B) {
+	const n = 10000
+	keys := make([]string, n)
+	m := map[string]string{}
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key:%012d", i)
+		m[keys[i]] = keys[i]
+	}
+	inHeap(b, 16<<20, func(th *Thread, s *root) {
+		for _, k := range keys {
+			if err := s.words.Put(th, View(k), View(k)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		sum := 0
+		b.Run("get", func(b *testing.B) {
+			ratio(b, func(i int) { sum += len(m[keys[i%n]]) }, func(i int) { sum += s.words.Get(View(keys[i%n])).Len() })
+		})
+		b.Run("put", func(b *testing.B) {
+			ratio(b, func(i int) { m[keys[i%n]] = string([]byte(keys[(i+1)%n])) }, func(i int) { s.words.Put(th, View(keys[i%n]), View(keys[(i+1)%n])) })
+		})
+		s.words.Clear(th)
+	})
+}
+
+// BenchmarkGate is the part of a local call that concurrent calls share.
+func BenchmarkGate(b *testing.B) {
+	var n atomic.Int64
+	var g gate
+	ratio(b, func(int) { n.Add(1) }, func(int) {
+		g.enter(false)
+		g.leave()
+	})
+}
+
+// BenchmarkNew makes and destroys a small proclet.
+func BenchmarkNew(b *testing.B) {
+	_, rts := newSegment(b, 1)
+	for b.Loop() {
+		ref := mustNew[counter](b, rts[0].Current(), Options{Capacity: mm.MinHeap})
+		if err := Destroy(rts[0].Current(), ref); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

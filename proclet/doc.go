@@ -1,18 +1,24 @@
 // Package proclet is the programming model of nuos.
 //
-// A proclet is a unit of state with a heap of its own, at an address that is
-// unique in the rack, and the methods that work on that state. A proclet lives
-// on one machine at a time, may move to another one while it is being called,
-// and shares no memory with anything outside.
+// A proclet is a unit of state with a heap of its own, at addresses that are
+// unique in the rack, and the methods that work on that state. It lives on one
+// machine at a time, may move to another one while it is being called, and
+// shares no memory with anything outside.
 //
 // # State
 //
-// The state of a proclet is a struct, its state type. Its zero value is what
-// [New] starts with. It may hold numbers, arrays, structs, a [Ref] to another
-// proclet and the containers [String], [Slice] and [Map], whose contents lie in
+// The state of a proclet is a struct, its state type. [New] starts with its zero
+// value. It may hold numbers, arrays, structs, a [Ref] to another proclet, a
+// [Mutex], and the containers [String], [Slice] and [Map], whose contents lie in
 // the proclet's heap. Go's maps, channels, functions, interfaces, strings,
-// slices and pointers would point out of the heap and are refused when the
-// first proclet of the type is made, with an error that names the field.
+// slices and pointers would point out of the heap, where neither a move nor the
+// garbage collector follows them; they are refused when the first proclet of the
+// type is made, with an error that names the field and what to use instead.
+//
+// A container owns what is in it. Keys and values given to it are copied, those
+// removed are freed, and an error, such as [ErrHeapFull], leaves it unchanged.
+// What a container returns without copying, the contents of a String or a
+// pointer to a value, is valid until the container changes.
 //
 // # Methods and calls
 //
@@ -20,10 +26,54 @@
 //
 //	func (s *S) Method(t *proclet.Thread, arg A) (R, error)
 //
-// and is called through a reference with a method expression:
+// and is called with a method expression:
 //
 //	n, err := proclet.Call(t, ref, (*Counter).Add, "requests")
 //
-// Argument and result are copied. Several calls may be inside a proclet at
-// once; a method that needs to be alone takes a lock (see Mutex).
+// Argument and result are copied, see below. If the proclet lives on the same
+// machine the call is direct; if not, it is one message and its answer. A call
+// follows a proclet that has moved without the caller noticing. It is executed
+// exactly once, or reports [ErrNoProclet] or [ErrLost] (not executed) or
+// [ErrMaybeExecuted].
+//
+// Several calls may be inside a proclet at once. A method that needs to be alone
+// takes a Mutex, with [Mutex.Hold] if it returns what refers to the state:
+// a result is copied after the method has returned.
+//
+// # Arguments and results
+//
+// They may be numbers, strings, slices, maps, arrays, structs and pointers to all
+// of these, String, Ref and time.Time, which arrives in UTC and without its
+// monotonic reading; and types that implement encoding.BinaryAppender and
+// encoding.BinaryUnmarshaler. A type that contains itself, and a Slice or Map of
+// a proclet, cannot be passed. Pointers and slices are copied as trees:
+// what was shared is so no longer. An argument lies in the callee's heap and is
+// gone when the method has returned, so keep copies only. Go maps, and types with
+// an encoding of their own, are the exception: they are built in Go's heap.
+//
+// # Invariants
+//
+//   - A heap holds no pointers out of it, except to constants of the program. So
+//     it may be copied to the same addresses of another machine that runs the same
+//     program. State types, arguments and containers guarantee it; package unsafe
+//     can break it.
+//   - A proclet is in the table of one machine only, and calls run only while they
+//     are counted by its gate. When the gate is closed and nobody is inside, nothing
+//     of the proclet changes.
+//   - The identities of calls from other machines and the answers to them lie in the
+//     heap and move with it.
+//   - Methods and types are named between machines by their places in the program,
+//     which all machines have in common; see image.go. No registration is needed.
+//
+// # Caveats
+//
+//   - References are not counted: a proclet lives until [Destroy].
+//   - A method must not start goroutines that outlive it, nor keep its Thread,
+//     its argument or pointers into the state in Go variables.
+//   - Global variables belong to a machine, not to a proclet.
+//   - A long answer, more than a sixteenth of the heap with those kept already, is
+//     not kept: if it is lost together with the machine that sent it, the caller
+//     gets ErrMaybeExecuted although the proclet lives.
+//   - Two proclets that call each other while holding a Mutex each can deadlock, as
+//     with any locks.
 package proclet

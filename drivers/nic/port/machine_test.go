@@ -208,22 +208,26 @@ func (m *machine) exercise() {
 		}
 	}
 
-	const burst = 3000
-	m.send(frame('b', 64, burst, 9014))
-	for i := range uint32(burst) {
-		f := m.receive()
-		if len(f) != 9014 || binary.BigEndian.Uint32(f[16:]) != i {
-			t.Fatalf("frame of %d bytes, number %d; want 9014, %d", len(f), binary.BigEndian.Uint32(f[16:]), i)
-		}
-		for k, b := range f[32:] {
-			if b != byte((k+100)*7) {
-				t.Fatalf("frame %d: byte %d is %#x", i, 32+k, b)
+	// And as many the other way, in bursts that a switch between us need not
+	// drop any of.
+	const bursts, burst = 30, 100
+	for range bursts {
+		m.send(frame('b', 64, burst, 9014))
+		for i := range uint32(burst) {
+			f := m.receive()
+			if len(f) != 9014 || binary.BigEndian.Uint32(f[16:]) != i {
+				t.Fatalf("frame of %d bytes, number %d; want 9014, %d", len(f), binary.BigEndian.Uint32(f[16:]), i)
+			}
+			for k, b := range f[32:] {
+				if b != byte((k+100)*7) {
+					t.Fatalf("frame %d: byte %d is %#x", i, 32+k, b)
+				}
 			}
 		}
 	}
 	c := m.counters()
-	if c.Tx < burst+100 || c.Events == 0 || c.Errors > 3 {
-		t.Errorf("counters %+v; want at least %d sent, some events, at most 3 errors", c, burst+100)
+	if c.Tx < bursts*burst+100 || c.Events == 0 || c.Errors > 3 {
+		t.Errorf("counters %+v; want at least %d sent, some events, at most 3 errors", c, bursts*burst+100)
 	}
 	m.send(frame('x', 64))
 	<-m.ended

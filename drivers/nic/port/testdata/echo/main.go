@@ -22,7 +22,7 @@ func main() {
 		os.Exit(3)
 	}
 	fmt.Printf("echo: %s %v MTU %d address %v\n", p.Info().Name, p.MAC(), p.MTU(), p.Addr())
-	m := &machine{port: p, quit: make(chan struct{}), burst: make(chan []byte, 1)}
+	m := &machine{port: p, quit: make(chan struct{}), burst: make(chan []byte, 8)}
 	p.Claim(isTest, m.answer)
 	fmt.Println("echo: ready")
 	for {
@@ -62,10 +62,7 @@ func (m *machine) answer(f []byte) {
 		s := m.port.Stats()
 		m.numbers(f, m.sunk.Load(), s.RxFrames, s.TxFrames, s.RxErrors+s.SendErrors+s.DeviceErrors, s.Kicks, s.Events)
 	case 'b': // send a burst
-		select {
-		case m.burst <- append([]byte(nil), f[:32]...):
-		default:
-		}
+		m.burst <- append([]byte(nil), f[:32]...)
 	case 'x':
 		close(m.quit)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -21,6 +22,7 @@ type signature interface {
 // callTypes is what is known of a signature once it was used.
 type callTypes struct {
 	sig      signature
+	tab      *itab
 	offset   offset
 	state    *typeHeader
 	arg, res *plan
@@ -45,18 +47,27 @@ func (s signatureOf[S, A, R]) types() *callTypes {
 	}
 }
 
-// signatures are the callTypes by interface table.
-var signatures sync.Map // *itab -> *callTypes
+// signatures are the callTypes by interface table. recentSignatures saves most
+// searches: each place holds the last one whose address falls on it.
+var (
+	signatures       sync.Map // *itab -> *callTypes
+	recentSignatures [256]atomic.Pointer[callTypes]
+)
 
 // typesOf returns what there is to know about a signature. The error is ErrType
 // if argument or result cannot be copied.
 func typesOf(sig signature) (*callTypes, error) {
 	tab := (*iface)(unsafe.Pointer(&sig)).tab
+	recent := &recentSignatures[uintptr(unsafe.Pointer(tab))/unsafe.Sizeof(itab{})%uintptr(len(recentSignatures))]
+	if c := recent.Load(); c != nil && c.tab == tab {
+		return c, nil
+	}
 	if c, ok := signatures.Load(tab); ok {
+		recent.Store(c.(*callTypes))
 		return c.(*callTypes), nil
 	}
 	c := sig.types()
-	c.sig, c.offset = sig, offsetOf(sig)
+	c.sig, c.tab, c.offset = sig, tab, offsetOf(sig)
 	var err error
 	if c.arg, err = planOf(c.arg.typ); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type dhcpClient struct {
 	mac     net.HardwareAddr
 	replies chan []byte // DHCP messages for the client's port
 	lease   lease
+	renewed func() // for tests: called after each renewal; may be nil
 }
 
 // lease is what a server has granted.
@@ -92,6 +93,9 @@ func (c *dhcpClient) hold() {
 		}
 		reply := c.exchange(r, c.lease.expire)
 		if reply != nil && reply.MessageType() == dhcpv4.MessageTypeAck && c.accept(reply) {
+			if c.renewed != nil {
+				c.renewed()
+			}
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "nuos: the lease of %s is lost\n", c.lease.addr.Addr())

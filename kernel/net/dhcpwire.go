@@ -37,6 +37,10 @@ func (c *dhcpClient) receive(packet []byte) bool {
 
 // sendBroadcast sends a DHCP message from no address to everybody.
 func sendBroadcast(p *port.Port, message []byte) {
+	p.Send([]nic.Packet{{Head: broadcastFrame(p, message)}})
+}
+
+func broadcastFrame(p *port.Port, message []byte) []byte {
 	const headers = header.EthernetMinimumSize + header.IPv4MinimumSize + header.UDPMinimumSize
 	frame := make([]byte, headers+len(message))
 	mac := p.MAC()
@@ -59,5 +63,5 @@ func sendBroadcast(p *port.Port, message []byte) {
 	d := header.UDP(ip[header.IPv4MinimumSize:])
 	d.Encode(&header.UDPFields{SrcPort: dhcpClientPort, DstPort: dhcpServerPort, Length: size})
 	copy(d[header.UDPMinimumSize:], message)
-	p.Send([]nic.Packet{{Head: frame}})
+	return frame
 }

@@ -14,6 +14,8 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/waiter"
 
 	"nuos/drivers/nic/nictest"
 	"nuos/drivers/nic/port"
@@ -202,13 +204,23 @@ func (f fd) await(mask, before uint32) error {
 			begun = time.Now()
 		} else if time.Since(begun) > patience {
 			ready, edges := kernel.Ready(int(f))
-			s := &sockets[f]
-			return fmt.Errorf("socket %d: no event %#x: ready %#x, %d events, %d before; state %d, rx %d tx %d eof %v err %d",
-				f, mask, ready, edges, before, s.state.Load(), s.rx.used(), s.tx.used(), s.eof.Load(), s.err.Load())
+			return fmt.Errorf("socket %d: no event %#x: ready %#x, %d events, %d before; %s", f, mask, ready, edges, before, describe(f))
 		}
 		time.Sleep(nap)
 		nap = min(nap*5/4, 20*time.Millisecond)
 	}
+}
+
+// describe says what is known about a socket.
+func describe(f fd) string {
+	slot, s := &ends[f], &sockets[f]
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	text := fmt.Sprintf("state %d, rx %d, tx %d, eof %v, err %d", s.state.Load(), s.rx.used(), s.tx.used(), s.eof.Load(), s.err.Load())
+	if e := slot.end; e != nil && e.ep != nil {
+		text += fmt.Sprintf("; gVisor is in state %v and ready %#x", tcp.EndpointState(e.ep.State()), e.ep.Readiness(waiter.AllEvents))
+	}
+	return text
 }
 
 func (f fd) tryRead(b []byte) (int, error) {

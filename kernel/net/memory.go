@@ -7,8 +7,9 @@ import (
 )
 
 // Rings live in blocks, one for each socket that moves data. Blocks are cut
-// from chunks of anonymous memory, which are mapped when needed and kept for
-// the next sockets; memory is touched here and not in handler context.
+// from chunks of anonymous memory, which are mapped when needed, so that want of
+// memory shows here as an error and not in handler context as a fault, and kept
+// for the next sockets.
 const (
 	streamRing   = 32 << 10 // each of a stream's two rings, bytes
 	datagramRing = 64 << 10 // holds one datagram of any size
@@ -48,14 +49,18 @@ func (p *blockPool) give(base uintptr) {
 	p.free = append(p.free, base)
 }
 
-// grow maps a chunk. It is called with mu held.
+// grow maps a chunk, with frames behind all of it. It is called with mu held.
 func (p *blockPool) grow() bool {
+	const madvPopulateWrite = 23
 	if p.chunks == maxChunks {
 		return false
 	}
-	m, err := syscall.Mmap(-1, 0, chunkSize, syscall.PROT_READ|syscall.PROT_WRITE,
-		syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_POPULATE)
+	m, err := syscall.Mmap(-1, 0, chunkSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
+		return false
+	}
+	if err := syscall.Madvise(m, madvPopulateWrite); err != nil {
+		syscall.Munmap(m)
 		return false
 	}
 	p.chunks++

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -227,94 +226,6 @@ func FuzzMap(f *testing.F) {
 	})
 }
 
-func TestSliceAgainstGo(t *testing.T) {
-	rng := seeded(t)
-	inHeap(t, 16<<20, func(th *Thread, s *root) {
-		var want []string
-		var ints []int32
-		for range 20000 {
-			switch op := rng.IntN(12); {
-			case op < 6:
-				var more []String
-				for range rng.IntN(4) {
-					w := fmt.Sprint("word ", rng.IntN(1000))
-					more = append(more, View(w))
-					want = append(want, w)
-				}
-				if err := s.texts.Append(th, more...); err != nil {
-					t.Fatal(err)
-				}
-			case op < 9 && len(want) > 0:
-				i := rng.IntN(len(want))
-				want[i] = fmt.Sprint("new ", i)
-				if err := s.texts.Set(th, i, View(want[i])); err != nil {
-					t.Fatal(err)
-				}
-			case op == 9 && len(want) > 0:
-				n := len(want) - rng.IntN(min(len(want), 30)+1)
-				want = want[:n]
-				s.texts.Truncate(th, n)
-			default:
-				v := rng.Int32()
-				ints = append(ints, v)
-				if err := s.list.Append(th, v); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if s.texts.Len() != len(want) || s.list.Len() != len(ints) {
-			t.Fatalf("Len = %d, %d, want %d, %d", s.texts.Len(), s.list.Len(), len(want), len(ints))
-		}
-		for i, v := range s.texts.All() {
-			if v.String() != want[i] {
-				t.Fatalf("texts[%d] = %v, want %s", i, v, want[i])
-			}
-		}
-		for i := range ints {
-			if *s.list.At(i) != ints[i] {
-				t.Fatalf("list[%d] = %d, want %d", i, *s.list.At(i), ints[i])
-			}
-		}
-		s.texts.Free(th)
-		s.list.Free(th)
-	})
-}
-
-func TestStringAgainstGo(t *testing.T) {
-	rng := seeded(t)
-	inHeap(t, 1<<20, func(th *Thread, s *root) {
-		want := ""
-		for range 3000 {
-			v := strings.Repeat("x", rng.IntN(100))
-			switch rng.IntN(5) {
-			case 0:
-				want = v
-				if err := s.text.Set(th, v); err != nil {
-					t.Fatal(err)
-				}
-			case 1:
-				want += want[:len(want)/2]
-				if err := s.text.Append(th, s.text.String()[:s.text.Len()/2]); err != nil { // of itself
-					t.Fatal(err)
-				}
-				if len(want) > 5000 {
-					s.text.Free(th)
-					want = ""
-				}
-			default:
-				want += v
-				if err := s.text.Append(th, v); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if s.text.String() != want || s.text.Len() != len(want) {
-				t.Fatalf("String of %d bytes, want %d", s.text.Len(), len(want))
-			}
-		}
-		s.text.Free(th)
-	})
-}
-
 // Everything inside everything, freed at once.
 func TestNestedContainers(t *testing.T) {
 	inHeap(t, 4<<20, func(th *Thread, s *root) {
@@ -423,44 +334,3 @@ func TestReadingAllocatesNothing(t *testing.T) {
 		s.texts.Free(th)
 	})
 }
-
-// The layout that code without types uses is the compiler's.
-func TestNodeLayout(t *testing.T) {
-	check := func(got nodeLayout, key, value uintptr) {
-		t.Helper()
-		if got != (nodeLayout{key, value}) {
-			t.Errorf("layout %v, want %d, %d", got, key, value)
-		}
-	}
-	var a node[String, String]
-	check(layoutFor[String, String](), unsafe.Offsetof(a.key), unsafe.Offsetof(a.value))
-	var b node[uint8, uint64]
-	check(layoutFor[uint8, uint64](), unsafe.Offsetof(b.key), unsafe.Offsetof(b.value))
-	var c node[[3]uint16, branch]
-	check(layoutFor[[3]uint16, branch](), unsafe.Offsetof(c.key), unsafe.Offsetof(c.value))
-	var d node[uint32, bool]
-	check(layoutFor[uint32, bool](), unsafe.Offsetof(d.key), unsafe.Offsetof(d.value))
-}
-
-// Hashes are part of where things are: they must not change.
-func TestHash(t *testing.T) {
-	for s, want := range map[string]uint64{} {
-		if got := Hash(s); got != want {
-			t.Errorf("Hash(%q) = %#x, want %#x", s, got, want)
-		}
-	}
-	// Close keys spread evenly over 64 buckets, whichever bits choose them.
-	for _, shift := range []int{0, 20, 58} {
-		var count [64]int
-		for i := range 64000 {
-			count[Hash(fmt.Sprintf("key:%012d", i))>>shift%64]++
-		}
-		for b, n := range count {
-			if n < 800 || n > 1200 {
-				t.Errorf("bits %d: bucket %d has %d keys of 64000, expected about 1000", shift, b, n)
-			}
-		}
-	}
-}
-
-func layoutFor[K, V any]() nodeLayout { return layoutOf(reflect.TypeFor[K](), reflect.TypeFor[V]()) }

@@ -1,14 +1,12 @@
 package proclet
 
 import (
-	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"nuos/mm"
-	"nuos/rack"
 )
 
 // Benchmarks report ratios to what they are built on, measured in the same run.
@@ -62,18 +60,6 @@ func BenchmarkLocalCall(b *testing.B) {
 		b.ReportAllocs()
 		ratio(b, through, func(int) { Call(th, ref, (*tally).Length, "requests") })
 	})
-}
-
-// BenchmarkRemoteCall compares a call of a method with a request to the same
-// network that is answered at once. The network is a function call, so this is
-// what calls cost beyond their messages.
-func BenchmarkRemoteCall(b *testing.B) {
-	_, rts := newSegment(b, 2)
-	th := rts[0].Current()
-	ref := mustNew[tally](b, th, Options{On: rts[1].self})
-	ratio(b, func(int) {
-		rts[0].net.Call(context.Background(), rts[1].self, rack.ServiceProclet, appendID([]byte{messageRelease}, ID{}))
-	}, func(int) { Call(th, ref, (*tally).Add, 1) })
 }
 
 // BenchmarkMap compares the container with Go's.

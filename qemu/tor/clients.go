@@ -1,7 +1,6 @@
 package tor
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -74,12 +73,10 @@ func (sw *Switch) ListenClients(path string, c ClientConfig) error {
 		if err != nil {
 			return
 		}
-		if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)); err != nil {
-			return
-		}
 		p := sw.AddPort("client " + addr.String())
 		defer sw.RemovePort(p)
-		if done, err := p.Connect(conn); err == nil {
+		// Who has read the welcome is reached by every frame from then on.
+		if done, err := p.connect(conn, text); err == nil {
 			<-done
 		}
 	})

@@ -99,7 +99,7 @@ func newClient(conn *net.UnixConn) (*Client, error) {
 	}
 	c.room.L = &c.mu
 	c.out.start()
-	c.out.plug(wire)
+	c.out.plug(wire, nil)
 	return c, nil
 }
 

@@ -31,7 +31,7 @@ func through(t *testing.T, seed uint64, f Faults, count int) (out *sink, s Stats
 		sw := New(seed)
 		defer sw.Close()
 		in, to := sw.AddPort("in"), sw.AddPort("out")
-		if err := to.out.plug(out); err != nil {
+		if err := to.out.plug(out, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := to.SetFaults(f); err != nil {
@@ -140,5 +140,53 @@ func TestDownAndBadFaults(t *testing.T) {
 		if err := p.SetFaults(f); err == nil {
 			t.Errorf("SetFaults(%+v) succeeded", f)
 		}
+	}
+}
+
+// Everybody sends to everybody over bad links, through a partition, to itself
+// and to the void: each frame must turn up in one counter.
+func TestFramesAreAccountedFor(t *testing.T) {
+	for _, seed := range []uint64{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			sw := New(seed)
+			defer sw.Close()
+			var ports []*Port
+			for i := range 4 {
+				p := sw.AddPort("p")
+				if err := p.out.plug(&sink{}, nil); err != nil {
+					t.Fatal(err)
+				}
+				err := p.SetFaults(Faults{Loss: 0.05, Duplicate: 0.05, Corrupt: 0.05, Reorder: 0.05, Jitter: time.Duration(i) * time.Millisecond})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ports = append(ports, p)
+			}
+			sw.AddPort("nothing plugged in")
+			var b batch
+			for i := range 5000 {
+				from, to := i%4, (i/4)%5
+				ports[from].receive(&b, frame([6]byte{2, byte(to)}, [6]byte{2, byte(from)}, i, 60))
+				b.flush()
+				switch i {
+				case 2000:
+					sw.Partition(ports[:2], ports[2:])
+				case 3000:
+					sw.Partition()
+					sw.RemovePort(ports[3])
+				}
+				if i%10 == 0 {
+					ports[1].Inject([]byte{1})
+				}
+				time.Sleep(10 * time.Microsecond)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			s := sw.Totals()
+			in, out := s.RxFrames+s.Injected+s.Duplicated+s.Flooded, s.TxFrames+s.Lost+s.Dropped+s.Partitioned+s.Filtered
+			if in != out || s.RxFrames == 0 || s.Lost*s.Dropped*s.Partitioned*s.Filtered*s.Flooded*s.Injected == 0 {
+				t.Errorf("seed %d: %d frames in, %d out: %+v", seed, in, out, s)
+			}
+		})
 	}
 }

@@ -83,7 +83,7 @@ func (sw *Switch) AddHost(c HostConfig) (*Host, error) {
 	h.stack.SetRouteTable([]tcpip.Route{{Destination: header.IPv4EmptySubnet, NIC: hostNIC}})
 	sack := tcpip.TCPSACKEnabled(true)
 	h.stack.SetTransportProtocolOption(tcp.ProtocolNumber, &sack)
-	if err := h.port.out.plug(link); err != nil {
+	if err := h.port.out.plug(link, nil); err != nil {
 		return nil, err
 	}
 	sw.onClose(h.stack.Close)

@@ -138,8 +138,9 @@ func (o *outbox) send(wait time.Duration) {
 	}
 }
 
-// plug connects a peer, in place of the one that was there.
-func (o *outbox) plug(w wire) error {
+// plug connects a peer, in place of the one that was there, and has first, if
+// not nil, sent to it before any frame.
+func (o *outbox) plug(w wire, first []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.isClosed {
@@ -149,6 +150,12 @@ func (o *outbox) plug(w wire) error {
 		o.unplugLocked(o.wire)
 	}
 	o.wire = w
+	if first != nil {
+		o.out = append(binary.BigEndian.AppendUint32(o.out, uint32(len(first))), first...)
+		if !o.sending { // else whoever is goes on with this
+			o.send(0)
+		}
+	}
 	return nil
 }
 

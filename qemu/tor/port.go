@@ -38,6 +38,7 @@ func (p *Port) Plugged() bool {
 // are, past all faults.
 func (p *Port) Inject(frame []byte) {
 	var b batch
+	p.count.Injected.Add(1)
 	p.transmit(&b, frame)
 	b.flush()
 }

@@ -77,12 +77,17 @@ func (s *stream) close() { s.conn.Close() }
 // frames until it ends. It returns when the stream is plugged in; done is
 // closed when it has ended.
 func (p *Port) Connect(conn *net.UnixConn) (done <-chan struct{}, err error) {
+	return p.connect(conn, nil)
+}
+
+// connect is Connect, with something to say before the first frame.
+func (p *Port) connect(conn *net.UnixConn, first []byte) (done <-chan struct{}, err error) {
 	s, err := newStream(conn)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
-	if err := p.out.plug(s); err != nil {
+	if err := p.out.plug(s, first); err != nil {
 		conn.Close()
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type Switch struct {
 
 	mu       sync.Mutex
 	nextID   int
+	removed  []*Port // for Totals
 	closers  []func()
 	isClosed bool
 }
@@ -86,6 +87,9 @@ func (sw *Switch) RemovePort(p *Port) {
 			ports = append(ports, q)
 		}
 	}
+	if len(ports) < len(*sw.plugged.Load()) {
+		sw.removed = append(sw.removed, p)
+	}
 	sw.plugged.Store(&ports)
 	table := make(map[address]*Port)
 	for a, q := range *sw.table.Load() {
@@ -129,14 +133,24 @@ func (sw *Switch) route(b *batch, from *Port, frame []byte) {
 		if to := table[destination]; to != nil {
 			if to != from {
 				sw.emit(b, from, to, frame)
+			} else {
+				from.count.Filtered.Add(1)
 			}
 			return
 		}
 	}
+	copies := 0
 	for _, to := range *sw.plugged.Load() {
 		if to != from {
 			sw.emit(b, from, to, frame)
+			copies++
 		}
+	}
+	switch {
+	case copies == 0:
+		from.count.Filtered.Add(1)
+	case copies > 1:
+		from.count.Flooded.Add(uint64(copies - 1))
 	}
 }
 

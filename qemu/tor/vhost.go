@@ -78,7 +78,7 @@ func (p *Port) ListenVhostUser(path string, config NetConfig) error {
 	}
 	return p.sw.listen(path, func(conn *net.UnixConn) {
 		b := newBackend(p, conn, config)
-		if p.out.plug(b) != nil {
+		if p.out.plug(b, nil) != nil {
 			conn.Close()
 			return
 		}

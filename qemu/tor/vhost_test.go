@@ -85,8 +85,8 @@ func TestVhostReceive(t *testing.T) {
 			got = append(got, f.receive(size), f.receive(size))
 		} else { // a frame that does not fit into one chain is nobody's
 			got = append(got, big, f.receive(size))
-			if s := f.port.Stats(); s.Bad != 1 {
-				t.Errorf("features %#x: %+v; want one bad frame", features, s)
+			if s := f.port.Stats(); s.Refused != 1 {
+				t.Errorf("features %#x: %+v; want one frame refused", features, s)
 			}
 		}
 		if !bytes.Equal(got[0], big) || !bytes.Equal(got[1], small) {

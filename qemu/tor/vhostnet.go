@@ -128,7 +128,7 @@ func (b *backend) fill(framed []byte, arm bool) (n int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.running || !r.enabled {
-		splitFrames(framed, func([]byte) { b.port.count.Dropped.Add(1) })
+		splitFrames(framed, func([]byte) { b.port.count.Refused.Add(1) })
 		return len(framed), nil
 	}
 	err = guarded(func() error {
@@ -176,7 +176,7 @@ func (b *backend) fillOne(r *ring, frame []byte) (bool, error) {
 			return false, nil
 		}
 		if i > 0 && b.features&featMrgRxbuf == 0 {
-			b.port.count.Bad.Add(1) // it never fits
+			b.port.count.Refused.Add(1) // it never fits
 			return true, nil
 		}
 		head, pieces, err := r.chain(r.next+i, true, b.filling)

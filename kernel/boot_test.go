@@ -114,9 +114,9 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "faults preempt timers pipes threads memory calls stress,10"},
-		{"two processors", guest{processors: 2}, "faults preempt handoff profile stress,10"},
-		{"four processors", guest{processors: 4}, "preempt threads pipes memory stress,5"},
+		{"one processor", guest{}, "processors,1 faults preempt timers pipes threads memory calls accounts stress,10"},
+		{"two processors", guest{processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
+		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes memory accounts stress,5"},
 		{"default processor model", guest{cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64"}, "calls stress,5"},
@@ -153,6 +153,7 @@ func TestEndings(t *testing.T) {
 		{"kernel panic", guest{processors: 2, line: "-- kernelpanic"}, boot.ExitPanic,
 			`(?s)nuos: kernel panic: page fault.*processor \d:\n.*main\.badHandler\+.*processor \d:.*came from:.*syscall`},
 		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
+		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus, `nuos: out of memory`},
 		{"too little memory", guest{memory: 16, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -77,8 +77,9 @@ type cpu struct {
 
 	since    int64 // when the current thread was dispatched, or accounted last
 	sliceEnd int64
-	armed    int64 // what the timer is set to, 0 if not
-	spin     int64 // how long to poll before the next halt, ns
+	armed    int64  // what the timer is set to, 0 if not
+	spin     int64  // how long to poll before the next halt, ns
+	calls    uint64 // system calls made here
 	sleepers timerHeap
 
 	stopIP, stopBP uint64

@@ -1,3 +1,52 @@
 // Package kernel is Linux for exactly one process, in the same ring as the
-// process: processors, traps, threads, futexes, timers and signals.
+// process: processors, traps, threads, futexes, timers, signals, files and the
+// system calls that the Go runtime and standard library make. Importing it makes
+// a program an image; hosted it is only the contract with the socket code.
+//
+// # How it works
+//
+// The program is built by the stock Go toolchain for linux/amd64. Its SYSCALL
+// instructions land on syscallEntry (entry_amd64.s), which saves the registers
+// in the thread's frame, changes to the processor's kernel stack and calls
+// handleSyscall; interrupts and faults come the same way to handleTrap. A
+// handler returns the thread to resume. There is no kernel stack per thread: a
+// call that has to wait leaves a note in its thread and whoever wakes the thread
+// finishes the call (thread.go).
+//
+// In reading order: boot.go (what happens before the program), cpu.go and
+// entry_amd64.s (processors and the way in and out), trap.go, syscall.go,
+// thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, file.go, epoll.go,
+// sockets.go.
+//
+// # Invariants
+//
+//   - Handlers run with interrupts off, on a processor's own stack, with a
+//     stand-in g that has no m. They do not allocate, store pointers where a
+//     write barrier would be needed, use maps, defer or panic, and never wait.
+//     Threads, files and the rest refer to each other by index. A test has the
+//     compiler list what violates this.
+//   - One lock, bigLock, guards everything that does not say otherwise. It is
+//     taken in handlers only, and no handler keeps it while it waits, except
+//     for other processors to flush translations, which they do also while they
+//     wait for the lock.
+//   - Hardware never pushes on a program's stack: every vector has an entry in
+//     the interrupt stack table.
+//   - A thread that wakes up runs at once, on an idle processor or in the place
+//     of the thread that has had most (sched.go).
+//   - Memory of the program is touched with copyBytes alone, for which a wild
+//     address is a result and not a fault.
+//   - A call that the kernel does not have returns ENOSYS, is counted, and is
+//     named once on the console.
+//
+// # Caveats
+//
+//   - System calls do not preserve vector registers: Go's do not need it.
+//     Interrupts and signals do.
+//   - The time stamp counters of all processors must run together, as they do
+//     on every machine with an invariant TSC.
+//   - Program and kernel trust each other. A program that writes through a wild
+//     pointer can hit the kernel's data; its code and constants it cannot.
+//   - Standard input is empty. Files are those of the boot archive, read-only.
+//   - Without RDRAND random numbers come from timing jitter, which the console
+//     says: they are not fit for keys.
 package kernel

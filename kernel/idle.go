@@ -84,6 +84,13 @@ func (c *cpu) await(next int64) (watched bool) {
 		pause()
 	}
 	c.spin = max(c.spin/2, spinLeast)
+	// Time that nobody wants goes into zeroed frames, a run between two looks.
+	for space().ZeroSome() {
+		answerFlush()
+		if c.idling.Load() == idleKicked || watchChanged() || nanotime() >= next {
+			return watchChanged()
+		}
+	}
 	if c.idling.CompareAndSwap(idlePolling, idleHalted) {
 		halt()
 	}

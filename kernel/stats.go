@@ -8,12 +8,13 @@ import (
 	"unsafe"
 )
 
-// stats is guarded by the kernel's lock, but for pageFaults.
+// stats is guarded by the kernel's lock, but for pageFaults. System calls are
+// counted by each processor.
 var stats struct {
-	calls, interrupts, strayInterrupts, signals, watched uint64
-	pageFaults                                           atomic.Uint64
-	exhausted                                            uint64      // of mm, when last seen
-	unknown                                              [512]uint32 // by system call number; the last for all others
+	interrupts, strayInterrupts, signals, watched uint64
+	pageFaults                                    atomic.Uint64
+	exhausted                                     uint64      // of mm, when last seen
+	unknown                                       [512]uint32 // by system call number; the last for all others
 }
 
 // Statistics counts what the kernel has done since the machine started.
@@ -36,9 +37,12 @@ func Stats() (s Statistics) {
 func readStats(addr uint64) uint64 {
 	s := Statistics{
 		Processors: uint64(numCPUs), Threads: uint64(numThreads),
-		Calls: stats.calls, Signals: stats.signals, PageFaults: stats.pageFaults.Load(),
+		Signals: stats.signals, PageFaults: stats.pageFaults.Load(),
 		Interrupts: stats.interrupts, StrayInterrupts: stats.strayInterrupts,
 		Switches: sched.switches, WatchedWords: stats.watched, Busy: uint64(processTime()),
+	}
+	for i := range numCPUs {
+		s.Calls += cpus[i].calls
 	}
 	for _, n := range stats.unknown {
 		s.UnknownCalls += uint64(n)

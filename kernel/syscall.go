@@ -43,6 +43,24 @@ func errno(e syscall.Errno) uint64 { return -uint64(e) }
 // handleSyscall is entered by syscallEntry.
 func handleSyscall(t *thread) *thread {
 	c := thisCPU()
+	c.calls++
+	// Memory has its own lock, and much of what it does takes long. Nothing
+	// that asks this processor to switch is missed: it comes with an
+	// interrupt, which is pending until the thread goes on.
+	switch t.ax {
+	case syscall.SYS_MMAP:
+		t.ax = mmap(t.di, t.si, t.dx, t.r10)
+		return t
+	case syscall.SYS_MUNMAP:
+		t.ax = munmap(t.di, t.si)
+		return t
+	case syscall.SYS_MPROTECT:
+		t.ax = mprotect(t.di, t.si, t.dx)
+		return t
+	case syscall.SYS_MADVISE:
+		t.ax = madvise(t.di, t.si, t.dx)
+		return t
+	}
 	lock()
 	answerFlush()
 	c.systemCall(t)
@@ -53,7 +71,6 @@ func handleSyscall(t *thread) *thread {
 func (c *cpu) systemCall(t *thread) {
 	nr := t.ax
 	t.nr = nr
-	stats.calls++
 	if r := c.dispatch(t, nr, t.di, t.si, t.dx, t.r10, t.r8, t.r9); r != blocked {
 		t.ax = r
 	}
@@ -88,15 +105,6 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return uint64(t.tid)
 	case syscall.SYS_GETUID, syscall.SYS_GETEUID, syscall.SYS_GETGID, syscall.SYS_GETEGID:
 		return 0
-
-	case syscall.SYS_MMAP:
-		return mmap(a, b, d, e)
-	case syscall.SYS_MUNMAP:
-		return munmap(a, b)
-	case syscall.SYS_MPROTECT:
-		return mprotect(a, b, d)
-	case syscall.SYS_MADVISE:
-		return madvise(a, b, d)
 
 	case syscall.SYS_CLONE:
 		return c.clone(t, a, b, e, f)

@@ -158,7 +158,7 @@ func (s server) clients(t *testing.T) {
 // forwards its ports accepts connections and drops them.
 func (s server) await(t *testing.T) {
 	begun := time.Now()
-	c := &http.Client{Timeout: time.Second}
+	c := &http.Client{Timeout: 250 * time.Millisecond}
 	for {
 		resp, err := c.Get("http://" + s.web + "/")
 		if err == nil {

@@ -38,7 +38,7 @@ const (
 
 const (
 	maxInt        = 1<<31 - 1
-	defaultBuffer = 256 << 10 // of gVisor's sending and receiving queues, bytes
+	defaultBuffer = 128 << 10 // of gVisor's sending and receiving queues, bytes
 	maxBuffer     = 2 << 20
 
 	soReusePort    = 15

@@ -46,13 +46,17 @@ func newStack() (*stack.Stack, error) {
 
 // tune sets what differs from gVisor's defaults.
 func tune(s *stack.Stack) error {
+	// Losses are found by duplicate and selective acknowledgements and by the
+	// timer. With RACK, under loss and corruption together, connections now and
+	// then stand still before their last segment.
+	recovery := tcpip.TCPRecovery(0)
 	sack := tcpip.TCPSACKEnabled(true)
 	snd := tcpip.TCPSendBufferSizeRangeOption{Min: 4 << 10, Default: defaultBuffer, Max: maxBuffer}
 	rcv := tcpip.TCPReceiveBufferSizeRangeOption{Min: 4 << 10, Default: defaultBuffer, Max: maxBuffer}
 	// A rack's connections are many and short; its round trips are far below
 	// the minute that TIME_WAIT lasts on the open Internet.
 	wait := tcpip.TCPTimeWaitTimeoutOption(timeWait)
-	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &snd, &rcv, &wait} {
+	for _, o := range []tcpip.SettableTransportProtocolOption{&recovery, &sack, &snd, &rcv, &wait} {
 		if err := s.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
 			return fmt.Errorf("setting %T: %s", o, err)
 		}

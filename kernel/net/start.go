@@ -12,6 +12,7 @@ import (
 
 	"nuos/drivers/nic/port"
 	"nuos/kernel"
+	"nuos/mm"
 )
 
 const (
@@ -104,6 +105,7 @@ func start() {
 		fmt.Fprintln(os.Stderr, "nuos: no network:", err)
 		return
 	}
+	budget.Store(int64(mm.Frames().Total * mm.PageSize / 8 / chunkSize))
 	go func() {
 		p, err := port.Open()
 		if err == nil {

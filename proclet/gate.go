@@ -44,8 +44,14 @@ func (g *gate) enter(comesBack bool) bool {
 }
 
 // leave lets a call out.
-func (g *gate) leave() {
-	w := g.word.Add(^uint64(0))
+func (g *gate) leave() { g.out(1) }
+
+// uncount lets somebody out who was no call after all, or one that had entered
+// before and has been counted.
+func (g *gate) uncount() { g.out(gateEntry) }
+
+func (g *gate) out(less uint64) {
+	w := g.word.Add(-less)
 	if w&(gateClosed|gateInside) == gateClosed {
 		g.mu.Lock()
 		// The gate may have been opened meanwhile, and closed again.

@@ -57,14 +57,16 @@ func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder) [
 	if r == nil {
 		return rt.away(m.id)
 	}
-	defer r.gate.leave()
 	answer, err := r.once.begin(from, m.slot, m.seq)
 	if err != nil {
+		r.gate.uncount()
 		return failed(err)
 	}
 	if answer != nil {
+		r.gate.uncount()
 		return answer
 	}
+	defer r.gate.leave()
 	ended := false
 	defer func() {
 		if !ended { // the method ended its goroutine
@@ -138,7 +140,7 @@ func (rt *Runtime) answerRelease(from rack.MachineID, d *decoder) ([]byte, error
 	if r == nil {
 		return rt.away(id), nil
 	}
-	defer r.gate.leave()
+	defer r.gate.uncount()
 	for range n {
 		slot, err := d.uint()
 		if err != nil {

@@ -9,8 +9,8 @@
 //
 // # What a machine is told
 //
-// A rack gives its machines boot parameters: rack=, key= (random, new for
-// every rack), machines=, ip=, and to hosted ones also nic=, host= and mem=. Words of
+// A rack gives its machines boot parameters: rack=, key= (random, new for every
+// rack), machines=, ip=, and to hosted ones also nic=, host= and mem=. Words of
 // Options.Params come after those, so they win, and may be parameters,
 // environment variables (with a capital letter) and, after "--", arguments. A
 // machine that ignores ip= and asks for an address by DHCP gets the same one.
@@ -30,9 +30,9 @@
 // system kills when this process ends, however it ends (prctl(2),
 // PR_SET_PDEATHSIG). Stop, and the end of Start's context, also remove the
 // sockets and the state from the rack's folder; after a kill -9 the next Start
-// there does. Console logs and captures always stay.
-//
-// Console logs are emptied by the next Start in the folder.
+// there does. Captures stay, and console logs until the next Start in the
+// folder. An empty lock file stays too: it is what shows whether a launcher
+// lives.
 //
 // # Caveats
 //

@@ -46,8 +46,7 @@ func (g *gate) enter(comesBack bool) bool {
 // leave lets a call out.
 func (g *gate) leave() { g.out(1) }
 
-// uncount lets somebody out who was no call after all, or one that had entered
-// before and has been counted.
+// uncount lets somebody out who was no call after all.
 func (g *gate) uncount() { g.out(gateEntry) }
 
 func (g *gate) out(less uint64) {

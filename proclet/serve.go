@@ -57,16 +57,14 @@ func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder) [
 	if r == nil {
 		return rt.away(m.id)
 	}
+	defer r.gate.leave()
 	answer, err := r.once.begin(from, m.slot, m.seq)
 	if err != nil {
-		r.gate.uncount()
 		return failed(err)
 	}
 	if answer != nil {
-		r.gate.uncount()
 		return answer
 	}
-	defer r.gate.leave()
 	ended := false
 	defer func() {
 		if !ended { // the method ended its goroutine

@@ -69,6 +69,9 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 		return err
 	}
 	err := m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Used)
+	if err == nil {
+		err = m.proclets.Verify(msg.proclet.ID)
+	}
 	if err == nil && m.advance(a, prepared) {
 		return nil
 	}

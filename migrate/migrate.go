@@ -33,6 +33,7 @@ type proclets interface {
 	Describe(id proclet.ID) (proclet.Description, error)
 	Depart(id proclet.ID, to rack.MachineID) <-chan struct{}
 	Prepare(d proclet.Description) error
+	Verify(id proclet.ID) error
 	Adopt(id proclet.ID) error
 	Discard(id proclet.ID)
 }

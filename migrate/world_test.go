@@ -354,6 +354,13 @@ func (m *machine) Prepare(d proclet.Description) error {
 	return nil
 }
 
+func (m *machine) Verify(id proclet.ID) error {
+	if m.chance(2) {
+		return mm.ErrHeapCorrupt
+	}
+	return nil
+}
+
 func (m *machine) Adopt(id proclet.ID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

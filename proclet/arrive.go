@@ -55,15 +55,11 @@ func (rt *Runtime) Adopt(id ID) error {
 	if a == nil {
 		return ErrNoProclet
 	}
-	h, err := mm.AdoptHeap(a.d.heap(), a.d.Mapped, id.Gen, rt.build)
+	h, err := a.arrived(rt.build)
 	if err != nil {
 		return err
 	}
-	hd := (*head)(h.Root())
-	if hd.kind != offset(a.d.Kind) || hd.moves != a.d.Moves {
-		return fmt.Errorf("%w: state type %#x, %d moves; announced were %#x, %d", mm.ErrHeapCorrupt, hd.kind, hd.moves, a.d.Kind, a.d.Moves)
-	}
-	hd.moves++
+	(*head)(h.Root()).moves++
 	r := rt.newResident(id, h, a.kind)
 	delete(rt.arriving, id)
 	delete(rt.departed.at, id)
@@ -71,6 +67,31 @@ func (rt *Runtime) Adopt(id ID) error {
 	close(a.over)
 	rt.net.Publish(id.Gen, rack.Location{Machine: rt.self, Moves: r.moves})
 	return nil
+}
+
+// Verify says whether the bytes of a prepared proclet have arrived, so that Adopt
+// will succeed. Errors are those of Adopt.
+func (rt *Runtime) Verify(id ID) error {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	a := rt.arriving[id]
+	if a == nil {
+		return ErrNoProclet
+	}
+	_, err := a.arrived(rt.build)
+	return err
+}
+
+// arrived returns the heap if it is the one that was announced.
+func (a *arrival) arrived(build uint64) (*mm.Heap, error) {
+	h, err := mm.AdoptHeap(a.d.heap(), a.d.Mapped, a.d.ID.Gen, build)
+	if err != nil {
+		return nil, err
+	}
+	if hd := (*head)(h.Root()); hd.kind != offset(a.d.Kind) || hd.moves != a.d.Moves {
+		return nil, fmt.Errorf("%w: state type %#x, %d moves; announced were %#x, %d", mm.ErrHeapCorrupt, hd.kind, hd.moves, a.d.Kind, a.d.Moves)
+	}
+	return h, nil
 }
 
 // Discard undoes Prepare. It does nothing if the proclet is not arriving.

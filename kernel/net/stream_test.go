@@ -1,3 +1,5 @@
+//go:build !metal
+
 package net
 
 import (
@@ -5,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -309,6 +312,69 @@ func TestPeerResets(t *testing.T) {
 	}
 	if n, err := c.tryRead(b); n != 0 || err != nil {
 		t.Errorf("read again: %d, %v; want end of file", n, err)
+	}
+	c.Close()
+	l.Close()
+	settle(t)
+}
+
+// TestDialBeforeAddress dials while the machine has no address yet.
+func TestDialBeforeAddress(t *testing.T) {
+	_, peer := network(t, nictest.Options{})
+	pl, err := gonet.ListenTCP(peer, full(other, 27), ipv4.ProtocolNumber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pl.Close()
+	configured = make(chan struct{})
+	dialled := make(chan error, 1)
+	var c fd
+	go func() {
+		var err error
+		c, err = dialTo(addr(other, 27))
+		dialled <- err
+	}()
+	for waits := false; !waits; runtime.Gosched() {
+		for i := range ends {
+			slot := &ends[i]
+			slot.mu.Lock()
+			waits = waits || slot.end != nil && slot.end.patient
+			slot.mu.Unlock()
+		}
+	}
+	close(configured)
+	if err := <-dialled; err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	settle(t)
+}
+
+// TestNoMemory has no memory for rings: calls fail, what arrives waits.
+func TestNoMemory(t *testing.T) {
+	l, err := listenOn(addr(loopbackNet, 0), 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := l.name(syscall.SYS_GETSOCKNAME)
+	left := budget.Swap(0)
+	defer func() { budget.Add(left) }()
+	var taken []uintptr
+	for base, ok := streamBlocks.take(); ok; base, ok = streamBlocks.take() {
+		taken = append(taken, base)
+	}
+	if c, err := dialTo(a); err != syscall.ENOBUFS {
+		t.Errorf("dial = %d, %v; want ENOBUFS", c, err)
+	}
+	if f, err := listenOn(addr(loopbackNet, 0), 1); err != syscall.ENOBUFS {
+		t.Errorf("listen = %d, %v; want ENOBUFS", f, err)
+	}
+	for _, base := range taken {
+		streamBlocks.give(base)
+	}
+	c, err := dialTo(a)
+	if err != nil {
+		t.Fatal(err)
 	}
 	c.Close()
 	l.Close()

@@ -51,7 +51,9 @@ func startClock() bool {
 	clock.mult = 1e9 << 32 / hz
 	clock.perNano, _ = bits.Div64(hz>>32, hz<<32, 1e9)
 	clock.tsc = rdtsc()
-	clock.wall = uint64(wallClock()) * 1e9
+	if clock.wall = kvmWall(); clock.wall == 0 {
+		clock.wall = uint64(wallClock()) * 1e9
+	}
 	return true
 }
 
@@ -80,46 +82,6 @@ func tscRate() (hz uint64, source clockSource) {
 		}
 	}
 	return pitRate(), clockPIT
-}
-
-// pvclock is struct pvclock_vcpu_time_info, which KVM fills in.
-type pvclock struct {
-	version   uint32
-	_         uint32
-	tsc, time uint64
-	mult      uint32
-	shift     int8
-	flags     uint8
-	_         [2]uint8
-}
-
-// kvmRate asks KVM's paravirtual clock for its TSC scale, 0 if there is none.
-func kvmRate() uint64 {
-	_, b, c, d := cpuid(0x40000000, 0)
-	if b != 0x4B4D564B || c != 0x564B4D56 || d != 0x4D { // "KVMKVMKVM"
-		return 0
-	}
-	if features, _, _, _ := cpuid(0x40000001, 0); features>>3&1 == 0 {
-		return 0
-	}
-	page, ok := allocFrames(0)
-	if !ok {
-		return 0
-	}
-	const msrSystemTime = 0x4B564D01
-	wrmsr(msrSystemTime, uint64(physical(page))|1)
-	p := *(*pvclock)(pointer(page))
-	wrmsr(msrSystemTime, 0)
-	freeFrames(page)
-	if p.mult == 0 {
-		return 0
-	}
-	// ns = (ticks << shift) * mult >> 32
-	hz := uint64(1e9<<32) / uint64(p.mult)
-	if p.shift >= 0 {
-		return hz >> uint(p.shift)
-	}
-	return hz << uint(-p.shift)
 }
 
 // pitRate measures the TSC against channel 0 of the 8254 interval timer, which

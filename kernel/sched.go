@@ -20,8 +20,8 @@ import (
 // program are few, about GOMAXPROCS and the odd one in a system call.
 
 const (
-	slice     = 4e6 // ns until another ready thread gets its turn
-	wakeBonus = 3e6 // ns, below slice
+	slice     = 2e6  // ns until another ready thread gets its turn
+	wakeBonus = 15e5 // ns, below slice
 	forever   = int64(1<<63 - 1)
 )
 

@@ -54,8 +54,8 @@ func main() {
 	flag.IntVar(&d.megabytes, "fill", 48, "MiB of values to load first")
 	flag.IntVar(&d.value, "value", 4096, "bytes of each value")
 	flag.Int64Var(&d.requests, "requests", 200_000, "requests to make at least")
-	flag.IntVar(&d.migrations, "migrations", 300, "proclets to move at least")
-	flag.DurationVar(&d.every, "every", 20*time.Millisecond, "how often a proclet is moved")
+	flag.IntVar(&d.migrations, "migrations", 300, "proclets of 64 KiB to 1 MiB to move at least")
+	flag.DurationVar(&d.every, "every", 100*time.Millisecond, "how often a proclet is moved")
 	flag.DurationVar(&d.atLeast, "for", 0, "how long to go on at least")
 	flag.DurationVar(&d.within, "within", 0, "give up after this time under load (default 170s more than -for)")
 	flag.Uint64Var(&d.seed, "seed", 0, "seed of everything random (default: a new one each time)")
@@ -172,7 +172,7 @@ func (d *demo) boot(ctx context.Context) error {
 	}
 	d.load = &load.Load{
 		Addr: d.rack.Listen()[0], Seed: d.seed, Keys: d.megabytes << 20 / d.value, Size: d.value,
-		Counters: 64, Workers: 12, Depth: 8,
+		Counters: 64, Workers: 4, Depth: 8,
 	}
 	d.load.Open()
 	if err := d.rack.WaitPort(ctx, 6379); err != nil {

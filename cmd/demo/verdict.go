@@ -64,8 +64,8 @@ func (d *demo) verdict(r *result, accounts []account) error {
 	s := d.load.Stats()
 	requests := s.Requests + r.benchmark
 	pause := func(q float64) time.Duration { return time.Duration(r.pauses.ValueAtQuantile(q)) * time.Microsecond }
-	fmt.Printf("\n  migrations under load  %d (%d not made, the proclet stayed)\n", r.made, r.notMade)
-	fmt.Printf("  bytes moved            %d MiB, proclets of %d to %d KiB\n", r.bytes>>20, r.smallest>>10, r.most>>10)
+	fmt.Printf("\n  migrations under load  %d of proclets of 64 KiB to 1 MiB (%d of others, %d not made: the proclet stayed)\n", r.made, r.others, r.notMade)
+	fmt.Printf("  bytes moved            %d MiB, proclets of %d to %d KiB\n", r.bytes>>20, r.least>>10, r.most>>10)
 	fmt.Printf("  pause                  p50 %v, p99 %v\n", pause(50), pause(99))
 	fmt.Printf("  requests               %d (%d of redis-benchmark) in %v, %.0f a second\n", requests, r.benchmark, r.took.Round(time.Second), float64(requests)/r.took.Seconds())
 	fmt.Printf("  latency of a pipeline  p50 %v, p99 %v\n", s.P50, s.P99)

@@ -43,6 +43,9 @@ type queue struct {
 	seen      uint16 // used entries taken
 	flags     uint16 // of the available ring
 	armed     bool
+
+	reminded bool   // a kick was repeated,
+	reminder uint16 // while the device waited at this position
 }
 
 // descriptor is one piece of memory (2.7.5).
@@ -127,6 +130,25 @@ func (q *queue) publish() (kick bool) {
 		return q.next-event-1 < q.next-old
 	}
 	return atomic.LoadUint32(q.usedHead)&noNotify == 0
+}
+
+// overdue reports, once for each position at which the device waits, that it
+// should have moved on from there: more than `slack` entries are published past
+// it. Where the fences above hold that says only that the device is slow, and a
+// second kick does no harm. Where they do not, its first kick may have been
+// missed and nothing else would ever wake it: QEMU's emulation of a machine with
+// one processor leaves the fence of an XCHG out.
+func (q *queue) overdue(slack uint16) bool {
+	if !q.eventIdx {
+		return false
+	}
+	event := uint16(atomic.LoadUint32(q.availEvent))
+	past, unused := q.published-event, q.published-uint16(atomic.LoadUint32(q.usedHead)>>16)
+	if past <= slack || past > unused || q.reminded && q.reminder == event {
+		return false // a position that the device is past itself is an old one
+	}
+	q.reminded, q.reminder = true, event
+	return true
 }
 
 func (q *queue) storeAvail() {

@@ -224,6 +224,10 @@ func (r *receiver) contiguous() bool {
 
 func (r *receiver) arm() bool {
 	r.woken.Store(false)
+	if r.q.overdue(0) { // nothing may arrive any more that would bring us here again
+		r.kicks.Add(1)
+		r.transport.kick(receiveQueue)
+	}
 	return r.q.arm()
 }
 

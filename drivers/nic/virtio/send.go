@@ -52,6 +52,10 @@ const (
 	slotHeader = (1 + maxIndirect) * descriptorSize
 )
 
+// sendSlack is how many packets may wait at the device before it is kicked once
+// more: more than a burst that it has no time to look at.
+const sendSlack = 8
+
 // makeSlots allocates n slots for frames of up to maxFrame bytes, in several
 // regions: long runs of frames are hard to get and mm rounds them up.
 func makeSlots(n, maxFrame int) (slots []slot, regions []region, err error) {
@@ -101,7 +105,7 @@ func (s *sender) send(batch []nic.Packet) int {
 		bytes += length
 		sent++
 	}
-	if s.q.publish() {
+	if s.q.publish() || s.q.overdue(sendSlack) {
 		s.kicks.Add(1)
 		s.transport.kick(sendQueue)
 	}

@@ -165,3 +165,34 @@ func TestWaitEndsWithClose(t *testing.T) {
 		t.Errorf("Wait = %v; want %v", err, nic.ErrClosed)
 	}
 }
+
+// TestMissedKick checks that a device that missed a kick gets another one, and
+// only one.
+func TestMissedKick(t *testing.T) {
+	m := newModel(featVersion1 | featEventIdx | featMrgRxbuf)
+	d := openModel(t, m, options{})
+	p := []nic.Packet{{Head: make([]byte, 60)}}
+	m.wantKick(sendQueue, true)
+	d.Send(p) // the device sleeps through this one
+	before := m.kicks[sendQueue]
+	for range sendSlack - 1 {
+		d.Send(p)
+	}
+	if got := m.kicks[sendQueue] - before; got != 0 {
+		t.Errorf("%d kicks of a device that is merely slow; want none", got)
+	}
+	for range 3 {
+		d.Send(p)
+	}
+	if got := m.kicks[sendQueue] - before; got != 1 {
+		t.Errorf("%d kicks of a device that missed one; want 1", got)
+	}
+	m.wantKick(receiveQueue, true) // at the first buffer, though all are published
+	before = m.kicks[receiveQueue]
+	for range 3 {
+		d.Arm()
+	}
+	if got := m.kicks[receiveQueue] - before; got != 1 {
+		t.Errorf("%d kicks for buffers that the device waits for; want 1", got)
+	}
+}

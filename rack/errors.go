@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// What a call can end with. The errors of Call, SendBulk and ReceiveBulk are
-// *CallError; these are what errors.Is finds in them.
+// What a call can end with. The error of Call is a *CallError; these are what
+// errors.Is finds in it. SendBulk and ReceiveBulk return the cause itself.
 var (
 	// ErrLost means that the other machine's incarnation has been declared
 	// dead. What lived there is lost.

@@ -38,6 +38,9 @@ func JoinContext(ctx context.Context, c Config) (*Rack, error) {
 	}
 	r := newRack(c, places)
 	r.ownPort = ownPort
+	if ownPort {
+		boot.ReportUnknown(r.console()) // an image has said so already, a hosted machine not
+	}
 	r.start()
 	if c.Observer {
 		err = r.observe(ctx)

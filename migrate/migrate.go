@@ -45,6 +45,7 @@ type Migrator struct {
 	proclets proclets
 	leave    time.Duration // bound on waiting for calls inside
 	log      func(format string, args ...any)
+	drained  chan struct{}
 
 	mu       sync.Mutex
 	number   uint64                                 // of the last move begun here
@@ -65,6 +66,7 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 	}
 	m := newMigrator(r, rt, leave)
 	r.OnDeath(m.died)
+	r.OnDrain(func() { go m.drain(r, rt) })
 	r.Handle(rack.ServiceMigrate, func(q rack.Request) {
 		if err := m.receive(q.From, q.Data); err != nil {
 			q.Fail(err)
@@ -78,7 +80,7 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 
 func newMigrator(n network, p proclets, leave time.Duration) *Migrator {
 	return &Migrator{
-		network: n, proclets: p, leave: leave, log: logf,
+		network: n, proclets: p, leave: leave, log: logf, drained: make(chan struct{}),
 		leaving:  map[rack.MachineID]map[uint64]bool{},
 		arrivals: map[rack.MachineID]map[uint64]*arrival{},
 		floors:   map[rack.MachineID]uint64{},

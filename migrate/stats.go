@@ -22,9 +22,10 @@ type Stats struct {
 	PauseP50 time.Duration `json:"pause_p50"`
 	PauseP99 time.Duration `json:"pause_p99"`
 
-	// HeapFrames is how many frames of this machine back heaps now, with those
-	// of proclets that are arriving or have left and are being cleared away.
-	HeapFrames uint64 `json:"heap_frames"`
+	// Frames is the machine's memory now. Heaps counts also the frames of
+	// proclets that are arriving, and of those that have left and are being
+	// cleared away.
+	Frames mm.Usage `json:"frames"`
 }
 
 // newPauses makes a histogram of pauses in microseconds, up to an hour.
@@ -37,7 +38,7 @@ func (m *Migrator) Stats() Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.stats
-	s.HeapFrames = mm.Frames().Heaps
+	s.Frames = mm.Frames()
 	s.PauseP50 = time.Duration(m.pauses.ValueAtQuantile(50)) * time.Microsecond
 	s.PauseP99 = time.Duration(m.pauses.ValueAtQuantile(99)) * time.Microsecond
 	return s

@@ -41,7 +41,7 @@ func (d *demo) account(ctx context.Context) ([]account, error) {
 			if err != nil {
 				return nil, err
 			}
-			a := account{machine: m.IP.String(), proclets: len(infos), frames: stats.HeapFrames}
+			a := account{machine: m.IP.String(), proclets: len(infos), frames: stats.Frames.Heaps}
 			for _, info := range infos {
 				a.mapped += info.Mapped
 			}

@@ -58,14 +58,70 @@ func migrateCommand() *cobra.Command {
 	return cmd
 }
 
+func drainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "drain MACHINE",
+		Short:   "Have a machine move everything elsewhere and leave the rack",
+		Example: `  nuos drain 2      a machine as nuos ps numbers them`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			machine, err := parseMachine(args[0])
+			if err != nil {
+				return err
+			}
+			r, _, err := observe()
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			ctx, cancel := timeout(cmd.Context())
+			defer cancel()
+			if err := migrate.AskDrain(ctx, r, machine); err != nil {
+				return err
+			}
+			for member(r, machine) {
+				infos, err := proclet.Ask(cmd.Context(), r, machine)
+				if err != nil {
+					break // it has left
+				}
+				fmt.Fprintf(os.Stderr, "%d proclets are left\n", len(infos))
+				select {
+				case <-cmd.Context().Done():
+					return cmd.Context().Err()
+				case <-time.After(time.Second):
+				}
+			}
+			fmt.Printf("machine %d has left\n", machine)
+			return nil
+		},
+	}
+}
+
+func member(r *rack.Rack, machine rack.MachineID) bool {
+	for _, m := range r.Members() {
+		if m.ID == machine {
+			return true
+		}
+	}
+	return false
+}
+
+func parseMachine(s string) (rack.MachineID, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a machine's number; see `nuos ps`", s)
+	}
+	return rack.MachineID(n), nil
+}
+
 func moveOne(ctx context.Context, r *rack.Rack, name, machine string) error {
 	id, err := proclet.ParseID(name)
 	if err != nil {
 		return err
 	}
-	to, err := strconv.ParseUint(machine, 10, 32)
+	to, err := parseMachine(machine)
 	if err != nil {
-		return fmt.Errorf("%q is not a machine's number; see `nuos ps`", machine)
+		return err
 	}
 	for _, m := range r.Members() {
 		infos, err := proclet.Ask(ctx, r, m.ID)
@@ -74,7 +130,7 @@ func moveOne(ctx context.Context, r *rack.Rack, name, machine string) error {
 		}
 		for _, info := range infos {
 			if info.ID == id.String() {
-				report, err := migrate.Ask(ctx, r, m.ID, id, rack.MachineID(to))
+				report, err := migrate.Ask(ctx, r, m.ID, id, to)
 				if err != nil {
 					return err
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nuos/migrate"
+	"nuos/mm"
 	"nuos/proclet"
 	"nuos/rack"
 )
@@ -79,7 +80,7 @@ func (v *machineView) ask(cmd *cobra.Command, r *rack.Rack) error {
 
 func show(all []machineView, quiet bool) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "MACHINE\tADDRESS\tPROCLETS\tMEMORY\tLEFT\tARRIVED\tPAUSE P50\tP99\tROLE")
+	fmt.Fprintln(w, "MACHINE\tADDRESS\tMEMORY\tUSED\tPROCLETS\tHEAPS\tLEFT\tARRIVED\tPAUSE P50\tP99\tROLE")
 	for _, v := range all {
 		bytes := uint64(0)
 		for _, p := range v.Proclets {
@@ -92,7 +93,8 @@ func show(all []machineView, quiet bool) {
 		if v.Draining {
 			role += "draining "
 		}
-		fmt.Fprintf(w, "%d\t%s\t%d\t%s\t%d\t%d\t%v\t%v\t%s%s\n", v.ID, v.IP, len(v.Proclets), size(bytes),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%v\t%v\t%s%s\n", v.ID, v.IP,
+			size(v.Moves.Frames.Total*mm.PageSize), size((v.Moves.Frames.Total-v.Moves.Frames.Free)*mm.PageSize), len(v.Proclets), size(bytes),
 			v.Moves.Made, v.Moves.Arrived, v.Moves.PauseP50, v.Moves.PauseP99, role, v.Error)
 	}
 	if !quiet {

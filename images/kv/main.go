@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -40,13 +41,20 @@ func run() error {
 		return err
 	}
 	runtime := proclet.Serve(r)
-	migrate.Serve(r, runtime)
+	migrator := migrate.Serve(r, runtime)
 	store, err := openStore(proclet.Current(), r)
 	if err != nil {
 		return err
 	}
 	s := &server{store: store, rack: r, commands: newCommands(), started: time.Now()}
-	return s.Serve(net.JoinHostPort(boot.Host(), portParam.Value()))
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(net.JoinHostPort(boot.Host(), portParam.Value())) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-migrator.Drained():
+		return r.Leave(context.Background())
+	}
 }
 
 // Table is the root object of the proclet named "kv": it makes the shards and

@@ -156,11 +156,11 @@ func balanced(t *testing.T, ctx context.Context, r *rack.Rack) {
 			for _, info := range infos {
 				mapped += info.Mapped
 			}
-			if mapped == stats.HeapFrames*mm.PageSize {
+			if mapped == stats.Frames.Heaps*mm.PageSize {
 				break
 			}
 			if ctx.Err() != nil {
-				t.Fatalf("machine %d: heaps of %d bytes, but %d frames", m.ID, mapped, stats.HeapFrames)
+				t.Fatalf("machine %d: heaps of %d bytes, but %d frames", m.ID, mapped, stats.Frames.Heaps)
 			}
 		}
 	}

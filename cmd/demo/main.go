@@ -139,7 +139,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.verdict(result, accounts)
+	return d.verdict(ctx, result, accounts)
 }
 
 // boot builds the program and starts the rack.

@@ -9,6 +9,7 @@ import (
 	"nuos/migrate"
 	"nuos/mm"
 	"nuos/proclet"
+	"nuos/qemu/tor"
 )
 
 // account is the memory of one machine when the load has ended.
@@ -59,8 +60,27 @@ func (d *demo) account(ctx context.Context) ([]account, error) {
 	}
 }
 
+// wire returns the switch's totals at a moment when every frame that went in has
+// come out or is counted as dropped, and whether there was one: frames that are
+// on their way are in no count yet.
+func (d *demo) wire(ctx context.Context) (tor.Stats, bool) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		s := d.rack.Switch().Totals()
+		in := s.RxFrames + s.Injected + s.Duplicated + s.Flooded
+		if in == s.TxFrames+s.Lost+s.Dropped+s.Partitioned+s.Filtered {
+			return s, true
+		}
+		if ctx.Err() != nil {
+			return s, false
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // verdict prints what happened and returns an error if any of it must not.
-func (d *demo) verdict(r *result, accounts []account) error {
+func (d *demo) verdict(ctx context.Context, r *result, accounts []account) error {
 	s := d.load.Stats()
 	requests := s.Requests + r.benchmark
 	pause := func(q float64) time.Duration { return time.Duration(r.pauses.ValueAtQuantile(q)) * time.Microsecond }
@@ -72,6 +92,9 @@ func (d *demo) verdict(r *result, accounts []account) error {
 	for _, a := range accounts {
 		fmt.Printf("  %-21s  %d proclets, %d KiB of heaps, %d frames\n", a.machine, a.proclets, a.mapped>>10, a.frames)
 	}
+	wire, balanced := d.wire(ctx)
+	fmt.Printf("  frames on the wire     %d in and %d copies, %d out; links lost %d, damaged %d, held back %d, dropped %d\n",
+		wire.RxFrames, wire.Duplicated+wire.Flooded, wire.TxFrames, wire.Lost, wire.Corrupted, wire.Reordered, wire.Dropped)
 	fmt.Printf("  errors %d, lost %d, wrong %d\n\n", s.Errors, s.Lost, s.Wrong)
 	var wrong []error
 	fail := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
@@ -83,6 +106,9 @@ func (d *demo) verdict(r *result, accounts []account) error {
 	}
 	if requests < d.requests || r.made < d.migrations {
 		fail("only %d of %d requests and %d of %d migrations in %v", requests, d.requests, r.made, d.migrations, d.within)
+	}
+	if !balanced {
+		fail("frames on the wire are not accounted for: %+v", wire)
 	}
 	for _, a := range accounts {
 		if a.mapped != a.frames*mm.PageSize {

@@ -1,0 +1,11 @@
+// Package images holds bootable programs, one folder each. It has no code of
+// its own.
+//
+//	hello     says what it runs on, and ends
+//	echo      TCP, UDP and HTTP servers: whether sockets work
+//	kv        a Redis-compatible store on proclets
+//	measure   what calls and moves cost between two machines
+//
+// Each is an ordinary main package that also runs hosted. Nothing in them is
+// specific to a machine: nuos build adds the one file that links the kernel in.
+package images

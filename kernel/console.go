@@ -2,13 +2,14 @@
 
 package kernel
 
-// The console is the first serial port (16550 at 0x3F8), polled. Everything
-// here may be called in any context.
+import "github.com/usbarmory/tamago/soc/intel/uart"
 
-const (
-	com1       = 0x3F8
-	lineStatus = com1 + 5
-)
+// The console is the first serial port (16550 at 0x3F8), polled. Everything
+// here may be called in any context: the driver only reads and writes ports.
+
+const com1 = 0x3F8
+
+var serial = uart.UART{Base: com1}
 
 // startConsole sets 115200 baud, 8N1, FIFOs on, no interrupts.
 func startConsole() {
@@ -21,13 +22,9 @@ func startConsole() {
 	outb(com1+4, 3)
 }
 
-func putc(b byte) {
-	// A port that is not there reads as all ones, "ready".
-	for n := 0; inb(lineStatus)&0x20 == 0 && n < 1e6; n++ {
-		pause()
-	}
-	outb(com1, b)
-}
+// putc sends a byte. A port that is not there reads as all ones, which says that
+// it is ready.
+func putc(b byte) { serial.Tx(b) }
 
 func printByte(b byte) {
 	if b == '\n' {

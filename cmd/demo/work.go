@@ -85,7 +85,9 @@ func (d *demo) work(ctx context.Context) (*result, error) {
 func (d *demo) watch(ctx context.Context, r *result, done *atomic.Int64, began time.Time, failed chan error) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	last := int64(0)
+	// redis-benchmark counts when a round has ended, so the rate is that of the
+	// last ten seconds.
+	last := make([]int64, 1, 11)
 	for {
 		select {
 		case err := <-failed:
@@ -102,9 +104,12 @@ func (d *demo) watch(ctx context.Context, r *result, done *atomic.Int64, began t
 		r.mu.Lock()
 		made, bytes := r.made, r.bytes
 		r.mu.Unlock()
-		d.show("%6d requests/s  p99 %-8v %4d migrations  %5d MiB moved  %7d requests  %d errors", requests-last,
+		rate := (requests - last[0]) / int64(len(last))
+		if last = append(last, requests); len(last) > 10 {
+			last = append(last[:0], last[1:]...)
+		}
+		d.show("%6d requests/s  p99 %-8v %4d migrations  %5d MiB moved  %7d requests  %d errors", rate,
 			s.P99.Round(100*time.Microsecond), made, bytes>>20, requests, s.Errors)
-		last = requests
 		if requests >= d.requests && made >= d.migrations && time.Since(began) >= d.atLeast {
 			return nil
 		}

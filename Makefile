@@ -25,7 +25,7 @@ soak: go redis
 
 go:
 	@command -v $(GO) >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q golang-go; }
-	@$(GO) version >/dev/null
+	@$(GO) version | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || { echo "Go 1.21 or later is needed, which fetches the release that go.mod names: https://go.dev/dl"; exit 1; }
 
 qemu:
 	@command -v qemu-system-x86_64 >/dev/null || { $(SUDO) apt-get update -q && \

@@ -273,8 +273,10 @@ func (r *Rack) WaitPort(ctx context.Context, port uint16) error {
 		}
 	}
 	for _, m := range r.Machines() {
-		for {
-			try, cancel := context.WithTimeout(ctx, time.Second)
+		// The first packet to a machine that is not up yet is lost, and TCP would
+		// wait a second before the next.
+		for patience := 50 * time.Millisecond; ; patience = min(2*patience, 2*time.Second) {
+			try, cancel := context.WithTimeout(ctx, patience)
 			conn, err := dial(try, netip.AddrPortFrom(r.serviceIP(m), port))
 			cancel()
 			if err == nil {

@@ -146,6 +146,7 @@ func TestMove(t *testing.T) {
 			break
 		}
 		time.Sleep(time.Second) // of virtual time: the source's memory is given back meanwhile
+		synctest.Wait()
 		if c := b.copies[heapID(0)]; c == nil || !c.open || a.copies[heapID(0)] != nil {
 			t.Errorf("the proclet is not where it was moved to")
 		}
@@ -154,6 +155,7 @@ func TestMove(t *testing.T) {
 			a.migrator.Move(context.Background(), heapID(0), b.id)
 		}
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		for _, m := range w.machines {
 			for _, moves := range m.migrator.arrivals {
 				if len(moves) > 2 {
@@ -183,7 +185,9 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("Move(%v, %d) = %v, want %v", test.id, test.to, err, test.want)
 			}
 		}
+		w.mu.Lock()
 		w.machines[1].draining = true
+		w.mu.Unlock()
 		for {
 			_, err := a.migrator.Move(context.Background(), heapID(0), 2)
 			if errors.Is(err, ErrRefused) {
@@ -193,6 +197,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatal("a draining machine took a proclet")
 			}
 		}
+		synctest.Wait()
 		if !a.copies[heapID(0)].open {
 			t.Error("a refused proclet does not serve")
 		}

@@ -80,7 +80,7 @@ func observe(t *testing.T, r *qemu.Rack) *rack.Rack {
 // on a bad one, as processes and as virtual machines: nothing may fail, be lost or
 // be wrong, and every frame must be accounted for.
 func TestMovesUnderLoad(t *testing.T) {
-	bad := tor.Faults{Loss: 0.01, Duplicate: 0.01, Reorder: 0.01}
+	bad := tor.Faults{Loss: 0.01, Duplicate: 0.01, Reorder: 0.01, Corrupt: 0.01}
 	tests := []struct {
 		name     string
 		options  qemu.Options
@@ -90,6 +90,7 @@ func TestMovesUnderLoad(t *testing.T) {
 		{"hosted", qemu.Options{Hosted: true, Machines: 3}, 20000, 300},
 		{"hosted with faults", qemu.Options{Hosted: true, Machines: 3, Faults: bad, Seed: 1}, 10000, 150},
 		{"virtual", qemu.Options{Machines: 3}, 4000, 40},
+		{"virtual with faults, on microvm", qemu.Options{Machines: 2, MachineType: "microvm", CPU: "default", CPUs: 2, Faults: bad, Seed: 1}, 1000, 10},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -115,6 +116,9 @@ func pick(t *testing.T, ctx context.Context, observer *rack.Rack, r *qemu.Rack) 
 			}
 		}
 		infos, err := proclet.Ask(ctx, observer, m.ID)
+		if errors.Is(err, rack.ErrLost) {
+			continue // it has just left, which the observer hears now
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"nuos/drivers/nic/port"
 	"nuos/migrate"
 	"nuos/proclet"
 	"nuos/qemu"
@@ -176,9 +175,5 @@ func (d *demo) observe() (*rack.Rack, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := running.Dial()
-	if err != nil {
-		return nil, err
-	}
-	return rack.Join(rack.Config{Name: running.Name, Key: running.Key, Port: port.New(client, client.Addr()), Observer: true})
+	return running.Observe()
 }

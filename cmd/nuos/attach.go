@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nuos/drivers/nic/port"
 	"nuos/qemu"
 	"nuos/rack"
 )
@@ -20,13 +19,7 @@ func observe() (*rack.Rack, *qemu.Running, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("rack %q: %w", rackName, err)
 	}
-	client, err := running.Dial()
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := rack.Join(rack.Config{
-		Name: running.Name, Key: running.Key, Port: port.New(client, client.Addr()), Observer: true,
-	})
+	r, err := running.Observe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("rack %q: %w", rackName, err)
 	}

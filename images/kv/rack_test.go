@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"nuos/boot/image"
-	"nuos/drivers/nic/port"
 	"nuos/images/kv/load"
 	"nuos/migrate"
 	"nuos/mm"
@@ -64,11 +63,7 @@ func observe(t *testing.T, r *qemu.Rack) *rack.Rack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := running.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o, err := rack.Join(rack.Config{Name: r.Name, Key: r.Key, Port: port.New(client, client.Addr()), Observer: true})
+	o, err := running.Observe()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,8 +4,6 @@ import (
 	"iter"
 	"reflect"
 	"unsafe"
-
-	"nuos/mm"
 )
 
 // Map is a hash table in the proclet's heap. The zero value is empty. K is
@@ -18,7 +16,7 @@ import (
 // and entries stay where they are until they are deleted.
 type Map[K comparable, V any] struct {
 	_ [0]*K
-	_ [0]*V // both for reflection
+	_ [0]*V // two Maps of different types are never converted
 	mapHead
 }
 
@@ -57,24 +55,23 @@ func (m *Map[K, V]) Has(k K) bool { return m.Get(k) != nil }
 // value that was there is freed. Slices and Maps in v must be empty: fill them
 // in place, with Entry. ErrHeapFull leaves the map unchanged.
 func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
-	h := t.heapOf()
 	o := ownershipOf[V]()
 	if m.table != nil {
 		if n := m.find(hashKey(&k, m.table.seed), k); n != nil {
-			if err := o.adopt(h, unsafe.Pointer(&v)); err != nil {
+			if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
 				return err
 			}
-			o.release(h, unsafe.Pointer(&n.value))
+			o.release(t, unsafe.Pointer(&n.value))
 			n.value = v
 			return nil
 		}
 	}
-	if err := o.adopt(h, unsafe.Pointer(&v)); err != nil {
+	if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
 		return err
 	}
-	n, err := m.add(h, k)
+	n, err := m.add(t, k)
 	if err != nil {
-		o.release(h, unsafe.Pointer(&v))
+		o.release(t, unsafe.Pointer(&v))
 		return err
 	}
 	n.value = v
@@ -87,7 +84,7 @@ func (m *Map[K, V]) Entry(t *Thread, k K) (*V, error) {
 	if v := m.Get(k); v != nil {
 		return v, nil
 	}
-	n, err := m.add(t.heapOf(), k)
+	n, err := m.add(t, k)
 	if err != nil {
 		return nil, err
 	}
@@ -107,8 +104,8 @@ func (m *Map[K, V]) Delete(t *Thread, k K) bool {
 			continue
 		}
 		*p = n.next
-		ownershipOf[K]().release(h, unsafe.Pointer(&n.key))
-		ownershipOf[V]().release(h, unsafe.Pointer(&n.value))
+		ownershipOf[K]().release(t, unsafe.Pointer(&n.key))
+		ownershipOf[V]().release(t, unsafe.Pointer(&n.value))
 		h.Free(unsafe.Pointer(n))
 		m.table.n--
 		m.table.shrink(h)
@@ -119,8 +116,7 @@ func (m *Map[K, V]) Delete(t *Thread, k K) bool {
 
 // Clear removes all entries and gives their memory back.
 func (m *Map[K, V]) Clear(t *Thread) {
-	key, elem := reflect.TypeFor[K](), reflect.TypeFor[V]()
-	m.release(t.heapOf(), &ownedMap{key: elementOf(key), elem: elementOf(elem), layout: layoutOf(key, elem)})
+	m.release(t, ownerOfMap(reflect.TypeFor[K](), reflect.TypeFor[V]()))
 	m.table = nil
 }
 
@@ -189,7 +185,8 @@ func (m *Map[K, V]) find(hash uint32, k K) *node[K, V] {
 }
 
 // add adds an entry for k, which has none, with the zero value.
-func (m *Map[K, V]) add(h *mm.Heap, k K) (*node[K, V], error) {
+func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
+	h := t.heapOf()
 	if m.table == nil {
 		table, err := newMapTable(h)
 		if err != nil {
@@ -204,7 +201,7 @@ func (m *Map[K, V]) add(h *mm.Heap, k K) (*node[K, V], error) {
 	n := (*node[K, V])(p)
 	n.hash = hashKey(&k, m.table.seed)
 	n.key = k
-	if err := ownershipOf[K]().adopt(h, unsafe.Pointer(&n.key)); err != nil {
+	if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&n.key)); err != nil {
 		h.Free(p)
 		return nil, err
 	}

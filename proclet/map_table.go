@@ -147,26 +147,53 @@ func layoutOf(key, elem reflect.Type) (l nodeLayout) {
 	return l
 }
 
+// mapOwner is the owner of Maps from key to elem.
+type mapOwner struct {
+	key, elem *element
+	layout    nodeLayout
+}
+
+func ownerOfMap(key, elem reflect.Type) *mapOwner {
+	return &mapOwner{elementOf(key), elementOf(elem), layoutOf(key, elem)}
+}
+
+func (*Map[K, V]) container() containerType {
+	key, elem := reflect.TypeFor[K](), reflect.TypeFor[V]()
+	return containerType{self: reflect.TypeFor[Map[K, V]](), hashed: key, elem: elem, owner: ownerOfMap(key, elem)}
+}
+
+func (*mapOwner) adopt(t *Thread, p unsafe.Pointer) error {
+	m := (*mapHead)(p)
+	if m.table != nil && m.table.n != 0 {
+		return errNotEmpty
+	}
+	m.table = nil // the table of an emptied Map is its owner's
+	return nil
+}
+
+func (o *mapOwner) release(t *Thread, p unsafe.Pointer) { (*mapHead)(p).release(t, o) }
+
 // release gives back the memory of the table and of everything in it.
-func (m *mapHead) release(h *mm.Heap, types *ownedMap) {
-	t := m.table
-	if t == nil {
+func (m *mapHead) release(t *Thread, o *mapOwner) {
+	table := m.table
+	if table == nil {
 		return
 	}
-	keys, values := types.key.ownership(), types.elem.ownership()
-	for i := range t.buckets {
-		for n := *t.at(i); n != nil; {
+	h := t.heapOf()
+	keys, values := o.key.ownership(), o.elem.ownership()
+	for i := range table.buckets {
+		for n := *table.at(i); n != nil; {
 			next := n.next
-			keys.release(h, unsafe.Add(unsafe.Pointer(n), types.layout.key))
-			values.release(h, unsafe.Add(unsafe.Pointer(n), types.layout.value))
+			keys.release(t, unsafe.Add(unsafe.Pointer(n), o.layout.key))
+			values.release(t, unsafe.Add(unsafe.Pointer(n), o.layout.value))
 			h.Free(unsafe.Pointer(n))
 			n = next
 		}
 	}
-	for _, rest := range t.rest {
+	for _, rest := range table.rest {
 		if rest != nil {
 			h.Free(unsafe.Pointer(rest))
 		}
 	}
-	h.Free(unsafe.Pointer(t))
+	h.Free(unsafe.Pointer(table))
 }

@@ -5,28 +5,29 @@ import (
 	"reflect"
 	"sync"
 	"unsafe"
-
-	"nuos/mm"
 )
 
-// What the values that a container holds own in the heap: the bytes of their
-// Strings and what is in their Slices and Maps. ownership says where in a value
-// of some type these are.
+// What the values that a container holds own in the heap, such as the bytes of
+// their Strings and what is in their Slices and Maps. An ownership says where in a
+// value of some type something is that owns.
 type ownership struct {
-	strings []uintptr
-	slices  []ownedSlice
-	maps    []ownedMap
+	parts []ownedPart
 }
 
-type ownedSlice struct {
+type ownedPart struct {
 	offset uintptr
-	elem   *element
+	owner  owner
 }
 
-type ownedMap struct {
-	offset    uintptr
-	key, elem *element
-	layout    nodeLayout
+// owner is what the values of one type do with what they own. p points to a
+// value, which lies at its final place or will be copied there byte for byte.
+type owner interface {
+	// adopt makes the value, a plain copy of one that a container was given, own
+	// what belongs to it. On an error it owns nothing.
+	adopt(t *Thread, p unsafe.Pointer) error
+
+	// release gives back what the value owns. It must not be used afterwards.
+	release(t *Thread, p unsafe.Pointer)
 }
 
 // element is a type of values in containers.
@@ -39,9 +40,9 @@ type element struct {
 
 var elements sync.Map // *typeHeader -> *element
 
-// errNotEmpty: a value with something in its Slices or Maps was given to a
+// errNotEmpty: a value with something in its containers was given to a
 // container. What is in them can have only one owner.
-var errNotEmpty = errors.New("proclet: a value given to a container must have empty Slices and Maps; fill them in place")
+var errNotEmpty = errors.New("proclet: a value given to a container must have empty containers; fill them in place")
 
 func elementOf(t reflect.Type) *element {
 	h := headerOf(t)
@@ -57,23 +58,25 @@ func (e *element) ownership() *ownership {
 	e.once.Do(func() {
 		o := &ownership{}
 		o.add(e.typ, 0)
-		if len(o.strings)+len(o.slices)+len(o.maps) > 0 {
+		if len(o.parts) > 0 {
 			e.owns = o
 		}
 	})
 	return e.owns
 }
 
-func (o *ownership) add(t reflect.Type, at uintptr) {
-	if t == stringType {
-		o.strings = append(o.strings, at)
-		return
+// ownershipOf returns what values of type T own; nil if nothing.
+func ownershipOf[T any]() *ownership {
+	t := reflect.TypeFor[T]()
+	if headerOf(t).ptrBytes == 0 {
+		return nil
 	}
-	if key, elem := containerOf(t); key != nil {
-		o.maps = append(o.maps, ownedMap{at, elementOf(key), elementOf(elem), layoutOf(key, elem)})
-		return
-	} else if elem != nil {
-		o.slices = append(o.slices, ownedSlice{at, elementOf(elem)})
+	return elementOf(t).ownership()
+}
+
+func (o *ownership) add(t reflect.Type, at uintptr) {
+	if c := containerOf(t); c != nil {
+		o.parts = append(o.parts, ownedPart{at, c.owner})
 		return
 	}
 	switch t.Kind() {
@@ -91,49 +94,38 @@ func (o *ownership) add(t reflect.Type, at uintptr) {
 // adopt makes the value at p, which is a plain copy of one that a container was
 // given, own copies of what that refers to. On an error it owns nothing, and
 // must not be used.
-func (o *ownership) adopt(h *mm.Heap, p unsafe.Pointer) error {
+func (o *ownership) adopt(t *Thread, p unsafe.Pointer) error {
 	if o == nil {
 		return nil
 	}
-	for _, s := range o.slices {
-		if (*sliceHead)(unsafe.Add(p, s.offset)).len != 0 {
-			return errNotEmpty
-		}
-		*(*sliceHead)(unsafe.Add(p, s.offset)) = sliceHead{} // the room of an emptied Slice is its owner's
-	}
-	for _, m := range o.maps {
-		if (*mapHead)(unsafe.Add(p, m.offset)).table != nil {
-			return errNotEmpty
-		}
-	}
-	for i, at := range o.strings {
-		s := (*String)(unsafe.Add(p, at))
-		c, err := newString(h, s.s)
-		if err != nil {
-			for _, at := range o.strings[:i] {
-				(*String)(unsafe.Add(p, at)).release(h)
+	at := noescape(p) // no owner keeps it
+	for i, part := range o.parts {
+		if err := part.owner.adopt(t, unsafe.Add(at, part.offset)); err != nil {
+			for _, part := range o.parts[:i] {
+				part.owner.release(t, unsafe.Add(at, part.offset))
 			}
 			return err
 		}
-		*s = c
 	}
 	return nil
 }
 
 // release gives back what the value at p owns. The value must not be used
 // afterwards.
-func (o *ownership) release(h *mm.Heap, p unsafe.Pointer) {
+func (o *ownership) release(t *Thread, p unsafe.Pointer) {
 	if o == nil {
 		return
 	}
-	for _, at := range o.strings {
-		(*String)(unsafe.Add(p, at)).release(h)
+	at := noescape(p)
+	for _, part := range o.parts {
+		part.owner.release(t, unsafe.Add(at, part.offset))
 	}
-	for _, s := range o.slices {
-		(*sliceHead)(unsafe.Add(p, s.offset)).release(h, s.elem)
-	}
-	for i := range o.maps {
-		m := &o.maps[i]
-		(*mapHead)(unsafe.Add(p, m.offset)).release(h, m)
-	}
+}
+
+// Free gives back what the value at v owns and makes it the zero value. It is
+// for what a container has handed over, see [Slice.Pop], and for whole structs
+// of containers.
+func Free[T any](t *Thread, v *T) {
+	ownershipOf[T]().release(t, unsafe.Pointer(v))
+	clear(unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v)))
 }

@@ -14,7 +14,7 @@ import (
 // it must not be used by several calls at once if one of them changes it. It owns
 // its elements, so it must not be assigned to a second place.
 type Slice[T any] struct {
-	_ [0]*T // for reflection
+	_ [0]*T // two Slices of different types are never converted
 	sliceHead
 }
 
@@ -44,16 +44,15 @@ func (s *Slice[T]) at(i int) *T {
 // freed. ErrHeapFull leaves the slice unchanged.
 func (s *Slice[T]) Set(t *Thread, i int, v T) error {
 	p := s.At(i)
-	h := t.heapOf()
 	o := ownershipOf[T]()
 	if o == nil {
 		*p = v
 		return nil
 	}
-	if err := o.adopt(h, unsafe.Pointer(&v)); err != nil {
+	if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
 		return err
 	}
-	o.release(h, unsafe.Pointer(p))
+	o.release(t, unsafe.Pointer(p))
 	*p = v
 	return nil
 }
@@ -70,9 +69,9 @@ func (s *Slice[T]) Append(t *Thread, vs ...T) error {
 	for i := range vs {
 		p := s.at(s.len + i)
 		*p = vs[i]
-		if err := o.adopt(h, unsafe.Pointer(p)); err != nil {
+		if err := o.adopt(t, unsafe.Pointer(p)); err != nil {
 			for j := range i {
-				o.release(h, unsafe.Pointer(s.at(s.len+j)))
+				o.release(t, unsafe.Pointer(s.at(s.len+j)))
 			}
 			return err
 		}
@@ -87,10 +86,9 @@ func (s *Slice[T]) Truncate(t *Thread, n int) {
 	if uint(n) > uint(s.len) {
 		panic(fmt.Sprintf("proclet: Truncate to %d of a Slice of %d", n, s.len))
 	}
-	h := t.heapOf()
 	if o := ownershipOf[T](); o != nil {
 		for i := n; i < s.len; i++ {
-			o.release(h, unsafe.Pointer(s.at(i)))
+			o.release(t, unsafe.Pointer(s.at(i)))
 		}
 	}
 	s.len = n
@@ -98,7 +96,7 @@ func (s *Slice[T]) Truncate(t *Thread, n int) {
 
 // Free empties s and gives its memory back.
 func (s *Slice[T]) Free(t *Thread) {
-	s.release(t.heapOf(), elementOf(reflect.TypeFor[T]()))
+	s.release(t, elementOf(reflect.TypeFor[T]()))
 	s.sliceHead = sliceHead{}
 }
 
@@ -136,22 +134,32 @@ func (s *sliceHead) grow(h *mm.Heap, n int, size uintptr) error {
 }
 
 // release gives back the memory of the slice and of what its elements own.
-func (s *sliceHead) release(h *mm.Heap, e *element) {
+func (s *sliceHead) release(t *Thread, e *element) {
 	if o := e.ownership(); o != nil {
 		for i := range s.len {
-			o.release(h, unsafe.Add(s.data, uintptr(i)*e.size))
+			o.release(t, unsafe.Add(s.data, uintptr(i)*e.size))
 		}
 	}
 	if s.data != nil {
-		h.Free(s.data)
+		t.heapOf().Free(s.data)
 	}
 }
 
-// ownershipOf returns what values of type T own; nil if nothing.
-func ownershipOf[T any]() *ownership {
-	t := reflect.TypeFor[T]()
-	if headerOf(t).ptrBytes == 0 {
-		return nil
-	}
-	return elementOf(t).ownership()
+// sliceOwner is the owner of Slices of elem.
+type sliceOwner struct{ elem *element }
+
+func (*Slice[T]) container() containerType {
+	elem := reflect.TypeFor[T]()
+	return containerType{self: reflect.TypeFor[Slice[T]](), elem: elem, owner: sliceOwner{elementOf(elem)}}
 }
+
+func (sliceOwner) adopt(t *Thread, p unsafe.Pointer) error {
+	s := (*sliceHead)(p)
+	if s.len != 0 {
+		return errNotEmpty
+	}
+	*s = sliceHead{} // the room of an emptied Slice is its owner's
+	return nil
+}
+
+func (o sliceOwner) release(t *Thread, p unsafe.Pointer) { (*sliceHead)(p).release(t, o.elem) }

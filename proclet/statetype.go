@@ -3,7 +3,6 @@ package proclet
 import (
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 )
 
@@ -44,17 +43,12 @@ func (c *stateChecker) check(t reflect.Type, path string) error {
 		return nil
 	}
 	c.seen[t] = true
-	if key, elem := containerOf(t); elem != nil {
-		if key != nil {
-			if err := checkKey(key, "key of "+path); err != nil {
-				return err
-			}
-		}
-		return c.check(elem, path+"[]")
+	if ct := containerOf(t); ct != nil {
+		return c.container(ct, path)
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		if t == stringType || t == mutexType {
+		if t == mutexType {
 			return nil
 		}
 		for i := range t.NumField() {
@@ -84,25 +78,17 @@ func (c *stateChecker) check(t reflect.Type, path string) error {
 	return nil
 }
 
-// containerOf returns the types that a Slice (elem) or Map (both) is made of.
-func containerOf(t reflect.Type) (key, elem reflect.Type) {
-	if t.Kind() != reflect.Struct || t.PkgPath() != ourPath {
-		return nil, nil
+// container checks the types of what is in a container.
+func (c *stateChecker) container(ct *containerType, path string) error {
+	if ct.hashed != nil {
+		if err := checkKey(ct.hashed, "key of "+path); err != nil {
+			return err
+		}
 	}
-	switch {
-	case strings.HasPrefix(t.Name(), "Slice["):
-		return nil, t.Field(0).Type.Elem().Elem()
-	case strings.HasPrefix(t.Name(), "Map["):
-		return t.Field(0).Type.Elem().Elem(), t.Field(1).Type.Elem().Elem()
+	if ct.elem != nil {
+		return c.check(ct.elem, path+"[]")
 	}
-	return nil, nil
-}
-
-// isContainer reports whether values of type t own memory in a proclet in a way
-// that only that proclet understands.
-func isContainer(t reflect.Type) bool {
-	_, elem := containerOf(t)
-	return elem != nil || t == mutexType
+	return nil
 }
 
 // checkKey reports whether t can be the key type of a Map: a String, or

@@ -104,3 +104,21 @@ func (s *String) release(h *mm.Heap) {
 		h.Free(unsafe.Pointer(unsafe.StringData(s.s)))
 	}
 }
+
+// stringOwner is the owner of Strings.
+type stringOwner struct{}
+
+func (*String) container() containerType {
+	return containerType{self: stringType, owner: stringOwner{}, passes: true}
+}
+
+func (stringOwner) adopt(t *Thread, p unsafe.Pointer) error {
+	s := (*String)(p)
+	c, err := newString(t.heapOf(), s.s)
+	if err == nil {
+		*s = c
+	}
+	return err
+}
+
+func (stringOwner) release(t *Thread, p unsafe.Pointer) { (*String)(p).release(t.heapOf()) }

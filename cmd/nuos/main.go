@@ -13,6 +13,7 @@ import (
 )
 
 func main() {
+	vetTool(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
@@ -36,6 +37,6 @@ func command() *cobra.Command {
   nuos migrate --shuffle 20ms --for 60s       move proclets about`,
 	}
 	root.PersistentFlags().StringVar(&rackName, "name", "nuos", "name of the rack")
-	root.AddCommand(buildCommand(), runCommand(), psCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand())
+	root.AddCommand(buildCommand(), runCommand(), psCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), vetCommand())
 	return root
 }

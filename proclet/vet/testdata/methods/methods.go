@@ -1,0 +1,46 @@
+// Package methods calls what can be named on another machine, and what cannot.
+package methods
+
+import "nuos/proclet"
+
+type S struct{ n int }
+
+func (s *S) Add(t *proclet.Thread, n int) (int, error) { s.n += n; return s.n, nil }
+
+func get(s *S, t *proclet.Thread, _ struct{}) (int, error) { return s.n, nil }
+
+var global int
+
+const step = 2
+
+type T[V any] struct{ v V }
+
+func (b *T[V]) Get(t *proclet.Thread, _ struct{}) (V, error) { return b.v, nil }
+
+func use(t *proclet.Thread, r proclet.Ref[S], b proclet.Ref[T[int]]) {
+	proclet.Call(t, r, (*S).Add, 1)
+	proclet.Call(t, r, get, struct{}{})
+	proclet.Call(t, b, (*T[int]).Get, struct{}{})
+	proclet.Call(t, r, func(s *S, t *proclet.Thread, n int) (int, error) {
+		double := 2 * n
+		return s.n + double + step + global, nil
+	}, 1)
+	more := 3
+	proclet.Call(t, r, func(s *S, t *proclet.Thread, n int) (int, error) { // want `function given to Call captures more, which stays here when it runs elsewhere; pass it as the argument`
+		return s.n + more, nil
+	}, 1)
+	proclet.Go(t, r, func(s *S, t *proclet.Thread, n int) (int, error) { // want `function given to Go captures r, which stays here`
+		return proclet.Call(t, r, get, struct{}{})
+	}, 1)
+	var h holder
+	proclet.Call(t, r, h.run, 1) // want `method given to Call is bound to a receiver; write the method expression \(methods\.holder\)\.run`
+}
+
+type holder struct{}
+
+func (holder) run(s *S, t *proclet.Thread, n int) (int, error) { return 0, nil }
+
+// generic cannot know what its parameter is.
+func generic[S, A, R any](t *proclet.Thread, r proclet.Ref[S], m func(*S, *proclet.Thread, A) (R, error), a A) {
+	proclet.Call(t, r, m, a)
+}

@@ -28,7 +28,7 @@ func (t *Thread) clock() clock { return machineClock() }
 
 // after is the deadline d from now.
 func (t *Thread) after(d time.Duration) clock {
-	now := t.clock()
+	now := t.now()
 	if c := now + clock(d); c >= now || d < 0 {
 		return c
 	}
@@ -55,7 +55,7 @@ func (t *Thread) Sleep(d time.Duration) {
 		return
 	}
 	deadline := t.after(d)
-	w := t.newWaiter()
-	t.block(w, deadline)
-	t.freeWaiter(w)
+	w := t.await()
+	t.park(w, deadline)
+	t.awaited(w)
 }

@@ -36,5 +36,5 @@ func containerOf(t reflect.Type) *containerType {
 // that only that proclet understands.
 func isContainer(t reflect.Type) bool {
 	c := containerOf(t)
-	return c != nil && !c.passes || t == mutexType
+	return c != nil && !c.passes || primitives[t]
 }

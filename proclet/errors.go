@@ -41,6 +41,9 @@ var (
 	// ErrNameTaken: the name is bound to another proclet.
 	ErrNameTaken = errors.New("proclet: name taken")
 
+	// ErrKept: a Promise has its value, or an error, already.
+	ErrKept = errors.New("proclet: promise was kept before")
+
 	// ErrPinned: the proclet may not leave its machine.
 	ErrPinned = errors.New("proclet: pinned to its machine")
 

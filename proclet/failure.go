@@ -59,7 +59,7 @@ func RegisterErrors(errs ...error) {
 }
 
 func init() {
-	RegisterErrors(ErrNoProclet, ErrLost, ErrMaybeExecuted, ErrHeapFull, ErrType, ErrMethod, ErrNoName, ErrNameTaken,
+	RegisterErrors(ErrNoProclet, ErrLost, ErrMaybeExecuted, ErrHeapFull, ErrType, ErrMethod, ErrNoName, ErrNameTaken, ErrKept,
 		ErrPinned, ErrBusy, errMalformed,
 		mm.ErrNoMemory,
 		rack.ErrNoAddresses, rack.ErrDraining, rack.ErrNoDirectory, rack.ErrTooLarge)

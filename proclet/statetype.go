@@ -7,10 +7,22 @@ import (
 )
 
 var (
-	statesOK  sync.Map // *typeHeader of state types that were checked
-	ourPath   = reflect.TypeFor[String]().PkgPath()
-	mutexType = reflect.TypeFor[Mutex]()
+	statesOK sync.Map // *typeHeader of state types that were checked
+	ourPath  = reflect.TypeFor[String]().PkgPath()
 )
+
+// primitives are the types that threads of a proclet wait with. They lie wholly
+// in the heap.
+var primitives = map[reflect.Type]bool{
+	reflect.TypeFor[Mutex]():     true,
+	reflect.TypeFor[RWMutex]():   true,
+	reflect.TypeFor[Cond]():      true,
+	reflect.TypeFor[WaitGroup](): true,
+	reflect.TypeFor[Semaphore](): true,
+	reflect.TypeFor[Once]():      true,
+	reflect.TypeFor[Timer]():     true,
+	reflect.TypeFor[Ticker]():    true,
+}
 
 // checkState reports whether t can be a state type. The error is ErrType and
 // names the field that cannot be and what to use instead.
@@ -48,7 +60,7 @@ func (c *stateChecker) check(t reflect.Type, path string) error {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		if t == mutexType {
+		if primitives[t] {
 			return nil
 		}
 		for i := range t.NumField() {

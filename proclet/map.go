@@ -120,26 +120,18 @@ func (m *Map[K, V]) Clear(t *Thread) {
 	m.table = nil
 }
 
-// All iterates over the entries in no particular order. Meanwhile nothing may be
-// put, and only the entry at hand may be deleted.
+// All iterates over the entries in no particular order. Meanwhile the map may be
+// changed, by the body of the loop or by other calls while that waits: an entry
+// that is there all the time is given exactly once, one that is deleted before its
+// turn is not given, one that is added may be given or not.
 func (m *Map[K, V]) All() iter.Seq2[*K, *V] {
 	return func(yield func(*K, *V) bool) {
-		if m.table == nil {
-			return
-		}
-		for pos, more := uint32(0), true; more && m.table != nil; {
-			end, last := m.table.span(pos)
-			for n := *m.table.bucket(reverse(pos)); n != nil; {
-				next := n.next // n may be deleted
-				if r := reverse(n.hash); r >= pos && r-pos <= end-pos {
-					n := (*node[K, V])(unsafe.Pointer(n))
-					if !yield(&n.key, &n.value) {
-						return
-					}
-				}
-				n = next
+		for n := m.next(0); n != nil; {
+			place := n.place() // n may be deleted
+			if n := (*node[K, V])(unsafe.Pointer(n)); !yield(&n.key, &n.value) {
+				return
 			}
-			pos, more = end+1, !last
+			n = m.next(place)
 		}
 	}
 }
@@ -206,6 +198,12 @@ func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
 		return nil, err
 	}
 	b := m.table.bucket(n.hash)
+	n.twin = 1
+	for o := *b; o != nil; o = o.next {
+		if o.hash == n.hash && o.twin >= n.twin {
+			n.twin = o.twin + 1
+		}
+	}
 	n.next, *b = *b, &n.nodeHead
 	m.table.n++
 	m.table.grow(h)

@@ -32,6 +32,7 @@ type mapHead struct {
 type nodeHead struct {
 	next *nodeHead
 	hash uint32
+	twin uint32 // tells entries of the same hash from each other; from 1
 }
 
 const firstBuckets = 8
@@ -80,6 +81,30 @@ func (t *mapTable) span(pos uint32) (end uint32, last bool) {
 	}
 	end = pos | ^uint32(0)>>width
 	return end, end == ^uint32(0)
+}
+
+// place is where the entry comes in an iteration. It never changes.
+func (n *nodeHead) place() uint64 { return uint64(reverse(n.hash))<<32 | uint64(n.twin) }
+
+// next returns the entry that comes next after a place, or nil.
+func (m *mapHead) next(after uint64) (best *nodeHead) {
+	t := m.table
+	if t == nil {
+		return nil
+	}
+	for pos := uint32(after >> 32); ; {
+		end, last := t.span(pos)
+		least := ^uint64(0)
+		for n := *t.bucket(reverse(pos)); n != nil; n = n.next {
+			if p := n.place(); p > after && p < least {
+				best, least = n, p
+			}
+		}
+		if best != nil || last {
+			return best
+		}
+		pos = end + 1
+	}
 }
 
 func reverse(hash uint32) uint32 { return bits.Reverse32(hash) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"unsafe"
 
 	"nuos/mm"
@@ -94,13 +95,94 @@ func (s *Slice[T]) Truncate(t *Thread, n int) {
 	s.len = n
 }
 
+// Insert puts copies of vs, Strings included, before element i. It panics if i is
+// out of range. ErrHeapFull leaves the slice unchanged.
+func (s *Slice[T]) Insert(t *Thread, i int, vs ...T) error {
+	if uint(i) > uint(s.len) {
+		panic(fmt.Sprintf("proclet: Insert at %d of a Slice of %d", i, s.len))
+	}
+	n := s.len
+	if err := s.Append(t, vs...); err != nil {
+		return err
+	}
+	rotate(unsafe.Slice(s.at(0), s.len)[i:], n-i)
+	return nil
+}
+
+// rotate moves the first n elements of s behind the others.
+func rotate[T any](s []T, n int) {
+	slices.Reverse(s[:n])
+	slices.Reverse(s[n:])
+	slices.Reverse(s)
+}
+
+// Delete removes the elements i up to j, not including j, and frees what they
+// own. It panics if they are out of range.
+func (s *Slice[T]) Delete(t *Thread, i, j int) {
+	if i < 0 || i > j || j > s.len {
+		panic(fmt.Sprintf("proclet: Delete of %d to %d of a Slice of %d", i, j, s.len))
+	}
+	if i == j {
+		return
+	}
+	rotate(unsafe.Slice(s.at(0), s.len)[i:], j-i)
+	s.Truncate(t, s.len-(j-i))
+}
+
+// Pop removes the last element and returns it, and whether there was one. What
+// it owns belongs to the caller, who keeps it in a field of the state, or in
+// another element, or gives it back with [Free].
+func (s *Slice[T]) Pop(t *Thread) (v T, ok bool) {
+	if s.len == 0 {
+		return v, false
+	}
+	s.len--
+	return *s.at(s.len), true
+}
+
+// Sort sorts the elements in the order that compare says; see slices.SortFunc.
+// While it sorts the slice looks empty to others, and must not be changed: that
+// panics.
+func (s *Slice[T]) Sort(t *Thread, compare func(a, b T) int) {
+	if s.len < 2 {
+		return
+	}
+	all := s.sliceHead
+	s.sliceHead = sliceHead{}
+	defer func() {
+		changed := s.data != nil
+		s.sliceHead = all
+		if changed {
+			panic("proclet: a Slice was changed while it was being sorted")
+		}
+	}()
+	slices.SortFunc(unsafe.Slice((*T)(all.data), all.len), compare)
+}
+
+// Search looks for an element in a sorted slice, in which compare is negative for
+// the elements before it, 0 for it and positive for those behind. It returns
+// where the element is, or would have to be inserted.
+func (s *Slice[T]) Search(compare func(*T) int) (i int, found bool) {
+	low, high := 0, s.len
+	for low < high {
+		mid := int(uint(low+high) / 2)
+		if compare(s.At(mid)) < 0 {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	return low, low < s.len && compare(s.at(low)) == 0
+}
+
 // Free empties s and gives its memory back.
 func (s *Slice[T]) Free(t *Thread) {
 	s.release(t, elementOf(reflect.TypeFor[T]()))
 	s.sliceHead = sliceHead{}
 }
 
-// All iterates over index and element. The slice must not grow meanwhile.
+// All iterates over index and element. If the slice is changed meanwhile, each
+// turn gives what is at its index then.
 func (s *Slice[T]) All() iter.Seq2[int, *T] {
 	return func(yield func(int, *T) bool) {
 		for i := 0; i < s.len; i++ {

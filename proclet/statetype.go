@@ -97,6 +97,14 @@ func (c *stateChecker) container(ct *containerType, path string) error {
 			return err
 		}
 	}
+	if ct.ordered != nil {
+		if ct.order == unordered {
+			return fmt.Errorf("%w: what %s is ordered by has type %v; use a number, proclet.String, or give it a method Compare(%v) int", ErrType, path, ct.ordered, ct.ordered)
+		}
+		if err := c.check(ct.ordered, "key of "+path); err != nil {
+			return err
+		}
+	}
 	if ct.elem != nil {
 		return c.check(ct.elem, path+"[]")
 	}

@@ -88,12 +88,28 @@ type program struct {
 	ImportPath string
 	Name       string
 	Deps       []string
+
+	DefaultGODEBUG string
 }
 
 func (p *program) net() bool { return slices.Contains(p.Deps, "net") }
 
+// godebug is the runtime's settings that the program is linked with: those that the
+// go command would choose and, if the program has threads that move, the one
+// that keeps their stacks in their place.
+func (p *program) godebug() string {
+	const fixedStacks = "gcshrinkstackoff=1"
+	switch {
+	case !slices.Contains(p.Deps, "nuos/proclet/internal/fiber"):
+		return p.DefaultGODEBUG
+	case p.DefaultGODEBUG == "":
+		return fixedStacks
+	}
+	return p.DefaultGODEBUG + "," + fixedStacks
+}
+
 func inspect(ctx context.Context, opt Options) (*program, error) {
-	out, err := runGo(ctx, opt.Dir, "list", "-tags", "metal", "-json=Dir,ImportPath,Name,Deps", "--", opt.Package)
+	out, err := runGo(ctx, opt.Dir, "list", "-tags", "metal", "-json=Dir,ImportPath,Name,Deps,DefaultGODEBUG", "--", opt.Package)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +167,12 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	// The symbol table stays in the linker's output because the stamp is
 	// found by it. -trimpath and -buildvcs=false keep the folder and the state
 	// of the repository out of the identity.
+	flags := "-w -E " + entrySymbol
+	if g := p.godebug(); g != "" {
+		flags += " -X runtime.godebugDefault=" + g
+	}
 	_, err = runGo(ctx, opt.Dir, "build", "-tags", "metal", "-trimpath", "-buildvcs=false", "-buildmode=exe",
-		"-overlay", overlay, "-ldflags", strings.TrimSpace("-w -E "+entrySymbol+" "+opt.LDFlags),
+		"-overlay", overlay, "-ldflags", strings.TrimSpace(flags+" "+opt.LDFlags),
 		"-o", output, "--", opt.Package)
 	return err
 }

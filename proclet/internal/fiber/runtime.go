@@ -10,15 +10,9 @@ const (
 	gStackLo     = 0
 	gStackHi     = 8
 	gStackguard0 = 16
-	gStackguard1 = 24
 	gPanic       = 32
 	gDefer       = 40
-	gSchedSP     = 56
-	gSchedPC     = 64
-	gSchedG      = 72
-	gSchedBP     = 96
 	gStktopsp    = 128
-	gStatus      = 144
 )
 
 const (
@@ -28,10 +22,6 @@ const (
 	// stackPreempt is runtime.stackPreempt: the value of g.stackguard0 that asks
 	// the goroutine to yield.
 	stackPreempt = -1314
-
-	// Of runtime's _Grunning and _Gwaiting.
-	statusRunning = 2
-	statusWaiting = 4
 )
 
 // deferRecord is the part of runtime._defer that is used here.

@@ -46,6 +46,9 @@ with --detach it returns when every machine is ready.`,
 			if len(args) > 1 {
 				o.Params = append(append(o.Params, "--"), args[1:]...)
 			}
+			if o.Machines == 0 {
+				o.Machines = machinesOf(args[0])
+			}
 			if detach {
 				return runDetached(cmd.Context())
 			}
@@ -56,7 +59,7 @@ with --detach it returns when every machine is ready.`,
 		},
 	}
 	f := cmd.Flags()
-	f.IntVarP(&o.Machines, "machines", "n", 1, "number of machines")
+	f.IntVarP(&o.Machines, "machines", "n", 0, "number of machines (default what the image wants, or 1)")
 	f.BoolVar(&o.Hosted, "hosted", false, "run machines as ordinary processes instead of in QEMU")
 	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, HOST:RACK or ADDRESS:HOST:RACK")
 	f.IntVar(&o.Memory, "memory", 0, "MiB of memory of each machine (default 512)")

@@ -4,6 +4,8 @@
 //
 // The machine with the lowest number measures, prints and ends; the others serve
 // until it has.
+//
+//nuos:machines 2
 package main
 
 import (

@@ -104,7 +104,7 @@ func closure(v ssa.Value, step func(i ssa.Instruction, from ssa.Value) ssa.Value
 // after v was made and before one of values, which derive from v, is used; nil if
 // there is none.
 func (f *flow) firstWait(v ssa.Value, values map[ssa.Value]bool, waits map[*ssa.Function]bool) (first *ssa.Call) {
-	made, _ := v.(ssa.Instruction) // nil for a parameter
+	made, _ := v.(ssa.Instruction)                       // nil for a parameter
 	into := make([]map[ssa.Value]bool, len(f.fn.Blocks)) // live where a block begins
 	for changed := true; changed; {
 		changed = false

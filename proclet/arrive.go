@@ -66,6 +66,9 @@ func (rt *Runtime) Adopt(id ID) error {
 	r.settle()
 	close(a.over)
 	rt.net.Publish(id.Gen, rack.Location{Machine: rt.self, Moves: r.moves})
+	if r.head.refs.n.Load() == 0 {
+		r.endUnused() // the machine that was about to may be dead
+	}
 	return nil
 }
 

@@ -68,13 +68,16 @@ func (rt *Runtime) enter(t *Thread, id ID) *resident {
 			return r
 		}
 		r.gate.wait()
+		if r.gate.isEnded() && rt.find(id) == r {
+			return nil // it is being destroyed
+		}
 	}
 }
 
 // callLocal calls a method of r, which the caller has entered, and leaves it.
 func (r *resident) callLocal(t *Thread, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
 	defer r.gate.leave()
-	if ct.state != r.typ {
+	if ct.state != nil && ct.state != r.typ {
 		return r.wrongState(ct)
 	}
 	callee, a, err := r.begin(t.inside, t.id, room(ct.arg.size)+room(ct.res.size)+ct.arg.measure(arg))
@@ -89,11 +92,18 @@ func (r *resident) callLocal(t *Thread, ct *callTypes, fn *closure, arg, res uns
 	if err := r.run(ct, fn, callee, in, out); err != nil {
 		return err
 	}
+	if err := callee.handOver(ct.res, out); err != nil {
+		return export(err)
+	}
 	ra, err := t.results(ct.res.measure(out))
+	if err == nil {
+		err = ct.res.copy(res, out, &ra)
+	}
 	if err != nil {
+		r.rt.abandon(ct.res, out)
 		return err
 	}
-	return ct.res.copy(res, out, &ra)
+	return t.receive(ct.res, res)
 }
 
 // run calls the method and turns a panic into an error.

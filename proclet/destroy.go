@@ -10,9 +10,20 @@ import (
 	"nuos/rack"
 )
 
-// Destroy ends a proclet: calls inside are waited for, waiting and later ones
-// get ErrNoProclet, and its memory is given back. A method cannot destroy a
-// proclet that its own chain of calls is inside of: that is ErrBusy.
+// Closer is what the pointer to a state type may implement: Close is called once,
+// on the machine where the proclet lives then, when the proclet ends, because
+// nobody holds it any more or with [Destroy]. No call is inside any more, none
+// comes in, and the proclet does not move. When Close has returned, what the
+// state holds is given back, and the memory as well. A panic in Close only ends
+// Close.
+type Closer interface {
+	Close(t *Thread)
+}
+
+// Destroy ends a proclet that others may still hold: calls inside are waited for,
+// waiting and later ones get ErrNoProclet, [Closer] is called, and the memory is
+// given back. A method cannot destroy a proclet that its own chain of calls is
+// inside of: that is ErrBusy. *PanicError if Close panicked.
 func Destroy[S any](t *Thread, ref Ref[S]) error { return t.destroy(ref.id) }
 
 // Destroy ends the proclet with this ID. See the function [Destroy].
@@ -48,7 +59,7 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 	if r == nil {
 		return rt.away(id), nil
 	}
-	r.gate.leave()
+	r.gate.uncount()
 	switch err := r.gate.close(-1); err {
 	case nil:
 	case ErrNoProclet:
@@ -57,12 +68,71 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 		return nil, err
 	}
 	rt.net.Forget(id.Gen)
-	r.unsettle()
 	r.gate.end()
+	err := r.finish()
+	r.unsettle()
 	heap := r.heap.Range()
 	r.destroyHeap()
 	rt.returnHeap(id, heap)
+	if err != nil {
+		return nil, err
+	}
 	return []byte{answerDone}, nil
+}
+
+// finish runs Close and gives back what the proclet holds. The gate is closed for
+// ever, so that nobody else is inside, except calls that Close makes and that
+// come back.
+func (r *resident) finish() error {
+	r.gate.word.Add(gateEntry)
+	err := r.close()
+	r.gate.uncount()
+	r.gate.drain()
+	v := r.visitor()
+	if t := r.kind.reflectType(); holdsCounts(t) {
+		elementOf(t).ownership().release(v, r.state)
+	}
+	tb := &r.head.objects
+	for place := range tb.len {
+		if e := tb.at(place + 1); e.holders > 0 {
+			if kind, err := implementation[stateKind](e.kind, kindOf[struct{}]{}); err == nil && holdsCounts(kind.reflectType()) {
+				elementOf(kind.reflectType()).ownership().release(v, e.p)
+			}
+		}
+	}
+	return err
+}
+
+// close calls the state's Close.
+func (r *resident) close() (err error) {
+	t, _, err := r.begin(nil, ID{}, 0)
+	if err != nil {
+		return err
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			if v := recover(); v != nil {
+				err = newPanicError(v)
+			}
+		}
+		t.end()
+	}()
+	r.kind.close(r.state, t)
+	returned = true
+	return nil
+}
+
+// drain waits until nobody is inside the closed gate.
+func (g *gate) drain() {
+	g.mu.Lock()
+	drained := make(chan struct{})
+	g.drained = drained
+	if g.word.Load()&gateInside == 0 {
+		closeOnce(drained)
+	}
+	g.mu.Unlock()
+	<-drained
 }
 
 // returnHeap gives the addresses of a heap back to the machine that made the

@@ -47,6 +47,12 @@ var (
 	// ErrPinned: the proclet may not leave its machine.
 	ErrPinned = errors.New("proclet: pinned to its machine")
 
+	// ErrNoObject: a remote pointer points to an object that has been freed.
+	ErrNoObject = errors.New("proclet: no such object")
+
+	// ErrNotOwned: the caller does not own what it gives back or away.
+	ErrNotOwned = errors.New("proclet: not owned by the caller")
+
 	// ErrBusy: calls inside the proclet did not end within the bound, or it is
 	// leaving already.
 	ErrBusy = errors.New("proclet: calls inside did not end in time")

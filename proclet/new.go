@@ -46,7 +46,13 @@ func (o Options) capacity() (uint64, error) {
 // rack.ErrNoAddresses if no machine has room, and what a call can end with.
 func New[S any](t *Thread, o Options) (Ref[S], error) {
 	id, err := t.runtime().create(kindOf[S]{}, o)
-	return Ref[S]{id}, err
+	if err == nil {
+		err = t.own(handle{id: id})
+	}
+	if err != nil {
+		return Ref[S]{}, err
+	}
+	return Ref[S]{id}, nil
 }
 
 // create makes a proclet on the machine that o or the placement says.
@@ -179,6 +185,7 @@ func (rt *Runtime) createHere(kind stateKind, o Options) (id ID, err error) {
 		return ID{}, fmt.Errorf("state type %v: %w", kind.reflectType(), err)
 	}
 	hd.kind, hd.pinned = offsetOf(kind), o.Pinned
+	hd.refs.n.Store(1) // the maker's
 	h.SetRoot(p)
 	rt.newResident(id, h, kind).settle()
 	rt.net.Publish(id.Gen, rack.Location{Machine: rt.self})

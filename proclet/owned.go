@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -38,7 +39,12 @@ type element struct {
 	owns *ownership // set by once, because types may contain themselves
 }
 
-var elements sync.Map // *typeHeader -> *element
+// elements are the types of values in containers. recentElements saves most
+// searches: each place holds the last one whose address falls on it.
+var (
+	elements       sync.Map // *typeHeader -> *element
+	recentElements [256]atomic.Pointer[element]
+)
 
 // errNotEmpty: a value with something in its containers was given to a
 // container. What is in them can have only one owner.
@@ -46,10 +52,15 @@ var errNotEmpty = errors.New("proclet: a value given to a container must have em
 
 func elementOf(t reflect.Type) *element {
 	h := headerOf(t)
-	if e, ok := elements.Load(h); ok {
-		return e.(*element)
+	recent := &recentElements[uintptr(unsafe.Pointer(h))/64%uintptr(len(recentElements))]
+	if e := recent.Load(); e != nil && headerOf(e.typ) == h {
+		return e
 	}
-	e, _ := elements.LoadOrStore(h, &element{size: t.Size(), typ: t})
+	e, ok := elements.Load(h)
+	if !ok {
+		e, _ = elements.LoadOrStore(h, &element{size: t.Size(), typ: t})
+	}
+	recent.Store(e.(*element))
 	return e.(*element)
 }
 
@@ -66,13 +77,7 @@ func (e *element) ownership() *ownership {
 }
 
 // ownershipOf returns what values of type T own; nil if nothing.
-func ownershipOf[T any]() *ownership {
-	t := reflect.TypeFor[T]()
-	if headerOf(t).ptrBytes == 0 {
-		return nil
-	}
-	return elementOf(t).ownership()
-}
+func ownershipOf[T any]() *ownership { return elementOf(reflect.TypeFor[T]()).ownership() }
 
 func (o *ownership) add(t reflect.Type, at uintptr) {
 	if c := containerOf(t); c != nil {

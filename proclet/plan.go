@@ -22,6 +22,9 @@ type plan struct {
 	// inGo: values hold pointers into Go's heap even when they were copied into a
 	// proclet's, so whatever holds them must be seen by the garbage collector.
 	inGo bool
+
+	// counted: values may hold Refs or other values of planCounted.
+	counted bool
 }
 
 type part struct {
@@ -41,7 +44,8 @@ const (
 	planStruct
 	planMap
 	planTime
-	planCustom // brings its own encoding
+	planCustom  // brings its own encoding
+	planCounted // Ref, RemoteUnique and RemoteShared: bytes that a count is held for
 )
 
 var (
@@ -98,6 +102,9 @@ func (c *compiler) compile(t reflect.Type, path string) (*plan, error) {
 	case t == stringType:
 		p.kind = planString
 		return p, nil
+	case countedKind(t) != notCounted:
+		p.kind, p.counted = planCounted, true
+		return p, nil
 	case isContainer(t):
 		return refuse(fmt.Sprintf("a %s, which stays in its proclet; pass a Go slice or map", t.Name()))
 	case headerOf(t).ptrBytes != 0 && hasEncoding(t):
@@ -147,6 +154,10 @@ func (c *compiler) compile(t reflect.Type, path string) (*plan, error) {
 	}
 	if p.elem != nil {
 		p.inGo = p.inGo || p.elem.inGo
+		p.counted = p.counted || p.elem.counted
+	}
+	if p.key != nil {
+		p.counted = p.counted || p.key.counted
 	}
 	return p, nil
 }
@@ -162,6 +173,7 @@ func (c *compiler) fields(p *plan, path string) error {
 			return err
 		}
 		p.inGo = p.inGo || fp.inGo
+		p.counted = p.counted || fp.counted
 		bytesOnly = bytesOnly && fp.kind == planBytes && f.Offset == next
 		next = f.Offset + f.Type.Size()
 		if fp.size == 0 {

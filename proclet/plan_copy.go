@@ -84,7 +84,7 @@ func (p *plan) measure(src unsafe.Pointer) (n uintptr) {
 // copy makes *dst, which is zero, a copy of *src that shares nothing with it.
 func (p *plan) copy(dst, src unsafe.Pointer, a *arena) error {
 	switch p.kind {
-	case planBytes, planBool:
+	case planBytes, planBool, planCounted:
 		copy(unsafe.Slice((*byte)(dst), p.size), unsafe.Slice((*byte)(src), p.size))
 	case planString:
 		s := *(*string)(src)

@@ -21,7 +21,7 @@ var errMalformed = errors.New("proclet: malformed message")
 // encode appends the encoding of *src.
 func (p *plan) encode(b []byte, src unsafe.Pointer) (_ []byte, err error) {
 	switch p.kind {
-	case planBytes, planBool:
+	case planBytes, planBool, planCounted:
 		b = append(b, unsafe.Slice((*byte)(src), p.size)...)
 	case planString:
 		s := *(*string)(src)
@@ -104,7 +104,7 @@ const maxDecoded = 64 << 20
 // needs of an arena.
 func (p *plan) measureWire(d *decoder, n *uintptr) error {
 	switch p.kind {
-	case planBytes:
+	case planBytes, planCounted:
 		_, err := d.take(p.size)
 		return err
 	case planBool:
@@ -185,7 +185,7 @@ func (p *plan) measureAll(d *decoder, l int, n *uintptr) error {
 // measureWire has found to be in order.
 func (p *plan) decode(dst unsafe.Pointer, d *decoder, a *arena) error {
 	switch p.kind {
-	case planBytes, planBool:
+	case planBytes, planBool, planCounted:
 		v, err := d.take(p.size)
 		copy(unsafe.Slice((*byte)(dst), p.size), v)
 		return err

@@ -55,9 +55,13 @@ func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg,
 	}
 	a, err := t.results(n)
 	if err != nil {
+		rt.abandonEncoded(ct.res, d)
 		return err
 	}
-	return ct.res.decode(res, d, &a)
+	if err := ct.res.decode(res, d, &a); err != nil {
+		return err
+	}
+	return t.receive(ct.res, res)
 }
 
 // How long a search goes on without progress.

@@ -24,6 +24,7 @@ type resident struct {
 	earlier uint64         // calls it had before it lived here
 	gate    gate
 	once    once
+	objects sync.Mutex // guards head.objects
 
 	// alive is held for reading to look into the heap without a call, for writing
 	// to change whether that may be done.
@@ -34,12 +35,14 @@ type resident struct {
 // head is the root object of a proclet's heap: what the runtime knows about the
 // proclet and must move with it.
 type head struct {
-	state  unsafe.Pointer
-	kind   offset // of the state type
-	moves  uint64
-	calls  uint64 // on the machines where it lived before
-	pinned bool
-	once   onceTable
+	state   unsafe.Pointer
+	kind    offset // of the state type
+	moves   uint64
+	calls   uint64 // on the machines where it lived before
+	pinned  bool
+	once    onceTable
+	refs    refcount // those who hold the proclet
+	objects objectTable
 }
 
 // residents finds a proclet by the address of its heap: one table for all of

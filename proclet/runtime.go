@@ -2,7 +2,6 @@ package proclet
 
 import (
 	"context"
-	"encoding/binary"
 	"hash/fnv"
 	"sync"
 	"sync/atomic"
@@ -34,15 +33,18 @@ type network interface {
 // Runtime is this machine's part of the proclets of a rack. Its methods may be
 // called from any goroutine.
 type Runtime struct {
-	net     network
-	self    rack.MachineID
-	build   uint64 // of the program
-	index   uint32 // in runtimes
-	outside Thread // what Current returns
-	slots   slots
+	net       network
+	self      rack.MachineID
+	build     uint64 // of the program
+	index     uint32 // in runtimes
+	outside   Thread // what Current returns
+	slots     slots
+	releases  releases
+	outsiders outsiders
 
-	made    atomic.Uint32 // proclets made here: the low half of generations
-	placing atomic.Uint32 // counts placements
+	made     atomic.Uint32 // proclets made here: the low half of generations
+	placing  atomic.Uint32 // counts placements
+	attempts atomic.Uint64 // counts attempts to bind a name
 
 	mu       sync.Mutex
 	arriving map[ID]*arrival
@@ -128,9 +130,4 @@ func (r *resident) forgetDead(live map[rack.MachineID]bool) {
 // alone names the proclet in the directory.
 func (rt *Runtime) newID(addr mm.Virt) ID {
 	return ID{uint64(addr), uint64(rt.self)<<32 | uint64(rt.made.Add(1))}
-}
-
-// appendName is the value that a name is bound to.
-func appendName(id ID, kind offset) []byte {
-	return binary.AppendUvarint(appendID(nil, id), uint64(kind))
 }

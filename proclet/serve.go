@@ -32,6 +32,8 @@ func (rt *Runtime) answer(from rack.MachineID, msg []byte) []byte {
 		if id, err = d.id(); err == nil {
 			answer, err = rt.answerDestroy(id)
 		}
+	case messageCount:
+		answer, err = rt.answerCount(from, d)
 	case messageReturn:
 		answer, err = rt.answerReturn(d)
 	default:
@@ -87,7 +89,7 @@ func (r *resident) execute(m *callMessage, d *decoder) []byte {
 	if err != nil {
 		return failed(err)
 	}
-	if ct.state != r.typ {
+	if ct.state != nil && ct.state != r.typ {
 		return failed(r.wrongState(ct))
 	}
 	fn, err := m.method.function()
@@ -115,11 +117,15 @@ func (r *resident) execute(m *callMessage, d *decoder) []byte {
 	if err := r.run(ct, fn, t, in, out); err != nil {
 		return failed(err)
 	}
+	if err := t.handOver(ct.res, out); err != nil {
+		return failed(err)
+	}
 	answer, err := ct.res.encode([]byte{answerDone}, out)
 	if err == nil && len(answer) > rack.MaxMessage {
 		err = fmt.Errorf("%w: result of %d bytes", rack.ErrTooLarge, len(answer))
 	}
 	if err != nil {
+		r.rt.abandon(ct.res, out)
 		return failed(err)
 	}
 	return answer

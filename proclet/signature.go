@@ -24,7 +24,7 @@ type callTypes struct {
 	sig      signature
 	tab      *itab
 	offset   offset
-	state    *typeHeader
+	state    *typeHeader // nil if it is called with any state
 	arg, res *plan
 }
 
@@ -82,11 +82,20 @@ func typesOf(sig signature) (*callTypes, error) {
 // stateKind is a state type behind an interface, for the same purpose.
 type stateKind interface {
 	reflectType() reflect.Type
+
+	// close calls Close of the state, if it has it.
+	close(state unsafe.Pointer, t *Thread)
 }
 
 type kindOf[S any] struct{}
 
 func (kindOf[S]) reflectType() reflect.Type { return reflect.TypeFor[S]() }
+
+func (kindOf[S]) close(state unsafe.Pointer, t *Thread) {
+	if c, ok := any((*S)(state)).(Closer); ok {
+		c.Close(t)
+	}
+}
 
 // iface is how Go lays out an interface value with methods, itab the table it
 // points to (internal/abi.ITab). checkRuntime proves both.

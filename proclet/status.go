@@ -18,6 +18,7 @@ type Info struct {
 	Leaving  bool   `json:"leaving,omitempty"`
 	Moves    uint64 `json:"moves"` // how often it has moved
 	Calls    uint64 `json:"calls"` // calls so far, on all machines where it lived
+	Refs     uint64 `json:"refs"`  // who holds it: counted references
 }
 
 // Status is what this machine answers on rack.ServiceProcletAdmin, as JSON.
@@ -62,7 +63,7 @@ func (r *resident) info() (Info, bool) {
 	return Info{
 		ID: r.id.String(), Type: r.kind.reflectType().String(),
 		Capacity: s.Capacity, Mapped: s.Mapped, Used: s.Used, Peak: s.Peak,
-		Pinned: r.head.pinned, Leaving: r.gate.closed(), Moves: r.moves, Calls: r.calls(),
+		Pinned: r.head.pinned, Leaving: r.gate.closed(), Moves: r.moves, Calls: r.calls(), Refs: r.head.refs.n.Load(),
 	}, true
 }
 

@@ -23,6 +23,7 @@ type Thread struct {
 	nheld  uint32
 	held   [maxHeld]*Mutex
 	chunks *chunk
+	holds  *hold // what the method that runs owns
 }
 
 // chunk is the start of memory that lives as long as the method whose Thread
@@ -81,6 +82,7 @@ func (r *resident) begin(inside []ID, caller ID, n uintptr) (*Thread, arena, err
 
 // end ends the call that begin began, after its result has been copied.
 func (t *Thread) end() {
+	t.releaseOwned(nil)
 	for t.nheld > 0 {
 		t.nheld--
 		t.held[t.nheld].unlock()

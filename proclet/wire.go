@@ -13,6 +13,7 @@ import (
 //	release  proclet, answers that are not needed any more
 //	create   state type, capacity, whether it is pinned
 //	destroy  proclet
+//	count    proclet, identity, object, change of its count, whether the chain of calls is inside
 //	return   address and capacity of a heap that is no more, to the machine whose lease it was
 const (
 	messageCall = iota + 1
@@ -20,6 +21,7 @@ const (
 	messageCreate
 	messageDestroy
 	messageReturn
+	messageCount
 )
 
 // How an answer begins.

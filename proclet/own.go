@@ -1,0 +1,150 @@
+package proclet
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+)
+
+// What the state holds. A field is set with Set and cleared with Drop, a value
+// given to a container is adopted like one that owns memory: the state takes
+// over a count that the method owns, which costs nothing, or acquires one of its
+// own. What is freed, overwritten, or left when the proclet ends, is given back.
+
+// countOwner is how values that hold counts behave in containers.
+type countOwner struct{ kind countedType }
+
+func (c countOwner) adopt(t *Thread, p unsafe.Pointer) error {
+	h := c.kind.at(p)
+	if h.id.IsZero() || t.take(h) {
+		return nil
+	}
+	// A container that has not claimed it: this may wait.
+	if err := t.claim(h, c.kind == countedUnique); err != nil {
+		return err
+	}
+	if err := t.acquireClaimed(false); err != nil {
+		return err
+	}
+	t.take(h)
+	return nil
+}
+
+func (c countOwner) release(t *Thread, p unsafe.Pointer) {
+	if h := c.kind.at(p); !h.id.IsZero() {
+		t.runtime().giveBack(h, 1)
+	}
+}
+
+func (*Ref[S]) container() containerType {
+	return containerType{self: reflect.TypeFor[Ref[S]](), owner: countOwner{countedRef}, passes: true}
+}
+
+func (*RemoteUnique[T]) container() containerType {
+	return containerType{self: reflect.TypeFor[RemoteUnique[T]](), owner: countOwner{countedUnique}, passes: true}
+}
+
+func (*RemoteShared[T]) container() containerType {
+	return containerType{self: reflect.TypeFor[RemoteShared[T]](), owner: countOwner{countedShared}, passes: true}
+}
+
+// claimAll makes sure that t's method has a count for everything in *v that holds
+// one, for adopt to take. It is a safe point. On an error what was claimed stays
+// with the method.
+func claimAll[T any](t *Thread, v *T) error {
+	if ownershipOf[T]() == nil {
+		return nil
+	}
+	if err := ownershipOf[T]().claim(t, unsafe.Pointer(v)); err != nil {
+		t.unclaim()
+		return err
+	}
+	err := t.acquireClaimed(false)
+	if err != nil {
+		t.unclaim()
+	}
+	return err
+}
+
+// claim claims a count for everything in the value at p that holds one.
+func (o *ownership) claim(t *Thread, p unsafe.Pointer) error {
+	for _, part := range o.parts {
+		if c, ok := part.owner.(countOwner); ok {
+			if err := t.claim(c.kind.at(unsafe.Add(p, part.offset)), c.kind == countedUnique); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// setCounted makes *p, a part of the state, hold h.
+func setCounted(t *Thread, p *handle, h handle, unique bool) error {
+	t.heapOf()
+	if *p == h {
+		return nil
+	}
+	if err := t.claim(h, unique); err != nil {
+		return err
+	}
+	if err := t.acquireClaimed(false); err != nil {
+		t.unclaim()
+		return err
+	}
+	if !h.id.IsZero() {
+		t.take(h)
+	}
+	old := *p
+	*p = h
+	if !old.id.IsZero() {
+		t.runtime().giveBack(old, 1)
+	}
+	return nil
+}
+
+// dropCounted gives back what *p, a part of the state, holds.
+func dropCounted(t *Thread, p *handle) {
+	t.heapOf()
+	if old := *p; !old.id.IsZero() {
+		*p = handle{}
+		t.runtime().giveBack(old, 1)
+	}
+}
+
+var typesWithCounts sync.Map // *typeHeader -> bool
+
+// holdsCounts reports whether values of t may hold counts, themselves or in their
+// containers.
+func holdsCounts(t reflect.Type) bool {
+	if v, ok := typesWithCounts.Load(headerOf(t)); ok {
+		return v.(bool)
+	}
+	v := findCounts(t, map[reflect.Type]bool{})
+	typesWithCounts.Store(headerOf(t), v)
+	return v
+}
+
+// findCounts is holdsCounts for a type that those of seen are made of.
+func findCounts(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if t == nil || seen[t] {
+		return false
+	}
+	seen[t] = true
+	if countedKind(t) != notCounted {
+		return true
+	}
+	if c := containerOf(t); c != nil {
+		return findCounts(c.elem, seen) || findCounts(c.hashed, seen) || findCounts(c.ordered, seen)
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if findCounts(t.Field(i).Type, seen) {
+				return true
+			}
+		}
+	case reflect.Array:
+		return findCounts(t.Elem(), seen)
+	}
+	return false
+}

@@ -1,0 +1,551 @@
+package proclet
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"nuos/mm"
+)
+
+// keeper is a state type that holds others.
+type keeper struct {
+	mu    Mutex
+	field [4]Ref[keeper]
+	list  Slice[Ref[keeper]]
+	named Map[String, tagged]
+	set   Map[Ref[keeper], int]
+}
+
+type tagged struct {
+	tag  String
+	refs [2]Ref[keeper]
+}
+
+// closes counts the calls of keeper.Close, by proclet.
+var closes sync.Map // ID -> *atomic.Int64
+
+func closesOf(id ID) int64 {
+	n, _ := closes.LoadOrStore(id, new(atomic.Int64))
+	return n.(*atomic.Int64).Load()
+}
+
+func (k *keeper) Close(t *Thread) {
+	n, _ := closes.LoadOrStore(t.id, new(atomic.Int64))
+	n.(*atomic.Int64).Add(1)
+}
+
+// keep says what to do with some slot of a keeper.
+type keep struct {
+	Slot int
+	Ref  Ref[keeper]
+}
+
+// slots is how many Refs a keeper can hold: 4 in fields, 4 in a list, 2 for one
+// name, and one as a key.
+const keeperSlots = 11
+
+// Put stores a Ref, or clears the slot if it is zero.
+func (k *keeper) Put(t *Thread, a keep) (struct{}, error) {
+	var none struct{}
+	k.mu.Lock(t)
+	defer k.mu.Unlock(t)
+	switch i := a.Slot; {
+	case i < 4:
+		if a.Ref.IsZero() {
+			k.field[i].Drop(t)
+			return none, nil
+		}
+		return none, k.field[i].Set(t, a.Ref)
+	case i < 8:
+		for k.list.Len() < 4 {
+			if err := k.list.Append(t, Ref[keeper]{}); err != nil {
+				return none, err
+			}
+		}
+		return none, k.list.Set(t, i-4, a.Ref)
+	case i < 10:
+		v := tagged{tag: View("tag")}
+		if old := k.named.Get(View("name")); old != nil && !old.refs[9-i].IsZero() {
+			return none, old.refs[i-8].Set(t, a.Ref)
+		}
+		v.refs[i-8] = a.Ref
+		return none, k.named.Put(t, View("name"), v)
+	default:
+		k.set.Clear(t)
+		if a.Ref.IsZero() {
+			return none, nil
+		}
+		return none, k.set.Put(t, a.Ref, 1)
+	}
+}
+
+func (k *keeper) get(slot int) (r Ref[keeper]) {
+	switch {
+	case slot < 4:
+		return k.field[slot]
+	case slot < 8:
+		if k.list.Len() > slot-4 {
+			return *k.list.At(slot - 4)
+		}
+	case slot < 10:
+		if v := k.named.Get(View("name")); v != nil {
+			return v.refs[slot-8]
+		}
+	default:
+		for key := range k.set.All() {
+			return *key
+		}
+	}
+	return r
+}
+
+// Get returns what is in a slot.
+func (k *keeper) Get(t *Thread, slot int) (Ref[keeper], error) {
+	k.mu.Hold(t)
+	return k.get(slot), nil
+}
+
+// everything is a result with Refs at all kinds of places.
+type everything struct {
+	List  []Ref[keeper]
+	Named map[string]Ref[keeper]
+	Ptr   *keep
+	Array [2]Ref[keeper]
+}
+
+func (e *everything) all() (all []Ref[keeper]) {
+	all = append(all, e.List...)
+	for _, r := range e.Named {
+		all = append(all, r)
+	}
+	if e.Ptr != nil {
+		all = append(all, e.Ptr.Ref)
+	}
+	all = append(all, e.Array[:]...)
+	return slices.DeleteFunc(all, Ref[keeper].IsZero)
+}
+
+// All returns what is in all slots.
+func (k *keeper) All(t *Thread, _ struct{}) (e everything, err error) {
+	k.mu.Hold(t)
+	e.Named = map[string]Ref[keeper]{}
+	for i := range keeperSlots {
+		switch r := k.get(i); {
+		case i < 3:
+			e.List = append(e.List, r)
+		case i < 8:
+			e.Named[fmt.Sprint(i)] = r
+		case i < 9:
+			e.Ptr = &keep{Ref: r}
+		default:
+			e.Array[i-9] = r
+		}
+	}
+	return e, nil
+}
+
+// pass is a Ref on its way through other proclets.
+type pass struct {
+	Via []Ref[keeper]
+	Ref Ref[keeper]
+	Put keep // where the last one is to store it
+}
+
+// Pass passes a Ref on and returns it.
+func (k *keeper) Pass(t *Thread, p pass) (Ref[keeper], error) {
+	if len(p.Via) == 0 {
+		p.Put.Ref = p.Ref
+		_, err := k.Put(t, p.Put)
+		return p.Ref, err
+	}
+	next := p.Via[0]
+	p.Via = p.Via[1:]
+	return Call(t, next, (*keeper).Pass, p)
+}
+
+// Make makes a proclet and returns it.
+func (k *keeper) Make(t *Thread, o Options) (Ref[keeper], error) {
+	return New[keeper](t, Options{On: o.On, Capacity: 64 << 10})
+}
+
+// MakeAndKeep makes a proclet and stores it.
+func (k *keeper) MakeAndKeep(t *Thread, slot int) (struct{}, error) {
+	r, err := New[keeper](t, Options{Capacity: 64 << 10})
+	if err != nil {
+		return struct{}{}, err
+	}
+	return k.Put(t, keep{slot, r})
+}
+
+// settle waits until everything that was given back has arrived, and what nobody
+// holds has ended.
+func settle(t testing.TB, rts []*Runtime) {
+	t.Helper()
+	waitFor(t, "counts to be given back", func() bool {
+		// All at once, because what one machine gives back may give another one work.
+		idle := true
+		for _, rt := range rts {
+			rt.releases.mu.Lock()
+			defer rt.releases.mu.Unlock()
+			idle = idle && rt.releases.idle()
+		}
+		return idle
+	})
+}
+
+// holdersOf returns how many hold a proclet; 0 if it is no more.
+func holdersOf(rts []*Runtime, id ID) uint64 {
+	for _, rt := range rts {
+		if i, err := rt.Info(id); err == nil {
+			return i.Refs
+		}
+	}
+	return 0
+}
+
+// wantHolders waits until a proclet has so many holders.
+func wantHolders(t testing.TB, rts []*Runtime, id ID, want uint64) {
+	t.Helper()
+	settle(t, rts)
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		got := holdersOf(rts, id)
+		if got == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v has %d holders, want %d", id, got, want)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestRefsEnd(t *testing.T) {
+	everywhere(t, func(t *testing.T, th *Thread, o Options) {
+		rts := []*Runtime{th.runtime(), (*runtimes.Load())[th.rt+1]}
+		before := mm.Frames()
+		a := mustNew[keeper](t, th, o)
+		wantHolders(t, rts, a.id, 1)
+		if _, err := a.Clone(th); err != nil {
+			t.Fatal(err)
+		}
+		wantHolders(t, rts, a.id, 2)
+		for range 2 {
+			if err := Release(th, a); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := Release(th, a); !errors.Is(err, ErrNotOwned) {
+			t.Errorf("third Release: %v", err)
+		}
+		waitFor(t, "the heap to be freed", func() bool { return mm.Frames() == before })
+		if n := closesOf(a.id); n != 1 {
+			t.Errorf("Close was called %d times", n)
+		}
+		if _, err := Call(th, a, (*keeper).Get, 0); !errors.Is(err, ErrNoProclet) {
+			t.Errorf("Call: %v", err)
+		}
+		if _, err := a.Clone(th); !errors.Is(err, ErrNoProclet) {
+			t.Errorf("Clone: %v", err)
+		}
+		if _, err := a.Weak().Upgrade(th); !errors.Is(err, ErrNoProclet) {
+			t.Errorf("Upgrade: %v", err)
+		}
+		if err := Release(th, Ref[keeper]{}); !errors.Is(err, ErrNoProclet) {
+			t.Errorf("Release of nothing: %v", err)
+		}
+	})
+}
+
+// What a method makes ends with it, unless it is returned or stored.
+func TestMethodsOwn(t *testing.T) {
+	everywhere(t, func(t *testing.T, th *Thread, o Options) {
+		rts := []*Runtime{th.runtime(), (*runtimes.Load())[th.rt+1]}
+		k := mustNew[keeper](t, th, o)
+		for _, on := range rts {
+			made, err := Call(th, k, (*keeper).Make, Options{On: on.self})
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantHolders(t, rts, made.id, 1)
+			for slot := range keeperSlots {
+				if _, err := Call(th, k, (*keeper).Put, keep{slot, made}); err != nil {
+					t.Fatal(err)
+				}
+				wantHolders(t, rts, made.id, uint64(slot)+2)
+			}
+			e, err := Call(th, k, (*keeper).All, struct{}{})
+			if err != nil || len(e.all()) != keeperSlots {
+				t.Fatalf("%d Refs, %v", len(e.all()), err)
+			}
+			wantHolders(t, rts, made.id, 1+2*keeperSlots)
+			for _, r := range e.all() {
+				if err := Release(th, r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantHolders(t, rts, made.id, 1+keeperSlots)
+			for slot := range keeperSlots {
+				if _, err := Call(th, k, (*keeper).MakeAndKeep, slot); err != nil {
+					t.Fatal(err)
+				}
+				wantHolders(t, rts, made.id, uint64(keeperSlots-slot))
+				r, err := Call(th, k, (*keeper).Get, slot)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantHolders(t, rts, r.id, 2)
+				Release(th, r)
+			}
+			if err := Release(th, made); err != nil {
+				t.Fatal(err)
+			}
+			wantHolders(t, rts, made.id, 0)
+		}
+		var lost ID
+		_, err := Call(th, k, func(k *keeper, t *Thread, _ struct{}) (struct{}, error) { panic("not this way") }, struct{}{})
+		if err == nil {
+			t.Error("no panic")
+		}
+		_, err = Call(th, k, (*keeper).MakeAndFail, &lost)
+		if err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func (k *keeper) MakeAndFail(t *Thread, _ *ID) (Ref[keeper], error) {
+	r, err := New[keeper](t, Options{Capacity: 64 << 10})
+	if err != nil {
+		return r, err
+	}
+	return r, errTest
+}
+
+// refModel is what is held, according to what was done.
+type refModel struct {
+	rts   []*Runtime
+	rng   *rand.Rand
+	owned [][]Ref[keeper] // by machine, what its ordinary goroutines own
+	slot  map[ID]*[keeperSlots]Ref[keeper]
+	all   []Ref[keeper] // that ever were
+	log   []string
+}
+
+func (m *refModel) note(format string, args ...any) {
+	m.log = append(m.log, fmt.Sprintf(format, args...))
+}
+
+// count returns how many hold a proclet, and ends those that nobody holds.
+func (m *refModel) count() map[ID]uint64 {
+	for {
+		n := map[ID]uint64{}
+		for id := range m.slot {
+			n[id] = 0
+		}
+		for _, own := range m.owned {
+			for _, r := range own {
+				n[r.id]++
+			}
+		}
+		for _, s := range m.slot {
+			for _, r := range s {
+				if !r.IsZero() {
+					n[r.id]++
+				}
+			}
+		}
+		ended := false
+		for id, holders := range n {
+			if holders == 0 && m.slot[id] != nil {
+				delete(m.slot, id)
+				ended = true
+			}
+		}
+		if !ended {
+			return n
+		}
+	}
+}
+
+// any returns one of what machine i owns, and -1 if there is nothing alive.
+func (m *refModel) any(i int) (Ref[keeper], int) {
+	for _, at := range m.rng.Perm(len(m.owned[i])) {
+		if r := m.owned[i][at]; m.slot[r.id] != nil {
+			return r, at
+		}
+	}
+	return Ref[keeper]{}, -1
+}
+
+func (m *refModel) own(i int, r Ref[keeper]) {
+	if !r.IsZero() {
+		m.owned[i] = append(m.owned[i], r)
+	}
+}
+
+// step does something.
+func (m *refModel) step(t *testing.T) {
+	i := m.rng.IntN(len(m.rts))
+	th := m.rts[i].Current()
+	r, at := m.any(i)
+	k, _ := m.any(i)
+	fail := func(what string, err error) {
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	op := m.rng.IntN(12)
+	if at < 0 || len(m.slot) < 3 {
+		op = 0
+	}
+	slot := m.rng.IntN(keeperSlots)
+	switch op {
+	case 0:
+		if len(m.slot) > 12 {
+			return
+		}
+		r, err := New[keeper](th, Options{On: m.rts[m.rng.IntN(3)].self, Capacity: 64 << 10})
+		fail("New", err)
+		m.note("%d: new %v", i, r.id)
+		m.slot[r.id] = &[keeperSlots]Ref[keeper]{}
+		m.all = append(m.all, r)
+		m.own(i, r)
+	case 1:
+		m.note("%d: clone %v", i, r.id)
+		c, err := r.Clone(th)
+		fail("Clone", err)
+		m.own(i, c)
+	case 2, 3:
+		m.note("%d: release %v", i, r.id)
+		fail("Release", Release(th, r))
+		m.owned[i] = slices.Delete(m.owned[i], at, at+1)
+	case 4, 5:
+		m.note("%d: %v keeps %v at %d", i, k.id, r.id, slot)
+		_, err := Call(th, k, (*keeper).Put, keep{slot, r})
+		fail("Put", err)
+		m.slot[k.id][slot] = r
+	case 6:
+		m.note("%d: %v clears %d", i, k.id, slot)
+		_, err := Call(th, k, (*keeper).Put, keep{Slot: slot})
+		fail("Put", err)
+		m.slot[k.id][slot] = Ref[keeper]{}
+	case 7:
+		m.note("%d: what %v has at %d", i, k.id, slot)
+		got, err := Call(th, k, (*keeper).Get, slot)
+		fail("Get", err)
+		if got != m.slot[k.id][slot] {
+			t.Fatalf("%v has %v at %d, want %v", k.id, got.id, slot, m.slot[k.id][slot].id)
+		}
+		m.own(i, got)
+	case 8:
+		m.note("%d: what %v has", i, k.id)
+		e, err := Call(th, k, (*keeper).All, struct{}{})
+		fail("All", err)
+		for _, got := range e.all() {
+			m.own(i, got)
+		}
+	case 9:
+		p := pass{Ref: r, Put: keep{Slot: slot}}
+		last := k
+		for range m.rng.IntN(4) {
+			last, _ = m.any(i)
+			p.Via = append(p.Via, last)
+		}
+		m.note("%d: pass %v via %v to %d", i, r.id, p.Via, slot)
+		f := Go(th, k, (*keeper).Pass, p)
+		if m.rng.IntN(2) == 0 {
+			m.move(t, r)
+		}
+		got, err := f.Wait(th)
+		fail("Pass", err)
+		m.own(i, got)
+		m.slot[last.id][slot] = r
+	case 10:
+		m.move(t, r)
+	case 11:
+		if m.rng.IntN(4) > 0 {
+			return
+		}
+		m.note("%d: destroy %v", i, r.id)
+		fail("Destroy", Destroy(th, r))
+		delete(m.slot, r.id)
+	}
+}
+
+func (m *refModel) move(t *testing.T, r Ref[keeper]) {
+	from := ownerOf(t, nil, r.id)
+	to := m.rts[m.rng.IntN(len(m.rts))]
+	if from != to {
+		m.note("move %v to %d", r.id, to.self)
+		move(t, from, to, r.id)
+	}
+}
+
+func (m *refModel) check(t *testing.T) {
+	t.Helper()
+	counts := m.count()
+	for _, r := range m.all {
+		want := counts[r.id]
+		if m.slot[r.id] == nil {
+			want = 0
+		}
+		wantHolders(t, m.rts, r.id, want)
+		closed := int64(0)
+		if m.slot[r.id] == nil {
+			closed = 1
+		}
+		if got := closesOf(r.id); got != closed {
+			t.Fatalf("Close of %v was called %d times, want %d", r.id, got, closed)
+		}
+	}
+}
+
+// Random sequences of everything that can be done with Refs, against a model.
+func TestRefsModel(t *testing.T) {
+	for range 6 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			_, rts := newSegment(t, 3)
+			frames := mm.Frames()
+			m := &refModel{rts: rts, rng: rand.New(rand.NewPCG(seed, 0)), owned: make([][]Ref[keeper], 3), slot: map[ID]*[keeperSlots]Ref[keeper]{}}
+			defer func() {
+				if t.Failed() {
+					for _, l := range m.log {
+						t.Log(l)
+					}
+				}
+			}()
+			for step := range 300 {
+				m.step(t)
+				if step%7 == 0 {
+					m.check(t)
+				}
+			}
+			m.check(t)
+			for i, own := range m.owned {
+				for _, r := range own {
+					if err := Release(rts[i].Current(), r); err != nil {
+						t.Fatal(err)
+					}
+				}
+				m.owned[i] = nil
+			}
+			m.check(t)
+			for id := range m.slot { // those in circles
+				if err := rts[0].Destroy(id); err != nil {
+					t.Fatal(err)
+				}
+				delete(m.slot, id)
+				m.check(t)
+			}
+			waitFor(t, "all frames to be free", func() bool { return mm.Frames() == frames })
+		})
+	}
+}

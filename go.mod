@@ -12,6 +12,7 @@ require (
 	github.com/tidwall/redcon v1.6.2
 	github.com/u-root/u-root v0.16.0
 	github.com/usbarmory/tamago v1.26.3
+	golang.org/x/arch v0.23.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/tools v0.43.0
 	gvisor.dev/gvisor v0.0.0-20260905035102-160fafc42237

@@ -84,14 +84,18 @@ func (c *check) frames(pc uintptr) bool {
 			return false
 		}
 		for _, off := range s.live {
-			if !c.pointer(sp+uintptr(off), off >= 8) {
+			if !c.pointer(sp + uintptr(off)) {
 				c.fault.frame, c.fault.key = sp, s.key
 				return false
 			}
 		}
-		for off := uintptr(0); off < uintptr(s.unknown); off += 8 {
-			if w := load(sp + off); suspicious(w) && local(w) && s.mayRead(off) {
-				c.fault = fault{addr: sp + off, value: w, frame: sp, key: s.key}
+		for _, off := range s.firsts {
+			if !c.first(s, sp, uintptr(off)) {
+				return false
+			}
+		}
+		for off := uintptr(0); off < uintptr(s.scalars); off += 8 {
+			if !c.first(s, sp, off) {
 				return false
 			}
 		}
@@ -109,18 +113,21 @@ func (c *check) frames(pc uintptr) bool {
 	}
 }
 
-// pointer looks at the live pointer at addr and, if there may be one, at the
-// word below: pointers can be the second words of interface values.
-func (c *check) pointer(addr uintptr, below bool) bool {
+// first looks at a word of the frame at sp that may be the first word of an
+// interface value.
+func (c *check) first(s *site, sp, off uintptr) bool {
+	if w := load(sp + off); suspicious(w) && local(w) && s.mayRead(off) {
+		c.fault = fault{addr: sp + off, value: w, frame: sp, key: s.key}
+		return false
+	}
+	return true
+}
+
+// pointer looks at the live pointer at addr.
+func (c *check) pointer(addr uintptr) bool {
 	if addr >= c.Hi {
 		c.fault = fault{addr: addr, what: "an argument that lies beyond the checked part"}
 		return false
-	}
-	if below {
-		if w := load(addr - 8); suspicious(w) && local(w) {
-			c.fault = fault{addr: addr - 8, value: w}
-			return false
-		}
 	}
 	p := load(addr)
 	if p == 0 || mayTravel(p) {
@@ -130,7 +137,11 @@ func (c *check) pointer(addr uintptr, below bool) bool {
 		c.pointers = append(c.pointers, p)
 		return true
 	}
-	return p >= c.Lo && p < c.Hi || c.own(p) || c.refusePointer(addr, p)
+	if p >= c.Lo && p < c.Hi || c.own(p) {
+		return true
+	}
+	c.fault = fault{addr: addr, value: p}
+	return false
 }
 
 func (c *check) own(p uintptr) bool {
@@ -139,11 +150,6 @@ func (c *check) own(p uintptr) bool {
 			return true
 		}
 	}
-	return false
-}
-
-func (c *check) refusePointer(addr, p uintptr) bool {
-	c.fault = fault{addr: addr, value: p}
 	return false
 }
 
@@ -161,7 +167,7 @@ func (c *check) defers() bool {
 					what: "a deferred call that is recorded in the Go heap (by a defer statement in a loop)"}
 				return false
 			}
-			if !c.pointer(p+unsafe.Offsetof(d.fn), false) {
+			if !c.pointer(p + unsafe.Offsetof(d.fn)) {
 				c.fault.frame, c.fault.key = d.sp, d.pc
 				return false
 			}
@@ -197,7 +203,13 @@ func (c *check) trace() bool {
 		o := lo.object
 		lo.object = nil
 		for _, off := range o.pointers {
-			if !c.pointer(lo.addr+uintptr(off), off >= 8) {
+			if !c.pointer(lo.addr + uintptr(off)) {
+				return false
+			}
+		}
+		for _, off := range o.firsts {
+			if w := load(lo.addr + uintptr(off)); suspicious(w) && local(w) {
+				c.fault = fault{addr: lo.addr + uintptr(off), value: w}
 				return false
 			}
 		}

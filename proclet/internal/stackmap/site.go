@@ -12,7 +12,8 @@ type site struct {
 	key     uintptr  // the program counter, and trapped
 	size    uintptr  // from the stack pointer to the caller's
 	live    []uint32 // words that hold live pointers
-	unknown uint32   // words below this may hold anything but pointers
+	firsts  []uint32 // words that could belong to one of those, as an interface value
+	scalars uint32   // words below this hold anything but pointers
 	objects []object // variables that are live if a pointer to them is
 	flaw    string   // why a frame here can never be checked, or ""
 	top     bool     // the outermost frame
@@ -26,6 +27,11 @@ type object struct {
 	off      uint32
 	size     uint32
 	pointers []uint32 // offsets in the variable
+	firsts   []uint32
+}
+
+func (o *object) contains(off int64) bool {
+	return off >= int64(o.off) && off < int64(o.off)+int64(o.size)
 }
 
 // trapped marks, in a site's key, a frame that did not call the one below it
@@ -99,14 +105,14 @@ func (s *site) readMaps(f funcInfo, pc uintptr) string {
 	if varp > 0 {
 		varp -= 8
 	}
-	s.unknown = uint32(varp)
+	s.scalars = uint32(varp)
 	if varp > 0 {
 		locals, ok := f.bitmapAt(funcdataLocalsPointerMaps, index)
 		if !ok || uintptr(locals.nbit)*8 > varp {
 			return "local variables of which the compiler made no map"
 		}
-		s.unknown -= uint32(locals.nbit) * 8
-		s.addLive(locals, uintptr(s.unknown))
+		s.scalars -= uint32(locals.nbit) * 8
+		s.live, s.firsts = locals.words(s.scalars, s.live, s.firsts)
 	}
 
 	argp := s.size
@@ -120,7 +126,7 @@ func (s *site) readMaps(f funcInfo, pc uintptr) string {
 		if !ok {
 			return "arguments of which the compiler made no map"
 		}
-		s.addLive(args, argp)
+		s.live, s.firsts = args.words(uint32(argp), s.live, s.firsts)
 	}
 
 	for _, r := range f.stackObjects() {
@@ -132,21 +138,25 @@ func (s *site) readMaps(f funcInfo, pc uintptr) string {
 			continue // not yet in the frame
 		}
 		o := object{off: uint32(off), size: uint32(r.size)}
-		b := r.pointers(f.datap)
-		for i := range b.nbit {
-			if b.get(i) {
-				o.pointers = append(o.pointers, uint32(i)*8)
-			}
-		}
+		o.pointers, o.firsts = r.pointers(f.datap).words(0, nil, nil)
 		s.objects = append(s.objects, o)
 	}
 	return ""
 }
 
-func (s *site) addLive(b bitmap, off uintptr) {
+// words adds the words whose bits are set to pointers, where off is the
+// offset of the first bit's word. Each of them can be the second word of an
+// interface value, unless what lies before it is a pointer itself: it adds
+// the first words to firsts.
+func (b bitmap) words(off uint32, pointers, firsts []uint32) ([]uint32, []uint32) {
 	for i := range b.nbit {
-		if b.get(i) {
-			s.live = append(s.live, uint32(off)+uint32(i)*8)
+		if !b.get(i) {
+			continue
+		}
+		pointers = append(pointers, off+uint32(i)*8)
+		if i > 0 && !b.get(i-1) {
+			firsts = append(firsts, off+uint32(i)*8-8)
 		}
 	}
+	return pointers, firsts
 }

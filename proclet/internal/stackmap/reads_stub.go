@@ -1,3 +1,0 @@
-package stackmap
-
-func (s *site) mayRead(off uintptr) bool { return true }

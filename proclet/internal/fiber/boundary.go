@@ -107,8 +107,7 @@ var callReturn = func() (pc uintptr) {
 	probe := func(*Fiber, uintptr) {
 		var c context
 		here(&c)
-		// Frames: here's stub, this function.
-		pc = *word(*word(c.bp) + 8)
+		pc = *word(c.bp + 8)
 	}
 	var f Fiber
 	call(&f, *(*uintptr)(unsafe.Pointer(&probe)), 0)

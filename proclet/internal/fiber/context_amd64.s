@@ -2,8 +2,8 @@
 #include "textflag.h"
 #include "funcdata.h"
 
-// R14 is g and X15 is 0 in Go code. The stubs through which Go calls assembly set
-// both anew afterwards; only call enters Go code by itself.
+// R14 is g and X15 is 0 in Go code. The compiler sets both anew after a call of
+// assembly; only call enters Go code by itself.
 
 // func swap(save, load *context)
 TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-16

@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"nuos/mm"
-	"nuos/proclet/internal/stackmap"
 )
 
 // Fiber is the state of a fiber: the first field of what lies in its header. It
@@ -113,20 +112,18 @@ func (f *Fiber) Leave() error {
 	}
 	var c context
 	here(&c)
-	if err := f.movable(&c); err != nil {
+	all := part{c, f.arenaBase, f.arena}
+	if err := all.check(f); err != nil {
 		return err
 	}
-	swap(&f.context, &f.carried().native)
+	leave(&f.context, &f.carried().native)
 	return nil
 }
 
-// movable checks the part of the stack that c describes, down to c.top.
-func (f *Fiber) movable(c *context) error {
-	own := [1]mm.Range{f.Region()}
-	return stackmap.Check(*word(c.sp), c.sp+8, c.bp, stackmap.Stack{
-		Lo: f.stackLo(), Hi: c.top, Own: own[:], Defer: c.deferred, Panic: c.panicked,
-	})
-}
+// leave is the one place that fibers go on at, so that Thaw knows it.
+//
+//go:noinline
+func leave(save, load *context) { swap(save, load) }
 
 // Park lets f, which calls it, sleep until somebody calls Unpark or Kick. If
 // somebody has since the last Park, it returns at once. It may also return without

@@ -120,7 +120,7 @@ func (h *Fiber) wrong(f *Fiber, stack []byte, arenaSize uintptr) string {
 	}
 	s := frozen{c.sp, stack}
 	switch s.word(c.sp) {
-	case swapReturn, callReturn, runPC:
+	case leaveReturn, callReturn, runPC:
 	default:
 		return "where it goes on"
 	}
@@ -188,9 +188,9 @@ func (s *frozen) wrong(c *context) string {
 	return ""
 }
 
-// swapReturn is the return address of swap, that all who have left go on at.
-var swapReturn = func() uintptr {
+// leaveReturn is the address that all who have left go on at.
+var leaveReturn = func() uintptr {
 	var c context
-	swap(&c, &c)
+	leave(&c, &c)
 	return *word(c.sp)
 }()

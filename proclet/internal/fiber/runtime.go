@@ -35,17 +35,17 @@ type deferRecord struct {
 
 // panicRecord is runtime._panic. It always lies on the stack.
 type panicRecord struct {
-	arg               [2]uintptr
-	link              uintptr
-	startPC, startSP  uintptr
-	sp                uintptr // of the frame whose deferred calls are run
-	lr, fp            uintptr // of the frame to look at next: return address into it, stack pointer there
-	retpc             uintptr
-	deferBits, slots  uintptr
-	recovered, repeat bool
-	goexit            bool
-	deferreturn       bool
-	gopanicFP         uintptr
+	arg                   [2]uintptr
+	link                  uintptr
+	startPC, startSP      uintptr
+	sp                    uintptr // of the frame whose deferred calls are run
+	lr, fp                uintptr // of the frame to look at next: return address into it, stack pointer there
+	retpc                 uintptr
+	deferBits, slots      uintptr
+	recovered, repanicked bool
+	goexit                bool
+	deferreturn           bool
+	gopanicFP             uintptr
 }
 
 // gopark and goready are how the runtime itself lets goroutines sleep. It

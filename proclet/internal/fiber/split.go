@@ -7,12 +7,6 @@ import (
 	"nuos/proclet/internal/stackmap"
 )
 
-// part is what lies between two boundaries of a stack.
-type part struct {
-	context             // where it goes on; context.top is the boundary below it
-	arenaBase, arenaEnd uintptr
-}
-
 // Split cuts the stack of f, which calls it, at all its boundaries. f goes on as
 // the part above them: what was called at the innermost boundary. When that returns,
 // f ends. Split returns the images of the others, the lowest first: thawed
@@ -33,31 +27,40 @@ func (f *Fiber) Split() ([][]byte, error) {
 	}
 	var c context
 	here(&c)
-	parts := f.parts(&c) // the running one first
-	for i := range parts {
-		if err := f.separable(parts, i); err != nil {
-			return nil, err
-		}
-	}
+	c.sp, c.bp = c.bp+8, *word(c.bp) // as the caller goes on; this frame does not leave
+	parts := f.parts(&c)             // the running one first
 	if len(parts) == 1 {
 		return nil, nil
 	}
-	lower := parts[1:]
+	links, err := cutChains(parts)
+	for i := 0; i < len(parts) && err == nil; i++ {
+		err = parts[i].check(f)
+	}
+	if err != nil {
+		for _, l := range links {
+			*l.cell = l.value
+		}
+		return nil, err
+	}
+	running, lower := &parts[0], parts[1:]
 	slices.Reverse(lower)
 	images := make([][]byte, len(lower))
 	for i := range lower {
-		images[i] = f.partImage(&lower[i], f.base+i)
+		images[i] = lower[i].image(f, f.base+i)
 	}
-	running := &parts[0]
-	live := frozen{c.sp, bytesAt(c.sp, running.top-c.sp)}
-	live.cutChains(&running.context)
 	cut(&running.context, basePC)
 	f.base += len(lower)
 	f.arenaBase = running.arenaBase
 	return images, nil
 }
 
-// parts returns the parts of the stack that c continues.
+// part is what lies between two boundaries of a stack.
+type part struct {
+	context             // where it goes on; top is the boundary below it
+	arenaBase, arenaEnd uintptr
+}
+
+// parts returns the parts of the stack that c continues, from the top.
 func (f *Fiber) parts(c *context) []part {
 	ps := []part{{context: *c, arenaEnd: f.arena}}
 	for bp := c.bp; ; {
@@ -72,29 +75,49 @@ func (f *Fiber) parts(c *context) []part {
 	}
 }
 
-// separable reports why part i cannot be separated from those below it.
-func (f *Fiber) separable(ps []part, i int) error {
-	p := &ps[i]
-	var lower context
-	if i+1 < len(ps) {
-		lower = ps[i+1].context
-	}
-	d := p.deferred
-	for d != lower.deferred && d != 0 {
-		d = (*deferRecord)(pointer(d)).link
-	}
-	q := p.panicked
-	for q != lower.panicked && q != 0 {
-		// sp is 0 until the first frame with deferred calls is found.
-		if r := (*panicRecord)(pointer(q)); r.sp >= p.top || r.fp > p.top {
-			return ErrPanicking
-		} else {
-			q = r.link
+// link is a word that pointed from a record of one part to one of the part below it.
+type link struct {
+	cell  *uintptr
+	value uintptr
+}
+
+// cutChains ends the chains of deferred calls and of panics of each part where they
+// go on in the part below it, and returns what it has changed. Until that is
+// undone, or the stack is cut, f must not panic. The collector finds the records
+// without the chains, in the frames.
+func cutChains(ps []part) ([]link, error) {
+	var links []link
+	for i := range ps[:len(ps)-1] {
+		p, lower := &ps[i], &ps[i+1].context
+		d, heap := &p.deferred, false
+		for *d != lower.deferred && *d != 0 {
+			r := (*deferRecord)(pointer(*d))
+			d, heap = &r.link, heap || r.heap
 		}
+		q := &p.panicked
+		for *q != lower.panicked && *q != 0 {
+			r := (*panicRecord)(pointer(*q))
+			if r.sp >= p.top {
+				return links, ErrPanicking // it runs a function deferred below
+			}
+			q = &r.link
+		}
+		if *d != lower.deferred || *q != lower.panicked {
+			return links, ErrPanicking // it has run functions deferred below
+		}
+		// A record in Go's heap is not ours to change, and is going to be refused.
+		if !heap {
+			links = append(links, link{d, *d})
+			*d = 0
+		}
+		links = append(links, link{q, *q})
+		*q = 0
 	}
-	if d != lower.deferred || q != lower.panicked {
-		return ErrPanicking // its records are gone, their functions have been called
-	}
+	return links, nil
+}
+
+// check reports why p cannot leave.
+func (p *part) check(f *Fiber) error {
 	own := [2]mm.Range{
 		{Base: mm.Virt(f.address()), Size: HeaderSize},
 		{Base: mm.Virt(p.arenaBase), Size: uint64(p.arenaEnd - p.arenaBase)},
@@ -104,38 +127,15 @@ func (f *Fiber) separable(ps []part, i int) error {
 	})
 }
 
-// partImage makes an image of p, the boundaries below which are base.
-func (f *Fiber) partImage(p *part, base int) []byte {
-	image := f.appendPart(nil, &p.context, p.arenaBase, p.arenaEnd)
-	h := headerAt(image, int(preambleSize))
+// image makes an image of p, a lower part with base boundaries below it.
+func (p *part) image(f *Fiber, base int) []byte {
+	b := f.appendPart(nil, &p.context, p.arenaBase, p.arenaEnd)
+	h := headerAt(b, int(preambleSize))
 	h.base = base
 	h.kicked.Store(0)
 	h.parker.state.Store(awake)
-	s := frozen{p.sp, image[preambleSize+HeaderSize:][:p.top-p.sp]}
+	s := frozen{p.sp, b[preambleSize+HeaderSize:][:p.top-p.sp]}
 	s.set(p.top-8, basePC)
 	s.set(p.top-16, 0) // the frame pointer that the outermost function has saved
-	s.cutChains(&h.context)
-	return image
-}
-
-// cutChains ends the chains of deferred calls and of panics where they leave s.
-func (s *frozen) cutChains(c *context) {
-	end := s.lo + uintptr(len(s.bytes))
-	for link := &c.deferred; *link != 0; link = &(*deferRecord)(s.at(*link)).link {
-		if *link >= end {
-			*link = 0
-			break
-		}
-	}
-	for link := &c.panicked; *link != 0; {
-		if *link >= end {
-			*link = 0
-			break
-		}
-		r := (*panicRecord)(s.at(*link))
-		if r.fp == end {
-			r.lr = basePC // the next frame to look at is the one below
-		}
-		link = &r.link
-	}
+	return b
 }

@@ -84,6 +84,9 @@ func (d *Deque[T]) PushFront(t *Thread, v T) error {
 
 // prepare makes room for another element, and v own what belongs to it.
 func (d *Deque[T]) prepare(t *Thread, v *T) error {
+	if err := claimAll(t, v); err != nil {
+		return err
+	}
 	if err := ownershipOf[T]().adopt(t, unsafe.Pointer(v)); err != nil {
 		return err
 	}
@@ -92,7 +95,7 @@ func (d *Deque[T]) prepare(t *Thread, v *T) error {
 	}
 	err := d.resize(t, max(leastRoom, 2*d.room), unsafe.Sizeof(*v))
 	if err != nil {
-		ownershipOf[T]().release(t, unsafe.Pointer(v))
+		ownershipOf[T]().undo(t, unsafe.Pointer(v))
 	}
 	return err
 }

@@ -23,10 +23,11 @@ type hold struct {
 type holdState uint8
 
 const (
-	holdFree    holdState = iota // of no use at the moment
-	holdOwned                    // the method's
-	holdClaimed                  // set aside for somebody who is about to get it
-	holdWanted                   // claimed, and still to be acquired
+	holdFree     holdState = iota // of no use at the moment
+	holdOwned                     // the method's
+	holdClaimed                   // set aside for somebody who is about to get it
+	holdWanted                    // claimed, and still to be acquired
+	holdReserved                  // being acquired by somebody who knows where it is
 )
 
 // searched is how many holds a search for one that would only save a message, or
@@ -65,6 +66,9 @@ func (t *Thread) findHold(h handle, state holdState, limit int) *hold {
 // was acquired for it. If there is no room to remember it the count is given
 // back.
 func (t *Thread) own(h handle) error {
+	if t.loose {
+		return nil
+	}
 	if t.heap == nil {
 		t.runtime().outsiders.add(h)
 		return nil
@@ -76,18 +80,18 @@ func (t *Thread) own(h handle) error {
 	return err
 }
 
-// disown makes the caller the owner of a count of h that t's method, or the
-// ordinary goroutines, owned, and reports whether they did.
-func (t *Thread) disown(h handle) bool {
+// disown takes a count of h away from t's method, or the ordinary goroutines. was
+// reports whether they had one, free whether it is the caller's now.
+func (t *Thread) disown(h handle) (was, free bool) {
 	if t.heap == nil {
 		return t.runtime().outsiders.remove(h)
 	}
 	n := t.findHold(h, holdOwned, 1<<62)
 	if n == nil {
-		return false
+		return false, false
 	}
 	n.state = holdFree
-	return true
+	return true, true
 }
 
 // acquire gives t's method, or an ordinary goroutine, a count of h. It is a safe
@@ -99,7 +103,7 @@ func (t *Thread) acquire(h handle) error {
 		}
 		return t.own(h)
 	}
-	n, err := t.newHold(h, holdWanted)
+	n, err := t.newHold(h, holdReserved)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,15 @@ func (t *Thread) claim(h handle, unique bool) error {
 	if unique {
 		return ErrNotOwned
 	}
+	return t.addWanted(h)
+}
+
+// addWanted claims a count that is still to be acquired.
+func (t *Thread) addWanted(h handle) error {
 	_, err := t.newHold(h, holdWanted)
+	if err == nil {
+		t.wanted++
+	}
 	return err
 }
 
@@ -137,10 +149,11 @@ func (t *Thread) claim(h handle, unique bool) error {
 // point. Refs to what does not exist any more may be handed on like others: their
 // counts are of no importance.
 func (t *Thread) acquireClaimed(evenDead bool) error {
-	for n := t.holds; n != nil; n = n.next {
+	for n := t.holds; n != nil && t.wanted > 0; n = n.next {
 		if n.state != holdWanted {
 			continue
 		}
+		t.wanted--
 		err := t.retain(n.of)
 		if err != nil && !(evenDead && isGone(err)) {
 			n.state = holdFree
@@ -153,6 +166,7 @@ func (t *Thread) acquireClaimed(evenDead bool) error {
 
 // unclaim leaves with the method what was claimed.
 func (t *Thread) unclaim() {
+	t.wanted = 0
 	for n := t.holds; n != nil; n = n.next {
 		switch n.state {
 		case holdClaimed:
@@ -203,40 +217,84 @@ func isGone(err error) bool {
 // together.
 type outsiders struct {
 	mu   sync.Mutex
-	owns map[handle]int
+	owns map[handle]owned
 }
 
-func (o *outsiders) add(h handle) {
+type owned struct {
+	n    int  // counts
+	lent int  // asynchronous calls that rely on them
+	kept bool // there is one more, which was given back while it was lent
+}
+
+// change changes what is known of h.
+func (o *outsiders) change(h handle, f func(*owned)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.owns == nil {
-		o.owns = map[handle]int{}
+		o.owns = map[handle]owned{}
 	}
-	o.owns[h]++
-}
-
-func (o *outsiders) remove(h handle) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n := o.owns[h]
-	switch n {
-	case 0:
-		return false
-	case 1:
+	w := o.owns[h]
+	f(&w)
+	if w == (owned{}) {
 		delete(o.owns, h)
-	default:
-		o.owns[h] = n - 1
+	} else {
+		o.owns[h] = w
 	}
-	return true
 }
 
+func (o *outsiders) add(h handle) { o.change(h, func(w *owned) { w.n++ }) }
+
+// remove takes a count of h away. was reports whether there was one, free whether
+// it is the caller's: not if it is lent and the last one.
+func (o *outsiders) remove(h handle) (was, free bool) {
+	o.change(h, func(w *owned) {
+		if was = w.n > 0; !was {
+			return
+		}
+		w.n--
+		if free = w.n > 0 || w.lent == 0 || w.kept; !free {
+			w.kept = true
+		}
+	})
+	return was, free
+}
+
+// lend reports whether an asynchronous call can rely on what is owned of h.
+func (o *outsiders) lend(h handle) (ok bool) {
+	o.change(h, func(w *owned) {
+		if ok = w.n > 0; ok {
+			w.lent++
+		}
+	})
+	return ok
+}
+
+// returned is the end of what lend began. free reports whether there is a count
+// to be given back now.
+func (o *outsiders) returned(h handle) (free bool) {
+	o.change(h, func(w *owned) {
+		w.lent--
+		if free = w.lent == 0 && w.kept; free {
+			w.kept = false
+		}
+	})
+	return free
+}
+
+// giveBack gives back everything that is not lent.
 func (o *outsiders) giveBack(rt *Runtime) {
 	o.mu.Lock()
-	owns := o.owns
-	o.owns = nil
+	owns := map[handle]int{}
+	for h, w := range o.owns {
+		owns[h] = w.n
+	}
 	o.mu.Unlock()
 	for h, n := range owns {
-		rt.giveBack(h, uint64(n))
+		for range n {
+			if _, free := o.remove(h); free {
+				rt.giveBack(h, 1)
+			}
+		}
 	}
 }
 
@@ -249,9 +307,12 @@ func Release[C Counted](t *Thread, c C) error {
 	if h.id.IsZero() {
 		return ErrNoProclet
 	}
-	if !t.disown(h) {
+	was, free := t.disown(h)
+	if !was {
 		return fmt.Errorf("%w: %v", ErrNotOwned, h.id)
 	}
-	t.runtime().giveBack(h, 1)
+	if free {
+		t.runtime().giveBack(h, 1)
+	}
 	return nil
 }

@@ -55,6 +55,9 @@ func (m *Map[K, V]) Has(k K) bool { return m.Get(k) != nil }
 // value that was there is freed. Slices and Maps in v must be empty: fill them
 // in place, with Entry. ErrHeapFull leaves the map unchanged.
 func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
+	if err := claimAll(t, &v); err != nil {
+		return err
+	}
 	o := ownershipOf[V]()
 	if m.table != nil {
 		if n := m.find(hashKey(&k, m.table.seed), k); n != nil {
@@ -71,7 +74,7 @@ func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
 	}
 	n, err := m.add(t, k)
 	if err != nil {
-		o.release(t, unsafe.Pointer(&v))
+		ownershipOf[V]().undo(t, unsafe.Pointer(&v))
 		return err
 	}
 	n.value = v
@@ -178,6 +181,9 @@ func (m *Map[K, V]) find(hash uint32, k K) *node[K, V] {
 
 // add adds an entry for k, which has none, with the zero value.
 func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
+	if err := claimAll(t, &k); err != nil {
+		return nil, err
+	}
 	h := t.heapOf()
 	if m.table == nil {
 		table, err := newMapTable(h)

@@ -139,7 +139,8 @@ func bind[S any](t *Thread, name string, ref Ref[S]) (Ref[S], error) {
 		link := nameAt(name, n)
 		value, err := rt.net.Bind(context.Background(), link, mine)
 		if err != nil || bytes.Equal(value, mine) {
-			held = !t.disown(handle{id: ref.id}) // on an error the name may be bound nevertheless
+			t.disown(handle{id: ref.id}) // on an error the name may be bound nevertheless
+			held = false
 			return ref, err
 		}
 		if value, err = rt.link(link); err != nil {

@@ -48,12 +48,15 @@ func (m *OrderedMap[K, V]) Has(k K) bool { return m.Get(k) != nil }
 // value that was there is freed. Containers in v must be empty: fill them in
 // place, with Entry. ErrHeapFull leaves the map unchanged.
 func (m *OrderedMap[K, V]) Put(t *Thread, k K, v V) error {
+	if err := claimAll(t, &v); err != nil {
+		return err
+	}
 	if err := ownershipOf[V]().adopt(t, unsafe.Pointer(&v)); err != nil {
 		return err
 	}
 	p, err := m.Entry(t, k)
 	if err != nil {
-		ownershipOf[V]().release(t, unsafe.Pointer(&v))
+		ownershipOf[V]().undo(t, unsafe.Pointer(&v))
 		return err
 	}
 	ownershipOf[V]().release(t, unsafe.Pointer(p))
@@ -80,6 +83,9 @@ func (m *OrderedMap[K, V]) Entry(t *Thread, k K) (*V, error) {
 	_, at := m.search(&k, &path)
 	if at != nil && compare(l.order, &at.key, &k) == 0 {
 		return &at.value, nil
+	}
+	if err := claimAll(t, &k); err != nil {
+		return nil, err
 	}
 	height := l.toss()
 	var node skipNode[K, V]

@@ -55,11 +55,10 @@ func claimAll[T any](t *Thread, v *T) error {
 	if ownershipOf[T]() == nil {
 		return nil
 	}
-	if err := ownershipOf[T]().claim(t, unsafe.Pointer(v)); err != nil {
-		t.unclaim()
-		return err
+	err := ownershipOf[T]().claim(t, unsafe.Pointer(v))
+	if err == nil {
+		err = t.acquireClaimed(false)
 	}
-	err := t.acquireClaimed(false)
 	if err != nil {
 		t.unclaim()
 	}
@@ -76,6 +75,49 @@ func (o *ownership) claim(t *Thread, p unsafe.Pointer) error {
 		}
 	}
 	return nil
+}
+
+// undo is release for a value that was adopted in vain: the counts that it has
+// become t's method's, who had them, or might have had.
+func (o *ownership) undo(t *Thread, p unsafe.Pointer) {
+	if o == nil {
+		return
+	}
+	at := noescape(p)
+	for _, part := range o.parts {
+		c, ok := part.owner.(countOwner)
+		if !ok {
+			part.owner.release(t, unsafe.Add(at, part.offset))
+		} else if h := c.kind.at(unsafe.Add(at, part.offset)); !h.id.IsZero() {
+			t.own(h)
+		}
+	}
+}
+
+// Own makes t's method the owner of the Refs, RemoteUniques and RemoteShareds in
+// *v, which a container has handed over: see [Slice.Pop]. They are given back when
+// the method has returned, unless it has stored them or returns them.
+// ErrHeapFull gives them back at once.
+func Own[T any](t *Thread, v *T) (err error) {
+	o := ownershipOf[T]()
+	if o == nil {
+		return nil
+	}
+	for _, part := range o.parts {
+		c, ok := part.owner.(countOwner)
+		if !ok {
+			continue
+		}
+		h := c.kind.at(unsafe.Add(unsafe.Pointer(v), part.offset))
+		switch {
+		case h.id.IsZero():
+		case err == nil:
+			err = t.own(h)
+		default:
+			t.runtime().giveBack(h, 1)
+		}
+	}
+	return err
 }
 
 // setCounted makes *p, a part of the state, hold h.

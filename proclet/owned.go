@@ -106,9 +106,8 @@ func (o *ownership) adopt(t *Thread, p unsafe.Pointer) error {
 	at := noescape(p) // no owner keeps it
 	for i, part := range o.parts {
 		if err := part.owner.adopt(t, unsafe.Add(at, part.offset)); err != nil {
-			for _, part := range o.parts[:i] {
-				part.owner.release(t, unsafe.Add(at, part.offset))
-			}
+			done := ownership{o.parts[:i]}
+			done.undo(t, p)
 			return err
 		}
 	}

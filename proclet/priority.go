@@ -34,11 +34,14 @@ func (q *Heap[T]) Push(t *Thread, v T) error {
 	if q.order == unordered {
 		q.order = orderingOf[T]()
 	}
+	if err := claimAll(t, &v); err != nil {
+		return err
+	}
 	if err := ownershipOf[T]().adopt(t, unsafe.Pointer(&v)); err != nil {
 		return err
 	}
 	if err := q.grow(t.heapOf(), q.len+1, unsafe.Sizeof(v)); err != nil {
-		ownershipOf[T]().release(t, unsafe.Pointer(&v))
+		ownershipOf[T]().undo(t, unsafe.Pointer(&v))
 		return err
 	}
 	*q.at(q.len) = v

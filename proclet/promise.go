@@ -28,6 +28,9 @@ type promiseHead struct {
 // Set gives p its value, a copy of v, and those who wait go on. It is ErrKept if p
 // has a value or an error already; on ErrHeapFull p stays empty.
 func (p *Promise[T]) Set(t *Thread, v T) error {
+	if err := claimAll(t, &v); err != nil {
+		return err
+	}
 	o := ownershipOf[T]()
 	if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
 		return err
@@ -40,7 +43,7 @@ func (p *Promise[T]) Set(t *Thread, v T) error {
 	}
 	p.latch.unlock()
 	if kept {
-		o.release(t, unsafe.Pointer(&v))
+		ownershipOf[T]().undo(t, unsafe.Pointer(&v))
 		return ErrKept
 	}
 	return nil

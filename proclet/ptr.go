@@ -33,6 +33,9 @@ func (p *Ptr[T]) New(t *Thread) (*T, error) {
 // be empty: fill them in place. The object that was there is freed. ErrHeapFull
 // changes nothing.
 func (p *Ptr[T]) Set(t *Thread, v T) error {
+	if err := claimAll(t, &v); err != nil {
+		return err
+	}
 	m, err := t.heapOf().AllocBytes(uint64(unsafe.Sizeof(v)))
 	if err != nil {
 		return err

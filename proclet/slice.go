@@ -44,6 +44,9 @@ func (s *Slice[T]) at(i int) *T {
 // Set replaces element i by a copy of v, Strings included; what was there is
 // freed. ErrHeapFull leaves the slice unchanged.
 func (s *Slice[T]) Set(t *Thread, i int, v T) error {
+	if err := claimAll(t, &v); err != nil {
+		return err
+	}
 	p := s.At(i)
 	o := ownershipOf[T]()
 	if o == nil {
@@ -61,6 +64,11 @@ func (s *Slice[T]) Set(t *Thread, i int, v T) error {
 // Append appends copies of vs, Strings included. ErrHeapFull leaves the slice
 // unchanged.
 func (s *Slice[T]) Append(t *Thread, vs ...T) error {
+	for i := range vs {
+		if err := claimAll(t, &vs[i]); err != nil {
+			return err
+		}
+	}
 	h := t.heapOf()
 	o := ownershipOf[T]()
 	var zero T
@@ -72,7 +80,7 @@ func (s *Slice[T]) Append(t *Thread, vs ...T) error {
 		*p = vs[i]
 		if err := o.adopt(t, unsafe.Pointer(p)); err != nil {
 			for j := range i {
-				o.release(t, unsafe.Pointer(s.at(s.len+j)))
+				o.undo(t, unsafe.Pointer(s.at(s.len+j)))
 			}
 			return err
 		}

@@ -23,7 +23,9 @@ type Thread struct {
 	nheld  uint32
 	held   [maxHeld]*Mutex
 	chunks *chunk
-	holds  *hold // what the method that runs owns
+	holds  *hold  // what the method that runs owns
+	wanted uint32 // those of holds that are still to be acquired
+	loose  bool   // whoever has made t looks after what its calls return
 }
 
 // chunk is the start of memory that lives as long as the method whose Thread

@@ -21,11 +21,6 @@ frees; threads that wait for a proclet.Mutex do not wait for its copy.`,
 	Run:      runCopies,
 }
 
-// uncopied are the model's types whose values must stay where they are.
-var uncopied = map[string]bool{
-	"Map": true, "Slice": true, "Mutex": true,
-}
-
 func runCopies(pass *analysis.Pass) (any, error) {
 	if !concerns(pass) {
 		return nil, nil
@@ -125,10 +120,10 @@ func ownerIn(t types.Type) string {
 	if t == nil {
 		return ""
 	}
+	if isContainer(t) && !isText(t) && !isCounted(t) || isPrimitive(t) {
+		return typeName(t)
+	}
 	if name, _ := modelType(t); name != "" {
-		if uncopied[name] {
-			return typeName(t)
-		}
 		return ""
 	}
 	switch u := t.Underlying().(type) {

@@ -127,26 +127,24 @@ func mayWait(call *ssa.Call, waits map[*ssa.Function]bool) bool {
 	for _, a := range call.Call.Args {
 		takesThread = takesThread || isThread(a.Type())
 	}
-	if !takesThread || neverWait[obj.Name()] {
+	if !takesThread || obj.Pkg().Path() == model && neverWait[obj.Name()] {
 		return false
 	}
 	if recv := obj.Signature().Recv(); recv != nil {
-		name, _ := structOf(recv.Type())
-		return !containers[name.Name()]
+		// Containers take a Thread for its heap; a Promise can be waited for.
+		on := valueType(recv.Type())
+		return !isContainer(on) || isCounted(on) || obj.Name() == "Wait" || obj.Name() == "WaitFor"
 	}
 	return true
 }
 
-// containers are the model's types whose methods take a Thread for its proclet's
-// heap, and neverWait what does not wait for other reasons.
-var (
-	containers = map[string]bool{"String": true, "Map": true, "Slice": true}
-	neverWait  = map[string]bool{
-		"Unlock": true, "RUnlock": true, "TryLock": true, "TryRLock": true, "TryAcquire": true, "Release": true,
-		"Signal": true, "Broadcast": true, "Done": true, "Add": true, "Stop": true, "Reset": true, "Now": true,
-		"Go": true, "Set": true,
-	}
-)
+// neverWait are functions and methods of the model that take a Thread and do not
+// wait.
+var neverWait = map[string]bool{
+	"Unlock": true, "RUnlock": true, "TryLock": true, "TryRLock": true, "TryAcquire": true, "Release": true,
+	"Signal": true, "Broadcast": true, "Done": true, "Add": true, "Stop": true, "Reset": true, "Now": true,
+	"Go": true, "Set": true, "Fail": true, "Drop": true, "Free": true,
+}
 
 // calledName names what is called, for people.
 func calledName(call *ssa.Call) string {

@@ -113,8 +113,8 @@ func givesThread(info *types.Info, call *ast.CallExpr) bool {
 }
 
 // threadFunctions returns the arguments of call that the model will run on a
-// thread of its own or in another proclet: those whose place is known by a
-// function that takes a pointer to state and a Thread, and that of Thread.Go.
+// thread of its own or in another proclet: functions that take a pointer to state
+// and a Thread, that of Thread.Go, and all that distributed structures take.
 func threadFunctions(info *types.Info, call *ast.CallExpr) (args []ast.Expr) {
 	fn := callee(info, call)
 	if fn == nil || !inModel(fn) {
@@ -130,7 +130,7 @@ func threadFunctions(info *types.Info, call *ast.CallExpr) (args []ast.Expr) {
 			continue
 		}
 		starts := fn.Name() == "Go" && sig.Recv() != nil
-		if starts || isCalled(f) {
+		if starts || isCalled(f) || fn.Pkg().Path() == distributed && fn.Exported() {
 			args = append(args, arg)
 		}
 	}

@@ -34,7 +34,7 @@ func runKeep(pass *analysis.Pass) (any, error) {
 		ast.Inspect(root, func(n ast.Node) bool {
 			if a, ok := n.(*ast.AssignStmt); ok {
 				for i, left := range a.Lhs {
-					keepsInState(pass, root, left, rightOf(pass, a, i))
+					keeps(pass, root, left, typeOfRight(pass, a, i))
 				}
 			}
 			return true
@@ -58,45 +58,36 @@ func keepsInGlobal(pass *analysis.Pass, d *ast.GenDecl) {
 	}
 }
 
-// right is what is assigned.
-type right struct {
-	expr ast.Expr // nil if it is one of several results
-	typ  types.Type
-}
-
-func rightOf(pass *analysis.Pass, a *ast.AssignStmt, i int) right {
+// typeOfRight returns the type of what a assigns to its left side i.
+func typeOfRight(pass *analysis.Pass, a *ast.AssignStmt, i int) types.Type {
 	if len(a.Rhs) == len(a.Lhs) {
-		return right{a.Rhs[i], pass.TypesInfo.TypeOf(a.Rhs[i])}
+		return pass.TypesInfo.TypeOf(a.Rhs[i])
 	}
 	if tuple, ok := pass.TypesInfo.TypeOf(a.Rhs[0]).(*types.Tuple); ok && i < tuple.Len() {
-		return right{nil, tuple.At(i).Type()}
+		return tuple.At(i).Type()
 	}
-	return right{nil, pass.TypesInfo.TypeOf(a.Lhs[i])}
+	return pass.TypesInfo.TypeOf(a.Lhs[i])
 }
 
-// keepsInState reports an assignment, in code that runs in a proclet, to a place
-// that outlives the call.
-func keepsInState(pass *analysis.Pass, root ast.Node, left ast.Expr, r right) {
-	if r.typ == nil {
+// keeps reports an assignment of a value of type t, in code that runs in a
+// proclet, to a place that outlives the call.
+func keeps(pass *analysis.Pass, root ast.Node, left ast.Expr, t types.Type) {
+	if t == nil {
 		return
 	}
 	switch kept := place(pass, root, left); {
 	case kept == "":
-	case isThread(r.typ):
+	case isThread(t):
 		pass.Reportf(left.Pos(), "%s keeps a *proclet.Thread, which ends with its call; each method is given one of its own", kept)
-	case isContext(r.typ):
+	case isContext(t):
 		pass.Reportf(left.Pos(), "%s keeps a context.Context, which belongs to one machine and one call; keep a deadline as a number", kept)
 	case kept == "state":
-		name, _ := modelType(pass.TypesInfo.TypeOf(left))
-		if _, literal := r.expr.(*ast.CompositeLit); owners[name] && !literal {
-			pass.Reportf(left.Pos(), "assignment of a proclet.%s to state: the state would not own it; use Set", name)
+		if t := pass.TypesInfo.TypeOf(left); isText(t) || isCounted(t) {
+			name, _ := modelType(t)
+			pass.Reportf(left.Pos(), "assignment of a proclet.%s to state: the state would not own it; use its method Set", name)
 		}
 	}
 }
-
-// owners are the model's types that may be copied, but are put into state with
-// their method Set, which takes or counts what they own.
-var owners = map[string]bool{"String": true}
 
 // place says what outlives the call that left, an expression that is assigned to, is
 // part of: a global variable, or the state, reached through the receiver of a

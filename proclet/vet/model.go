@@ -9,8 +9,11 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// model is the package whose programming model is checked.
-const model = "nuos/proclet"
+// The packages of the programming model that is checked.
+const (
+	model       = "nuos/proclet"
+	distributed = "nuos/proclet/dist" // written in terms of model
+)
 
 // concerns reports whether pass is about a package that uses the model. What
 // implements it may do what its users may not.
@@ -19,7 +22,7 @@ func concerns(pass *analysis.Pass) bool {
 		return false
 	}
 	for _, p := range pass.Pkg.Imports() {
-		if p.Path() == model {
+		if isModel(p) {
 			return true
 		}
 	}
@@ -27,9 +30,9 @@ func concerns(pass *analysis.Pass) bool {
 }
 
 // inModel reports whether the model declares obj.
-func inModel(obj types.Object) bool {
-	return obj != nil && obj.Pkg() != nil && obj.Pkg().Path() == model
-}
+func inModel(obj types.Object) bool { return obj != nil && obj.Pkg() != nil && isModel(obj.Pkg()) }
+
+func isModel(p *types.Package) bool { return p.Path() == model || p.Path() == distributed }
 
 // modelType returns the name of t if the model declares it, as in "Map" for a
 // proclet.Map[int, int], and its type arguments.
@@ -41,13 +44,55 @@ func modelType(t types.Type) (name string, args []types.Type) {
 	return n.Obj().Name(), slices.Collect(n.TypeArgs().Types())
 }
 
-// isThread reports whether t is *proclet.Thread.
-func isThread(t types.Type) bool {
-	p, ok := types.Unalias(t).(*types.Pointer)
-	if !ok {
+// isContainer reports whether t is a type of the model whose values own memory of
+// their proclet: it has the unexported method that these have.
+func isContainer(t types.Type) bool { return hasModelMethod(t, "container") }
+
+// isCounted reports whether t is a Ref or a remote pointer that keeps alive what it
+// refers to.
+func isCounted(t types.Type) bool { return hasModelMethod(t, "counted") }
+
+func hasModelMethod(t types.Type, name string) bool {
+	n, ok := types.Unalias(t).(*types.Named)
+	if !ok || !inModel(n.Obj()) {
 		return false
 	}
-	name, _ := modelType(p.Elem())
+	for m := range n.Origin().Methods() {
+		if m.Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// isPrimitive reports whether t is what threads of a proclet wait with.
+func isPrimitive(t types.Type) bool {
+	name, _ := modelType(t)
+	switch name {
+	case "Mutex", "RWMutex", "Cond", "WaitGroup", "Semaphore", "Once", "Timer", "Ticker":
+		return true
+	}
+	return false
+}
+
+// isText reports whether t is a String, which unlike other containers is a value:
+// it can be passed to calls and be a key.
+func isText(t types.Type) bool {
+	name, _ := modelType(t)
+	return name == "String"
+}
+
+// valueType returns what t points to, or t.
+func valueType(t types.Type) types.Type {
+	if p, ok := types.Unalias(t).(*types.Pointer); ok {
+		return p.Elem()
+	}
+	return t
+}
+
+// isThread reports whether t is *proclet.Thread.
+func isThread(t types.Type) bool {
+	name, _ := modelType(valueType(t))
 	return name == "Thread"
 }
 
@@ -59,10 +104,7 @@ func isContext(t types.Type) bool {
 // structOf returns the struct type that t, a named type or a pointer to one, is
 // made of, and its name.
 func structOf(t types.Type) (*types.TypeName, *types.Struct) {
-	if p, ok := types.Unalias(t).(*types.Pointer); ok {
-		t = p.Elem()
-	}
-	n, ok := types.Unalias(t).(*types.Named)
+	n, ok := types.Unalias(valueType(t)).(*types.Named)
 	if !ok {
 		return nil, nil
 	}
@@ -118,10 +160,15 @@ func dependsOn(t types.Type, seen map[types.Type]bool) bool {
 
 // use is a place where the source gives a type parameter of the model a type.
 type use struct {
-	at    *ast.Ident // the generic function or type
+	at    *ast.Ident   // the name of the generic function or type
+	of    types.Object // which that is
 	param string
 	typ   types.Type
 }
+
+// ofObject reports whether the type is that of an object which a remote pointer
+// points to.
+func (u use) ofObject() bool { return u.param == "T" && strings.Contains(u.of.Name(), "Remote") }
 
 // uses returns the types that the package gives to the model's type parameters
 // called names, in the order of the source. In the model S is always the type of a
@@ -135,7 +182,7 @@ func uses(pass *analysis.Pass, names string) (all []use) {
 		params := typeParams(obj)
 		for i := range params.Len() {
 			if name := params.At(i).Obj().Name(); strings.Contains(names, name) && !hasTypeParam(inst.TypeArgs.At(i)) {
-				all = append(all, use{id, name, inst.TypeArgs.At(i)})
+				all = append(all, use{id, obj, name, inst.TypeArgs.At(i)})
 			}
 		}
 	}

@@ -33,8 +33,6 @@ var instead = map[string]map[string]string{
 		"OnceFunc":   "use a proclet.Once in the proclet's state",
 		"OnceValue":  "use a proclet.Once in the proclet's state",
 		"OnceValues": "use a proclet.Once in the proclet's state",
-		"Map":        "use a proclet.Map and a proclet.Mutex in the proclet's state",
-		"Pool":       "keep what is reused in the proclet's state",
 	},
 	"sync/atomic": {
 		"Value":   "keep the value in the proclet's state, under a proclet.Mutex",

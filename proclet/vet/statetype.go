@@ -23,8 +23,14 @@ func runState(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	said := map[string]bool{}
-	for _, u := range uses(pass, "S") {
-		f := stateFault(u.typ, pass.TypesSizes)
+	for _, u := range uses(pass, "ST") {
+		var f *fault
+		switch {
+		case u.param == "S":
+			f = stateFault(u.typ, pass.TypesSizes)
+		case u.ofObject():
+			f = objectFault(u.typ, pass.TypesSizes)
+		}
 		if f == nil || said[f.String()] {
 			continue
 		}
@@ -62,10 +68,15 @@ func (f *fault) Pos() token.Pos {
 // stateFault returns why t cannot be the state of a proclet, or nil. The rules
 // are those of proclet.New.
 func stateFault(t types.Type, sizes types.Sizes) *fault {
-	c := stateChecker{sizes: sizes, seen: map[types.Type]bool{}}
 	if _, ok := t.Underlying().(*types.Struct); !ok {
 		return &fault{use: "state", path: typeName(t), what: "not a struct", instead: "use a struct with a field of that type"}
 	}
+	return objectFault(t, sizes)
+}
+
+// objectFault returns why a value of type t cannot lie in a proclet's heap, or nil.
+func objectFault(t types.Type, sizes types.Sizes) *fault {
+	c := stateChecker{sizes: sizes, seen: map[types.Type]bool{}}
 	return c.check(t, typeName(t), nil)
 }
 
@@ -83,19 +94,11 @@ func (c *stateChecker) check(t types.Type, path string, field *types.Var) *fault
 		return nil
 	}
 	c.seen[t] = true
-	if name, args := modelType(t); stateTypes[name] {
-		for i, a := range args {
-			if i == 0 && keyed[name] {
-				if f := c.checkKey(a, "key of "+path, field); f != nil {
-					return f
-				}
-			} else if !references[name] {
-				if f := c.check(a, path+"[]", field); f != nil {
-					return f
-				}
-			}
-		}
+	if isPrimitive(t) || isCounted(t) {
 		return nil
+	}
+	if isContainer(t) {
+		return c.container(t, path, field)
 	}
 	switch {
 	case isThread(t):
@@ -135,16 +138,43 @@ func (c *stateChecker) check(t types.Type, path string, field *types.Var) *fault
 	return nil
 }
 
-// stateTypes are the model's types that are meant for state, whatever they are
-// made of; keyed, those whose first type argument is a key; references, those
-// whose type argument lies elsewhere.
-var (
-	stateTypes = map[string]bool{
-		"String": true, "Map": true, "Slice": true, "Ref": true, "Mutex": true,
+// container checks the types of what is in a container.
+func (c *stateChecker) container(t types.Type, path string, field *types.Var) *fault {
+	name, args := modelType(t)
+	for i, a := range args {
+		if i == 0 && (name == "Map" || name == "Set") {
+			if f := c.checkKey(a, "key of "+path, field); f != nil {
+				return f
+			}
+			continue
+		}
+		if i == 0 && (name == "OrderedMap" || name == "Heap") && !isOrdered(a) {
+			return &fault{"state", path, "ordered by a " + typeName(a),
+				fmt.Sprintf("use a number, proclet.String, or give it a method Compare(%s) int", typeName(a)), field}
+		}
+		if f := c.check(a, path+"[]", field); f != nil {
+			return f
+		}
 	}
-	keyed      = map[string]bool{"Map": true}
-	references = map[string]bool{"Ref": true}
-)
+	return nil
+}
+
+// isOrdered reports whether values of type t can be put in order.
+func isOrdered(t types.Type) bool {
+	if isText(t) {
+		return true
+	}
+	if b, ok := t.Underlying().(*types.Basic); ok && b.Info()&(types.IsInteger|types.IsFloat) != 0 {
+		return true
+	}
+	m := types.NewMethodSet(types.NewPointer(t)).Lookup(nil, "Compare")
+	if m == nil {
+		return false
+	}
+	s := m.Obj().Type().(*types.Signature)
+	return s.Params().Len() == 1 && types.Identical(s.Params().At(0).Type(), t) &&
+		s.Results().Len() == 1 && types.Identical(s.Results().At(0).Type(), types.Typ[types.Int])
+}
 
 // checkKey returns why t cannot be the key type of a Map, or nil: it is a String,
 // or something that is equal exactly if its bytes are.
@@ -152,8 +182,7 @@ func (c *stateChecker) checkKey(t types.Type, path string, field *types.Var) *fa
 	refuse := func(why string) *fault {
 		return &fault{"state", path, "a " + typeName(t) + ", " + why, "use proclet.String or a type made of integers", field}
 	}
-	name, _ := modelType(t)
-	if name == "String" {
+	if isText(t) {
 		return nil
 	}
 	switch u := t.Underlying().(type) {
@@ -167,7 +196,7 @@ func (c *stateChecker) checkKey(t types.Type, path string, field *types.Var) *fa
 	case *types.Array:
 		return c.checkKey(u.Elem(), path+"[]", field)
 	case *types.Struct:
-		if stateTypes[name] && !references[name] {
+		if isPrimitive(t) || isContainer(t) {
 			break
 		}
 		fields := make([]*types.Var, u.NumFields())
@@ -183,7 +212,7 @@ func (c *stateChecker) checkKey(t types.Type, path string, field *types.Var) *fa
 			if fault := c.checkKey(f.Type(), path+"."+f.Name(), f); fault != nil {
 				return fault
 			}
-			if name, _ := modelType(f.Type()); name == "String" {
+			if isText(f.Type()) {
 				return refuse("which contains a String")
 			}
 			end = at + c.sizes.Sizeof(f.Type())

@@ -48,11 +48,11 @@ func (c *travelChecker) check(t types.Type, path string) *fault {
 	c.open = append(c.open, t)
 	defer func() { c.open = c.open[:len(c.open)-1] }()
 
-	name, _ := modelType(t)
 	switch {
-	case isTime(t) || travelTypes[name]:
+	case isTime(t) || isText(t) || isCounted(t):
 		return nil
-	case stateTypes[name]:
+	case isContainer(t) || isPrimitive(t):
+		name, _ := modelType(t)
 		return refuse("a proclet."+name+", which stays in its proclet", "pass a Go slice or map")
 	case isThread(t):
 		return refuse("a *proclet.Thread", "the method gets one of its own")
@@ -92,9 +92,6 @@ func (c *travelChecker) check(t types.Type, path string) *fault {
 	}
 	return nil
 }
-
-// travelTypes are the model's types that can be passed to calls.
-var travelTypes = map[string]bool{"String": true, "Ref": true}
 
 func isTime(t types.Type) bool {
 	n, ok := types.Unalias(t).(*types.Named)

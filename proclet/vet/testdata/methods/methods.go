@@ -1,7 +1,10 @@
 // Package methods calls what can be named on another machine, and what cannot.
 package methods
 
-import "nuos/proclet"
+import (
+	"nuos/proclet"
+	"nuos/proclet/dist"
+)
 
 type S struct{ n int }
 
@@ -34,6 +37,15 @@ func use(t *proclet.Thread, r proclet.Ref[S], b proclet.Ref[T[int]]) {
 	}, 1)
 	var h holder
 	proclet.Call(t, r, h.run, 1) // want `method given to Call is bound to a receiver; write the method expression \(methods\.holder\)\.run`
+}
+
+func distributed(t *proclet.Thread, h dist.HashTable[int, int], by int) {
+	dist.Apply(t, h, 1, func(v *int, t *proclet.Thread, by int) (int, error) { return *v + by, nil }, by)
+	dist.Apply(t, h, 1, func(v *int, t *proclet.Thread, _ int) (int, error) { // want `function given to Apply captures by, which stays here`
+		return *v + by, nil
+	}, by)
+	dist.Reduce(t, h, 0, func(sum int, k, v *int) int { return sum + *v }, func(a, b int) int { return a + b })
+	dist.Reduce(t, h, 0, func(sum int, k, v *int) int { return sum + *v + by }, func(a, b int) int { return a + b }) // want `function given to Reduce captures by`
 }
 
 type holder struct{}

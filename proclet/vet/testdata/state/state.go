@@ -17,12 +17,36 @@ type Good struct {
 	other  proclet.Ref[Bad]
 	since  time.Duration
 	byPair proclet.Map[pair, int32]
+	has    proclet.Set[uint64]
+	sorted proclet.OrderedMap[float64, proclet.Deque[entry]]
+	first  proclet.Heap[job]
+	raw    proclet.Bytes
+	later  proclet.Promise[entry]
+	tree   proclet.Ptr[leaf]
+	weak   proclet.Weak[Good]
+	there  proclet.RemotePtr[entry]
+	mine   proclet.RemoteUnique[entry]
+	ours   proclet.RemoteShared[entry]
+	rw     proclet.RWMutex
+	cond   proclet.Cond
+	once   proclet.Once
+	group  proclet.WaitGroup
+	places proclet.Semaphore
+	timer  proclet.Timer
+	ticker proclet.Ticker
+	id     proclet.ID
 }
 
 type entry struct {
 	value proclet.String
 	tags  proclet.Slice[proclet.String]
 }
+
+type leaf struct{ left, right proclet.Ptr[leaf] }
+
+type job struct{ urgent int }
+
+func (j *job) Compare(other job) int { return j.urgent - other.urgent }
 
 type pair struct{ a, b int32 }
 
@@ -85,6 +109,18 @@ type padded struct {
 	b int64
 }
 
+type Unordered struct {
+	m proclet.OrderedMap[pair, int] // want `state: state\.Unordered\.m is ordered by a state\.pair; use a number, proclet\.String, or give it a method Compare\(state\.pair\) int`
+}
+
+type Object struct {
+	name []byte // want `state: state\.Object\.name is a Go slice; use proclet\.Slice\[byte\]`
+}
+
+type Futures struct {
+	f *proclet.Future[int] // want `state: state\.Futures\.f is a pointer`
+}
+
 type Box[T any] struct {
 	v T // want `state: state\.Box\[string\]\.v is a Go string; use proclet\.String`
 }
@@ -105,6 +141,10 @@ func use(t *proclet.Thread) {
 	proclet.New[Any](t, proclet.Options{})
 	proclet.New[Caller](t, proclet.Options{})
 	proclet.New[PaddedKey](t, proclet.Options{})
+	proclet.New[Unordered](t, proclet.Options{})
+	proclet.New[Futures](t, proclet.Options{})
+	proclet.NewRemote(t, Object{})
+	proclet.NewRemoteShared(t, 1.5)
 	proclet.New[int](t, proclet.Options{})         // want `state: int is not a struct; use a struct with a field of that type`
 	proclet.New[time.Time](t, proclet.Options{})   // want `state: time\.Time\.loc is a pointer`
 	proclet.New[Box[int]](t, proclet.Options{})    // a good one

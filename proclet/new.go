@@ -1,10 +1,12 @@
 package proclet
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"nuos/mm"
@@ -26,6 +28,10 @@ type Options struct {
 
 	// On is the machine to make it on. 0 spreads proclets over the machines.
 	On rack.MachineID
+
+	// Near is a Ref or a Weak: the proclet is made on the machine where that one
+	// lives at the moment, if there is room, unless On is given.
+	Near interface{ ID() ID }
 }
 
 // capacity returns the capacity that a heap for o gets.
@@ -40,7 +46,8 @@ func (o Options) capacity() (uint64, error) {
 	return max(uint64(1)<<bits.Len64(c-1), mm.MinHeap), nil
 }
 
-// New makes a proclet with the zero value of S as its state.
+// New makes a proclet with the zero value of S as its state. t's method, or the
+// ordinary goroutine, holds it; see [Ref].
 //
 // Errors: ErrType if S cannot be a state type, mm.ErrNoMemory or
 // rack.ErrNoAddresses if no machine has room, and what a call can end with.
@@ -69,8 +76,13 @@ func (rt *Runtime) create(kind stateKind, o Options) (ID, error) {
 		return rt.createOn(o.On, kind, o)
 	}
 	// All machines that take new proclets in turn; if one has no room, the next.
+	order := rt.placement()
+	if o.Near != nil {
+		order = rt.nearest(o.Near.ID(), order)
+		o.Near = nil
+	}
 	var failed error
-	for _, m := range rt.placement() {
+	for _, m := range order {
 		id, err := rt.createOn(m, kind, o)
 		if err == nil || !errors.Is(err, rack.ErrNotSent) && !errors.Is(err, mm.ErrNoMemory) && !errors.Is(err, rack.ErrDraining) && !errors.Is(err, rack.ErrNoService) {
 			return id, err
@@ -102,6 +114,21 @@ func (rt *Runtime) placement() (order []rack.MachineID) {
 	}
 	next := (self + int(rt.placing.Add(1)-1)) % len(all)
 	return append(append(order, all[next:]...), all[:next]...)
+}
+
+// nearest puts the machine where a proclet lives first, if it is in order.
+func (rt *Runtime) nearest(id ID, order []rack.MachineID) []rack.MachineID {
+	at := rack.Location{Machine: rt.self}
+	if rt.find(id) == nil {
+		var err error
+		if at, err = rt.net.Locate(context.Background(), id.Gen); err != nil {
+			return order // nowhere that we know of
+		}
+	}
+	if i := slices.Index(order, at.Machine); i > 0 {
+		order = slices.Insert(slices.Delete(order, i, i+1), 0, at.Machine)
+	}
+	return order
 }
 
 func (rt *Runtime) createOn(m rack.MachineID, kind stateKind, o Options) (ID, error) {

@@ -51,11 +51,46 @@ func NewRemoteShared[T any](t *Thread, v T) (RemoteShared[T], error) {
 
 func newHeld[T any](t *Thread, v T) (handle, error) {
 	o, err := newObject(t, v, false)
+	return heldBy(t, o, err)
+}
+
+// RemoteUniqueOf makes the object that p owns, which is left empty, one that
+// t's method holds with a RemoteUnique. ErrNoObject if p is empty.
+func RemoteUniqueOf[T any](t *Thread, p *Ptr[T]) (RemoteUnique[T], error) {
+	o, err := enterPtr(t, p)
+	h, err := heldBy(t, o, err)
+	return RemoteUnique[T]{h}, err
+}
+
+// RemoteSharedOf is [RemoteUniqueOf] for a RemoteShared.
+func RemoteSharedOf[T any](t *Thread, p *Ptr[T]) (RemoteShared[T], error) {
+	o, err := enterPtr(t, p)
+	h, err := heldBy(t, o, err)
+	return RemoteShared[T]{h}, err
+}
+
+func enterPtr[T any](t *Thread, p *Ptr[T]) (o objectID, err error) {
+	t.heapOf()
+	if p.p == nil {
+		return o, fmt.Errorf("%w: an empty Ptr", ErrNoObject)
+	}
+	o, err = t.runtime().find(t.id).addObject(unsafe.Pointer(p.p), offsetOf[stateKind](kindOf[T]{}), false)
+	if err == nil {
+		p.p = nil
+	}
+	return o, err
+}
+
+// heldBy makes t's method the holder of an object that has been made for it.
+func heldBy(t *Thread, o objectID, err error) (handle, error) {
 	if err != nil {
 		return handle{}, err
 	}
 	h := handle{t.id, o}
-	return h, t.own(h)
+	if err := t.own(h); err != nil {
+		return handle{}, err
+	}
+	return h, nil
 }
 
 // RemoteTo returns a pointer to a part of the state of the proclet that t's

@@ -5,14 +5,14 @@ import "unsafe"
 // The frame of call, from the stack pointer at its call instruction: what it
 // saves, and where the frame pointer is.
 const (
-	savedDefer = 16
-	savedPanic = 24
-	savedArena = 32
-	savedBP    = 40
+	savedDefer = 8
+	savedPanic = 16
+	savedArena = 24
+	savedBP    = 32
 )
 
 // boundary is a boundary on the stack: the stack pointer in the frame of call. The
-// word below it is the return address of the function it has called, enter.
+// word below it is the return address of the function it has called.
 type boundary uintptr
 
 func (b boundary) deferred() uintptr { return *word(uintptr(b) + savedDefer) }
@@ -29,59 +29,59 @@ func (b boundary) context(f *Fiber, top uintptr) context {
 }
 
 // Call calls fn(f) behind a boundary. It returns when fn has, in whichever part of
-// the fiber that is then, or when fn has been ended by runtime.Goexit; a panic of fn
-// passes through it. Only f calls it.
+// the fiber that is then; a panic of fn passes through it. Only f calls it.
 //
 // Nothing that fn, or what it calls, uses after a Split may lie on the stack or in the
 // arena below the boundary, variables captured by fn included: Split refuses.
+//
+// A runtime.Goexit must not pass a boundary that is going to be cut, since there is
+// nothing below it that it could end: fn has a deferred function that calls
+// Escape if Exiting.
 func (f *Fiber) Call(fn func(*Fiber)) {
 	if !Movable {
 		fn(f)
 		return
 	}
-	call(f, enterCode, *(*uintptr)(unsafe.Pointer(&fn)))
+	call(f, *(*uintptr)(unsafe.Pointer(&fn)))
 }
 
-var enterCode = func() uintptr {
-	e := enter
-	return *(*uintptr)(unsafe.Pointer(&e))
-}()
-
-// enter calls fn(f) and does not let a runtime.Goexit get past it. The carrier would
-// not survive that, nor would the runtime: it frees the stack that it finds.
-func enter(f *Fiber, fn func(*Fiber)) {
-	done := false
-	defer func() {
-		if !done && exiting() {
-			f.Escape()
-		}
-	}()
-	fn(f)
-	done = true
-}
-
-// exiting reports whether the deferred function that calls it is called because of
-// a runtime.Goexit, not a panic. It is only asked if one of the two is so.
-func exiting() bool {
+// Exiting reports whether a runtime.Goexit, from above the innermost boundary, calls
+// the deferred function that asks. It is for deferred functions of what was
+// given to Call or New.
+func (f *Fiber) Exiting() bool {
 	var c context
 	here(&c)
-	return c.panicked != 0 && (*panicRecord)(pointer(c.panicked)).goexit
+	if c.panicked == 0 || !(*panicRecord)(pointer(c.panicked)).goexit {
+		return false
+	}
+	b, ok := nextBoundary(&c.bp)
+	return !ok || c.panicked < uintptr(b)
 }
 
-// Escape gives up what runs above the innermost boundary: its Call returns, or if
-// there is none, the fiber ends. It is for deferred functions that runtime.
-// Goexit calls, instead of letting it go on to those further down. It does not
-// return. Deferred functions that have not been called yet are forgotten.
+// Escape ends a runtime.Goexit that calls the deferred function which calls Escape:
+// the Call of the boundary below the function that has deferred it returns, or if
+// there is none, f ends. What runs above is given up, deferred calls that
+// have not been made included. Escape does not return.
 func (f *Fiber) Escape() {
 	if !Movable {
 		return
 	}
 	var c context
 	here(&c)
+	passed := uintptr(0) // Goexit is done with the frames up to here
+	if c.panicked != 0 {
+		passed = (*panicRecord)(pointer(c.panicked)).sp
+	}
 	to := context{sp: c.top - 8, lo: c.lo, hi: c.hi, top: c.top}
-	bp := c.bp
-	if b, ok := nextBoundary(&bp); ok {
-		to = b.context(f, c.top)
+	for bp := c.bp; ; {
+		b, ok := nextBoundary(&bp)
+		if !ok {
+			break
+		}
+		if uintptr(b) > passed {
+			to = b.context(f, c.top)
+			break
+		}
 	}
 	swap(&c, &to)
 }
@@ -104,12 +104,12 @@ func nextBoundary(bp *uintptr) (boundary, bool) {
 
 // callReturn is the return address of what call has called.
 var callReturn = func() (pc uintptr) {
-	probe := func(*Fiber, uintptr) {
+	probe := func(*Fiber) {
 		var c context
 		here(&c)
 		pc = *word(c.bp + 8)
 	}
 	var f Fiber
-	call(&f, *(*uintptr)(unsafe.Pointer(&probe)), 0)
+	call(&f, *(*uintptr)(unsafe.Pointer(&probe)))
 	return pc
 }()

@@ -34,10 +34,10 @@ func here(c *context)
 //go:noescape
 func cut(c *context, base uintptr)
 
-// call calls enter(f, fn) in a frame that is a boundary.
+// call calls fn(f) in a frame that is a boundary.
 //
 //go:noescape
-func call(f *Fiber, enter, fn uintptr)
+func call(f *Fiber, fn uintptr)
 
 // getg returns the address of the goroutine's g.
 func getg() uintptr

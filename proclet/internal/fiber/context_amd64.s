@@ -85,22 +85,20 @@ TEXT ·cut(SB), NOSPLIT|NOFRAME, $0-16
 
 // A boundary. Its frame, of which the assembler saves BP on top:
 //
-//	 0  where the called function may spill its two arguments
-//	16  g._defer   \
-//	24  g._panic    | of the lower part
-//	32  f.arena    /
+//	 0  where the called function may spill its argument
+//	 8  g._defer   \
+//	16  g._panic    | of the lower part
+//	24  f.arena    /
 //
 // The offsets are known to boundary.go. To the collector the frame holds no
-// pointers: what is saved is also where it was taken from. The argument is
-// cleared because what fn refers to must not be live in the lower part while it
-// runs.
+// pointers: what is saved is also where it was taken from, and fn is a number to
+// it, because what fn refers to must not be live in the lower part while it runs.
 //
-// func call(f *Fiber, enter, fn uintptr)
-TEXT ·call(SB), NOSPLIT, $40-24
+// func call(f *Fiber, fn uintptr)
+TEXT ·call(SB), NOSPLIT, $32-16
 	NO_LOCAL_POINTERS
 	MOVQ f+0(FP), AX
-	MOVQ enter+8(FP), DX
-	MOVQ fn+16(FP), BX
+	MOVQ fn+8(FP), DX
 	MOVQ (TLS), R14
 	MOVQ const_gDefer(R14), CX
 	MOVQ CX, deferred-24(SP)

@@ -1,7 +1,6 @@
 package fiber
 
 import (
-	"fmt"
 	"sync/atomic"
 	"unsafe"
 
@@ -26,10 +25,15 @@ type Fiber struct {
 	// Of this machine.
 	parker  parker
 	carrier uintptr // *carrier, 0 while detached
+
+	newer, older uintptr // in the list freed
 }
 
-// inUse is the magic of a header that is in use.
-const inUse = 0x7265_6269_665f_756e // "nu_fiber"
+// The magic of a header: in use, in the list freed, or neither.
+const (
+	inUse = 0x7265_6269_665f_756e // "nu_fiber"
+	free  = 0x6565_7266_665f_756e // "nu_ffree"
+)
 
 // Hooks are called by the carrier, on its own stack, when it has put down a fiber.
 // They are set once, before the first fiber starts.
@@ -53,8 +57,8 @@ func New(region mm.Range, entry func(*Fiber)) *Fiber {
 		panic("fiber: entry is not a static function")
 	}
 	f := at(uintptr(region.Base))
-	if f.magic != 0 {
-		panic(fmt.Errorf("%w: %#x", ErrOccupied, uint64(region.Base)))
+	if err := f.take(); err != nil {
+		panic(err)
 	}
 	clear(f.header())
 	f.magic = inUse
@@ -85,7 +89,12 @@ func static(p uintptr) bool {
 // run is where a new fiber begins, as if base had called it.
 func run() {
 	f := current()
-	enter(f, f.function())
+	defer func() {
+		if f.Exiting() {
+			f.Escape() // the runtime would free the carrier's stack, that is not its own
+		}
+	}()
+	f.function()(f)
 }
 
 // function is what New was given.

@@ -92,8 +92,8 @@ func Thaw(image []byte) (*Fiber, error) {
 	if what := h.wrong(f, stack, p.arena); what != "" {
 		return bad(what)
 	}
-	if f.magic != 0 {
-		return nil, fmt.Errorf("%w: %#x", ErrOccupied, p.base)
+	if err := f.take(); err != nil {
+		return nil, err
 	}
 	copy(bytesAt(h.context.sp, p.stack), stack)
 	copy(bytesAt(h.arenaBase, p.arena), image[preambleSize+HeaderSize+p.stack:])

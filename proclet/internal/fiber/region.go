@@ -59,25 +59,3 @@ func checkRegion(r mm.Range) error {
 	}
 	return mm.MapStacks()
 }
-
-// keepSize is how much of a stack stays when its fiber has ended: one page with
-// the header in it, and what ordinary calls need.
-const keepSize = 16 << 10
-
-// Free gives up the region of a fiber that has ended, for New or Thaw on this
-// machine. Pages that the fiber has used beyond the first few are given back.
-func (f *Fiber) Free() {
-	f.magic = 0
-	r := f.Region()
-	discard(mm.Range{Base: r.Base, Size: RegionSize - keepSize})
-}
-
-// Depart gives up the region of a detached fiber, of which an image was taken and
-// which lives elsewhere from now on. All of its pages are given back.
-func (f *Fiber) Depart() { discard(f.Region()) }
-
-func discard(r mm.Range) {
-	if err := mm.DiscardStack(r); err != nil {
-		panic(err) // r is a part of a region
-	}
-}

@@ -134,11 +134,11 @@ func wrongPanic() (what string) {
 	panic("probe")
 }
 
-// seesGoexit reports whether exiting does what it says.
+// seesGoexit reports whether Exiting does what it says.
 func seesGoexit() bool {
 	seen := make(chan bool)
 	go func() {
-		defer func() { seen <- exiting() }()
+		defer func() { seen <- new(Fiber).Exiting() }()
 		runtime.Goexit()
 	}()
 	return <-seen

@@ -12,25 +12,52 @@ func goexit(t *Thread) {
 	if !fiber.Movable {
 		return
 	}
-	before := t.id
-	t.Call(func(f *fiber.Fiber) {
-		t := threadOf(f)
-		defer t.hop()
-		defer func() {
-			if recover() != nil {
-				t.fail("Goexit is a panic")
-			}
-		}()
-		t.recurse(3, 1)
-		if t.roll(2) == 0 {
-			defer runtime.Goexit()
-			panic("bypassed")
-		}
-		runtime.Goexit()
-	})
-	if t.id != before {
-		t.fail("it is thread %d now", before)
+	passed := t.passed
+	t.Call(exits)
+	if t.passed != passed+1 {
+		t.fail("%d deferred calls below Goexit; want 1", t.passed-passed)
 	}
+}
+
+// exits is ended by a Goexit, its own or one of a call it makes.
+func exits(f *fiber.Fiber) {
+	t := threadOf(f)
+	defer func() {
+		if !f.Exiting() {
+			t.fail("ended without Goexit")
+		}
+		f.Escape()
+	}()
+	defer func() { t.passed++ }()
+	if t.roll(2) == 0 {
+		f.Call(func(f *fiber.Fiber) { leaf(f); runtime.Goexit() })
+	}
+	defer t.hop()
+	defer func() {
+		if r := recover(); r != nil {
+			t.fail("Goexit is a panic: %v", r)
+		}
+	}()
+	t.recurse(3, 1)
+	if t.roll(2) == 0 {
+		defer runtime.Goexit()
+		panic("bypassed")
+	}
+	if t.roll(2) == 0 {
+		defer t.Call(leaf)
+		defer t.Call(quiet)
+	}
+	runtime.Goexit()
+}
+
+// quiet asks for a Goexit when there is one, but not its own.
+func quiet(f *fiber.Fiber) {
+	defer func() {
+		if f.Exiting() {
+			threadOf(f).fail("Exiting in a call that returns")
+		}
+	}()
+	leaf(f)
 }
 
 // calls nests calls that return, panic and go on.

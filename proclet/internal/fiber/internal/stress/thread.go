@@ -21,7 +21,7 @@ type Thread struct {
 	dice   uint64
 	failed bool
 	depth  int // of nested calls
-	rare   bool
+	passed int // deferred calls
 }
 
 func threadOf(f *fiber.Fiber) *Thread { return (*Thread)(unsafe.Pointer(f)) }
@@ -40,7 +40,6 @@ var world struct {
 	dice     *rand.Rand
 	failures []error
 	images   map[int][][]byte // of lower parts that have not been thawed, by thread
-	finished map[int][]int    // levels that have returned, by thread
 	hops     int
 	ended    chan int
 }
@@ -142,7 +141,7 @@ func Run(c Config) error {
 	}
 	fiber.Hooks.Detached, fiber.Hooks.Ended = detached, ended
 	world.dice = rand.New(rand.NewPCG(c.Seed, 0))
-	world.images, world.finished = map[int][][]byte{}, map[int][]int{}
+	world.images = map[int][][]byte{}
 	world.failures, world.hops = nil, 0
 	world.ended = make(chan int, c.Threads)
 	for i := range c.Threads {

@@ -1,0 +1,146 @@
+package fiber_test
+
+import (
+	"sync"
+	"testing"
+
+	"nuos/mm"
+	"nuos/proclet/internal/fiber"
+	"nuos/proclet/internal/fiber/internal/stress"
+)
+
+// pool is how the benchmarks get regions: the way proclets do.
+type pool struct {
+	mu   sync.Mutex
+	free []mm.Range
+	done sync.WaitGroup
+}
+
+func newPool(n int) *pool {
+	p := &pool{}
+	for i := range n {
+		p.free = append(p.free, stress.Region(1000+i))
+	}
+	fiber.Hooks.Ended = func(f *fiber.Fiber) {
+		f.Free()
+		p.put(f.Region())
+		p.done.Done()
+	}
+	return p
+}
+
+func (p *pool) get() mm.Range {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.free) - 1
+	r := p.free[n]
+	p.free = p.free[:n]
+	return r
+}
+
+func (p *pool) put(r mm.Range) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, r)
+}
+
+func nothing(*fiber.Fiber) {}
+
+// batch is how many are started before they are waited for.
+const batch = 64
+
+func BenchmarkStart(b *testing.B) {
+	p := newPool(batch)
+	for i := 0; i < b.N; i += batch {
+		p.done.Add(batch)
+		for range batch {
+			fiber.New(p.get(), nothing).Start()
+		}
+		p.done.Wait()
+	}
+}
+
+func BenchmarkGo(b *testing.B) {
+	var done sync.WaitGroup
+	for i := 0; i < b.N; i += batch {
+		done.Add(batch)
+		for range batch {
+			go done.Done()
+		}
+		done.Wait()
+	}
+}
+
+func BenchmarkStartOne(b *testing.B) {
+	p := newPool(1)
+	for range b.N {
+		p.done.Add(1)
+		fiber.New(p.get(), nothing).Start()
+		p.done.Wait()
+	}
+}
+
+func BenchmarkGoOne(b *testing.B) {
+	var done sync.WaitGroup
+	for range b.N {
+		done.Add(1)
+		go done.Done()
+		done.Wait()
+	}
+}
+
+func run(b *testing.B, entry func(*fiber.Fiber)) {
+	p := newPool(1)
+	n = b.N
+	p.done.Add(1)
+	f := fiber.New(p.get(), entry)
+	b.ResetTimer()
+	f.Start()
+	p.done.Wait()
+}
+
+var n int
+
+func BenchmarkCall(b *testing.B) {
+	run(b, func(f *fiber.Fiber) {
+		for range n {
+			f.Call(nothing)
+		}
+	})
+}
+
+func leaving(f *fiber.Fiber) {
+	for range n {
+		if err := f.Leave(); err != nil {
+			panic(err)
+		}
+	}
+}
+
+func BenchmarkLeave(b *testing.B) {
+	fiber.Hooks.Detached = func(f *fiber.Fiber) { f.Start() }
+	run(b, leaving)
+}
+
+func BenchmarkHop(b *testing.B) {
+	var image []byte
+	fiber.Hooks.Detached = func(f *fiber.Fiber) {
+		image = f.AppendImage(image[:0])
+		f.Depart()
+		f, err := fiber.Thaw(image)
+		if err != nil {
+			panic(err)
+		}
+		f.Start()
+	}
+	run(b, leaving)
+}
+
+func BenchmarkPark(b *testing.B) {
+	run(b, func(f *fiber.Fiber) {
+		for range n {
+			f.Unpark()
+			f.Park()
+		}
+	})
+}

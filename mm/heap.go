@@ -12,11 +12,6 @@ const (
 	MaxHeap = 64 << 30 // largest capacity: block offsets are 32 bits of 16 bytes
 
 	heapMagic = 0x6e756f7368656170 // "nuosheap"
-
-	// A heap starts with heapStart of memory and grows by as much as it has,
-	// up to heapStep at a time, so that it is made of few mappings.
-	heapStart = 32 << 10
-	heapStep  = 2 << 20
 )
 
 // Heap is the heap of one proclet. The struct lies at the start of its own
@@ -27,6 +22,10 @@ const (
 //
 // Any goroutine may call the methods at any time; they take the heap's lock.
 // When the bytes are copied nobody may be inside, so the lock travels open.
+//
+// One lock for all threads: caches for each of them, or for each processor, were
+// measured to gain little, since the lock is held for some 20 ns, and would keep
+// small proclets from staying small.
 type Heap struct {
 	magic      uint64
 	build      uint64 // of the program that made the heap
@@ -35,10 +34,10 @@ type Heap struct {
 	generation uint64
 	root       unsafe.Pointer
 
-	mu     sync.Mutex
-	mapped uint64 // bytes from base that have frames
-	used   uint64 // bytes of allocated blocks, their headers included
-	peak   uint64 // highest value of used
+	mu    sync.Mutex
+	used  uint64 // bytes of allocated blocks, their headers included
+	peak  uint64 // highest value of used
+	pages        // which of them have frames
 	blocks
 }
 
@@ -52,61 +51,29 @@ func CreateHeap(r Range, generation, build uint64) (*Heap, error) {
 	if err := checkHeapRange(r); err != nil {
 		return nil, err
 	}
-	start := min(r.Size, heapStart)
+	start := roundUp(firstBlock, PageSize)
 	if err := Map(Range{r.Base, start}); err != nil {
 		return nil, err
 	}
 	h := heapAt(r.Base)
 	h.magic, h.build = heapMagic, build
 	h.base, h.capacity, h.generation = r.Base, r.Size, generation
-	h.mapped = start
+	h.end = start
 	h.blocks.init(r.Size)
+	h.poisonNew(firstBlock-headerSize, start)
 	return h, nil
 }
-
-// PrepareHeap maps the first mapped bytes of r, where a heap is to arrive.
-func PrepareHeap(r Range, mapped uint64) error {
-	if err := checkHeapRange(r); err != nil {
-		return err
-	}
-	if mapped == 0 || mapped > r.Size || mapped%PageSize != 0 {
-		return fmt.Errorf("%w: %d bytes mapped of %d", ErrHeapRange, mapped, r.Size)
-	}
-	return Map(Range{r.Base, mapped})
-}
-
-// AdoptHeap takes over the heap whose bytes have been copied to r, which
-// PrepareHeap has mapped. If the bytes are not those of the heap expected the
-// error is ErrHeapCorrupt and r stays mapped.
-func AdoptHeap(r Range, mapped, generation, build uint64) (*Heap, error) {
-	h := heapAt(r.Base)
-	switch {
-	case h.magic != heapMagic:
-		return nil, fmt.Errorf("%w: no heap at %#x", ErrHeapCorrupt, r.Base)
-	case h.base != r.Base || h.capacity != r.Size || h.generation != generation:
-		return nil, fmt.Errorf("%w: generation %d of %d bytes at %#x arrived as generation %d of %d bytes at %#x",
-			ErrHeapCorrupt, h.generation, h.capacity, h.base, generation, r.Size, r.Base)
-	case h.build != build:
-		return nil, fmt.Errorf("%w: made by build %x, this is build %x", ErrHeapCorrupt, h.build, build)
-	case h.top < firstBlock || h.top-headerSize > mapped || h.limit != blockLimit(r.Size):
-		return nil, fmt.Errorf("%w: allocated up to %#x of %#x mapped", ErrHeapCorrupt, h.top, mapped)
-	}
-	h.mu = sync.Mutex{}
-	h.mapped = mapped
-	return h, nil
-}
-
-// DiscardHeap undoes PrepareHeap.
-func DiscardHeap(r Range, mapped uint64) { mustUnmap(Range{r.Base, mapped}) }
 
 // Destroy gives the heap's frames back. Neither h nor any object of the heap
 // may be touched afterwards.
 func (h *Heap) Destroy() {
 	h.mu.Lock() // whoever is inside leaves first
-	r := Range{h.base, h.mapped}
+	mapped := h.mapped()
 	h.mu.Unlock()
 	h.magic = 0
-	mustUnmap(r)
+	for _, r := range mapped {
+		mustUnmap(r)
+	}
 }
 
 // mustUnmap unmaps what is known to be mapped: an error means that the heap's
@@ -142,25 +109,7 @@ type HeapStats struct {
 func (h *Heap) Stats() HeapStats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return HeapStats{Capacity: h.capacity, Mapped: h.mapped, Used: h.used, Peak: h.peak}
-}
-
-// grow maps more memory, so that the heap has at least end bytes.
-func (h *Heap) grow(end uint64) error {
-	if end <= h.mapped {
-		return nil
-	}
-	need := roundUp(end-h.mapped, PageSize)
-	step := min(max(need, min(h.mapped, heapStep)), h.capacity-h.mapped)
-	err := Map(Range{h.base + Virt(h.mapped), step})
-	if err != nil && step > need { // the machine is short of memory: take no more than needed
-		step = need
-		err = Map(Range{h.base + Virt(h.mapped), step})
-	}
-	if err == nil {
-		h.mapped += step
-	}
-	return err
+	return HeapStats{Capacity: h.capacity, Mapped: h.end - h.holes, Used: h.used, Peak: h.peak}
 }
 
 func heapAt(base Virt) *Heap { return (*Heap)(pointer(base)) }

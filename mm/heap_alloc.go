@@ -39,7 +39,13 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 	defer h.mu.Unlock()
 	p := h.take(n, limit)
 	if p != 0 {
-		h.cut(p, n)
+		hole, err := h.fill(p, n)
+		if err != nil {
+			h.link(p, h.size(p), hole)
+			return nil, err
+		}
+		h.checkPoison(p, hole)
+		h.cut(p, n, hole)
 	} else {
 		p = h.top
 		if p+n-headerSize > limit {
@@ -48,6 +54,7 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 		if err := h.grow(p + n - headerSize); err != nil {
 			return nil, err
 		}
+		h.checkUnused(p, p+n-headerSize)
 		*h.header(p) = n
 		h.top = p + n
 	}
@@ -57,8 +64,8 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 }
 
 // cut makes the free block p, which is in no list, an allocated one of n bytes
-// if the rest is large enough to be a block.
-func (h *Heap) cut(p, n uint64) {
+// if the rest, which has the hole then, is large enough to be a block.
+func (h *Heap) cut(p, n uint64, hole pageRun) {
 	size := h.size(p)
 	if size-n < minBlock {
 		*h.header(p) = size
@@ -66,7 +73,7 @@ func (h *Heap) cut(p, n uint64) {
 		return
 	}
 	*h.header(p) = n
-	h.link(p+n, size-n)
+	h.link(p+n, size-n, hole)
 }
 
 // Free gives the memory of an object back. It panics if p is not an allocated
@@ -78,23 +85,49 @@ func (h *Heap) Free(p unsafe.Pointer) {
 	off := h.offset(p)
 	size := h.size(off)
 	h.used -= size
+	h.poison(off, off+size-headerSize)
+	var hole pageRun
 	if next := off + size; next != h.top && *h.header(next)&flagFree != 0 {
 		h.unlink(next)
+		hole = h.holeOf(next)
 		size += h.size(next)
+		h.poison(next-headerSize, next+freeHeader)
 	}
 	if *h.header(off)&flagPrevFree != 0 {
 		prev := off - *h.prevSize(off)
 		h.unlink(prev)
 		size += off - prev
 		*h.header(off) |= flagFree // so that a second Free of p is noticed
+		h.poison(off-2*headerSize, off)
+		hole = h.join(h.holeOf(prev), hole)
 		off = prev
 	}
 	if off+size == h.top {
-		*h.header(off) |= flagFree
+		if hole.from != hole.to { // the heap ends there now
+			mustUnmap(h.addresses(pageRun{hole.to, uint32(h.end / PageSize)}))
+			h.end = uint64(hole.from) * PageSize
+		}
+		h.poison(off-headerSize, min(off+freeHeader, h.end))
+		h.poison(h.top-2*headerSize, min(h.top, h.end))
+		*h.header(off) = flagFree
 		h.top = off
-		return
+	} else {
+		h.link(off, size, hole)
 	}
-	h.link(off, size)
+	h.giveBack()
+}
+
+// join returns the hole of a free block that is made of two with these holes,
+// after making one of both.
+func (h *Heap) join(a, b pageRun) pageRun {
+	switch {
+	case a.from == a.to:
+		return b
+	case b.from == b.to:
+		return a
+	}
+	mustUnmap(h.addresses(pageRun{a.to, b.from})) // neighbours are not mapped: nothing has to be divided
+	return pageRun{a.from, b.to}
 }
 
 // UsableSize returns how many bytes of the object p may be used: at least the

@@ -16,7 +16,7 @@ import (
 //
 //	p-16  size of the block before, if that is free (the last word of its payload)
 //	p-8   size of this block, a multiple of 16, and flags
-//	p     payload, up to p+size-8; in a free block, its links
+//	p     payload, up to p+size-8; in a free block, its links and its hole
 //
 // Memory from top on has never been used, or not since everything there was
 // freed; a free block never ends at top but becomes part of it.
@@ -35,11 +35,13 @@ type ref uint32
 const (
 	blockAlign = 16
 	headerSize = 8
-	minBlock   = 32 // links and footer of a free block
+	freeHeader = 16 // links and hole of a free block
+	minBlock   = 32 // the same, and its footer
 
 	flagFree     = 1 // this block is free
 	flagPrevFree = 2 // the block before it is free
-	flags        = flagFree | flagPrevFree
+	flagHole     = 4 // pages inside this free block have no frames
+	flags        = flagFree | flagPrevFree | flagHole
 
 	linear  = 256 // blocks below this size have lists of their own size
 	classes = 30  // lists[0] is for those, lists[i] for sizes from 128<<i
@@ -57,14 +59,15 @@ func (b *blocks) init(capacity uint64) {
 	b.limit = blockLimit(capacity)
 }
 
-func (h *Heap) word(off uint64) *uint64   { return (*uint64)(unsafe.Add(unsafe.Pointer(h), off)) }
-func (h *Heap) header(p uint64) *uint64   { return h.word(p - headerSize) }
-func (h *Heap) size(p uint64) uint64      { return *h.header(p) &^ flags }
-func (h *Heap) prevSize(p uint64) *uint64 { return h.word(p - 2*headerSize) }
-func (h *Heap) nextFree(p uint64) *ref    { return (*ref)(unsafe.Add(unsafe.Pointer(h), p)) }
-func (h *Heap) prevInList(p uint64) *ref  { return (*ref)(unsafe.Add(unsafe.Pointer(h), p+4)) }
-func (r ref) offset() uint64              { return uint64(r) * blockAlign }
-func refTo(p uint64) ref                  { return ref(p / blockAlign) }
+func (h *Heap) word(off uint64) *uint64    { return (*uint64)(unsafe.Add(unsafe.Pointer(h), off)) }
+func (h *Heap) header(p uint64) *uint64    { return h.word(p - headerSize) }
+func (h *Heap) size(p uint64) uint64       { return *h.header(p) &^ flags }
+func (h *Heap) prevSize(p uint64) *uint64  { return h.word(p - 2*headerSize) }
+func (h *Heap) nextFree(p uint64) *ref     { return (*ref)(unsafe.Add(unsafe.Pointer(h), p)) }
+func (h *Heap) prevInList(p uint64) *ref   { return (*ref)(unsafe.Add(unsafe.Pointer(h), p+4)) }
+func (h *Heap) holeWord(p uint64) *pageRun { return (*pageRun)(unsafe.Add(unsafe.Pointer(h), p+8)) }
+func (r ref) offset() uint64               { return uint64(r) * blockAlign }
+func refTo(p uint64) ref                   { return ref(p / blockAlign) }
 
 // listOf returns the list in which a free block of this size is kept.
 func listOf(size uint64) (i, j int) {
@@ -118,7 +121,8 @@ func (h *Heap) take(size, limit uint64) uint64 {
 }
 
 // link puts the free block p into its list and writes its header and footer.
-func (h *Heap) link(p, size uint64) {
+// Whoever took it out has taken its hole out of the books.
+func (h *Heap) link(p, size uint64, hole pageRun) {
 	i, j := listOf(size)
 	head := &h.lists[i][j]
 	*h.header(p) = size | flagFree // two free blocks are never neighbours
@@ -131,10 +135,18 @@ func (h *Heap) link(p, size uint64) {
 	*head = refTo(p)
 	h.second[i] |= 1 << j
 	h.first |= 1 << i
+	if size >= skipFree {
+		h.setHole(p, hole)
+	}
 }
 
-// unlink takes the free block p out of its list. Its header stays as it is.
+// unlink takes the free block p out of its list and its hole out of the books.
+// Its header stays as it is.
 func (h *Heap) unlink(p uint64) {
+	if h.size(p) >= skipFree {
+		h.idle -= h.idleOf(p)
+		h.holes -= h.holeOf(p).bytes()
+	}
 	i, j := listOf(h.size(p))
 	next, prev := *h.nextFree(p), *h.prevInList(p)
 	if next != 0 {

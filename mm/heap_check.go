@@ -2,42 +2,6 @@ package mm
 
 import "fmt"
 
-// skipFree is the least number of bytes inside a free block that are worth a
-// gap between two used ranges.
-const skipFree = 4 * PageSize
-
-// Used returns the pages whose contents matter, as few ranges in ascending
-// order: what has never been used and long free runs are left out. The first
-// range starts at the start of the heap.
-func (h *Heap) Used() []Range {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var used []Range
-	start := uint64(0)
-	for p := uint64(firstBlock); p < h.top; p += h.size(p) {
-		if *h.header(p)&flagFree == 0 || h.size(p) < skipFree {
-			continue
-		}
-		// The links at the front and the footer at the end of the block stay.
-		from := roundUp(p+blockAlign, PageSize)
-		to := roundDown(p+h.size(p)-2*headerSize, PageSize)
-		if to < from+skipFree {
-			continue
-		}
-		used = append(used, Range{h.base + Virt(start), from - start})
-		start = to
-	}
-	return append(used, Range{h.base + Virt(start), roundUp(h.top, PageSize) - start})
-}
-
-// Extent returns how many bytes from the start of the heap have to be mapped
-// for it to work: the pages up to the last one of Used.
-func (h *Heap) Extent() uint64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return roundUp(h.top, PageSize)
-}
-
 // Check walks the whole heap and verifies everything that the allocator relies
 // on. The error is ErrHeapCorrupt and says what is wrong.
 func (h *Heap) Check() error {
@@ -49,13 +13,14 @@ func (h *Heap) Check() error {
 	if h.magic != heapMagic {
 		return bad("magic is %#x", h.magic)
 	}
-	if h.mapped > h.capacity || h.top > h.capacity+headerSize || h.top > h.mapped+headerSize || h.top%blockAlign != 0 {
-		return bad("top %#x, mapped %#x, capacity %#x", h.top, h.mapped, h.capacity)
+	if h.end > h.capacity || h.top > h.capacity+headerSize || h.top > h.end+headerSize || h.top%blockAlign != 0 {
+		return bad("top %#x, mapped up to %#x, capacity %#x", h.top, h.end, h.capacity)
 	}
 
 	// Every block, in order of address.
 	free := map[uint64]uint64{}
-	var used, before uint64 // before: size of the block before if that is free
+	var used, holes, idle uint64
+	var before uint64 // size of the block before if that is free
 	p := uint64(firstBlock)
 	for p < h.top {
 		size, fl := h.size(p), *h.header(p)&flags
@@ -77,6 +42,15 @@ func (h *Heap) Check() error {
 			}
 			free[p] = size
 			before = size
+			all, hole := inner(p, size), h.holeOf(p)
+			if hole != (pageRun{}) && (hole.from < all.from || hole.to > all.to || hole.from > hole.to || hole.bytes() < skipFree) {
+				return bad("block %#x has a hole %#x", p, hole)
+			}
+			holes += hole.bytes()
+			idle += h.idleOf(p)
+			if off := h.unpoisoned(p, hole); off != 0 {
+				return bad("something was written to free memory at %#x", off)
+			}
 		}
 		p += size
 	}
@@ -88,6 +62,13 @@ func (h *Heap) Check() error {
 	}
 	if used != h.used || h.used > h.peak {
 		return bad("%d bytes are used, %d are counted, peak %d", used, h.used, h.peak)
+	}
+
+	if holes != h.holes || idle != h.idle {
+		return bad("holes of %d bytes, %d idle; %d and %d are counted", holes, idle, h.holes, h.idle)
+	}
+	if off := h.written(h.top, h.end); off != 0 {
+		return bad("something was written to free memory at %#x", off)
 	}
 
 	// Every list.

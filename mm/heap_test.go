@@ -215,13 +215,13 @@ func TestHeapMoves(t *testing.T) {
 			saved = append(saved, append([]byte(nil), bytesAt(u.Base, u.Size)...))
 		}
 		m.h.Destroy()
-		if err := PrepareHeap(r, extent); err != nil {
+		if err := PrepareHeap(r, used); err != nil {
 			t.Fatal(err)
 		}
 		for i, u := range used {
 			copy(bytesAt(u.Base, u.Size), saved[i])
 		}
-		h, err := AdoptHeap(r, extent, 1, 99)
+		h, err := AdoptHeap(r, used, 1, 99)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,26 +270,30 @@ func TestHeapRefuses(t *testing.T) {
 
 	h := testHeap(t, MinHeap)
 	r := h.Range()
-	for _, mapped := range []uint64{0, 100, MinHeap + PageSize} {
-		if err := PrepareHeap(r, mapped); !errors.Is(err, ErrHeapRange) {
-			t.Errorf("PrepareHeap(%d): %v", mapped, err)
+	for _, used := range [][]Range{
+		nil, {{r.Base, 0}}, {{r.Base, 100}}, {{r.Base, MinHeap + PageSize}}, {{r.Base + PageSize, PageSize}},
+		{{r.Base, PageSize}, {r.Base, PageSize}}, {{r.Base, PageSize}, {r.End(), PageSize}},
+	} {
+		if err := PrepareHeap(r, used); !errors.Is(err, ErrHeapRange) {
+			t.Errorf("PrepareHeap(%#x): %v", used, err)
 		}
 	}
+	used := []Range{{r.Base, PageSize}}
 	adopt := func(what string, generation, build uint64) {
 		t.Helper()
-		if _, err := AdoptHeap(r, heapStart, generation, build); !errors.Is(err, ErrHeapCorrupt) {
+		if _, err := AdoptHeap(r, used, generation, build); !errors.Is(err, ErrHeapCorrupt) {
 			t.Errorf("AdoptHeap with %s: %v", what, err)
 		}
 	}
 	adopt("another generation", 2, 99)
 	adopt("another build", 1, 98)
-	h.top = heapStart * 2
+	h.top = PageSize * 2
 	adopt("top beyond the mapping", 1, 99)
 	h.top = firstBlock
 	h.magic = 0
 	adopt("no magic", 1, 99)
 	h.magic = heapMagic
-	if _, err := AdoptHeap(r, heapStart, 1, 99); err != nil {
+	if _, err := AdoptHeap(r, used, 1, 99); err != nil {
 		t.Errorf("AdoptHeap: %v", err)
 	}
 

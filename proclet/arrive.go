@@ -38,7 +38,7 @@ func (rt *Runtime) Prepare(d Description) error {
 	if rt.arriving[d.ID] != nil || rt.find(d.ID) != nil {
 		return ErrBusy
 	}
-	if err := mm.PrepareHeap(d.heap(), d.Mapped); err != nil {
+	if err := mm.PrepareHeap(d.heap(), d.Used); err != nil {
 		return err
 	}
 	rt.arriving[d.ID] = a
@@ -87,7 +87,7 @@ func (rt *Runtime) Verify(id ID) error {
 
 // arrived returns the heap if it is the one that was announced.
 func (a *arrival) arrived(build uint64) (*mm.Heap, error) {
-	h, err := mm.AdoptHeap(a.d.heap(), a.d.Mapped, a.d.ID.Gen, build)
+	h, err := mm.AdoptHeap(a.d.heap(), a.d.Used, a.d.ID.Gen, build)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (rt *Runtime) Discard(id ID) {
 	if a == nil {
 		return
 	}
-	mm.DiscardHeap(a.d.heap(), a.d.Mapped)
+	mm.DiscardHeap(a.d.heap(), a.d.Used)
 	delete(rt.arriving, id)
 	close(a.over)
 }

@@ -60,7 +60,9 @@ func newSegment(t testing.TB, n int) (*segment, []*Runtime) {
 		rts = append(rts, f.rt)
 	}
 	t.Cleanup(func() {
+		s.mu.Lock()
 		s.around = nil
+		s.mu.Unlock()
 		settle(t, rts)
 		for _, rt := range rts {
 			for _, r := range rt.all() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"nuos/mm"
+	"nuos/rack"
 )
 
 // keeper is a state type that holds others.
@@ -170,8 +171,8 @@ func (k *keeper) Pass(t *Thread, p pass) (Ref[keeper], error) {
 }
 
 // Make makes a proclet and returns it.
-func (k *keeper) Make(t *Thread, o Options) (Ref[keeper], error) {
-	return New[keeper](t, Options{On: o.On, Capacity: 64 << 10})
+func (k *keeper) Make(t *Thread, on rack.MachineID) (Ref[keeper], error) {
+	return New[keeper](t, Options{On: on, Capacity: 64 << 10})
 }
 
 // MakeAndKeep makes a proclet and stores it.
@@ -269,7 +270,7 @@ func TestMethodsOwn(t *testing.T) {
 		rts := []*Runtime{th.runtime(), (*runtimes.Load())[th.rt+1]}
 		k := mustNew[keeper](t, th, o)
 		for _, on := range rts {
-			made, err := Call(th, k, (*keeper).Make, Options{On: on.self})
+			made, err := Call(th, k, (*keeper).Make, on.self)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,6 +16,9 @@ var (
 
 	// ErrEmpty: TryPop found nothing in the Queue.
 	ErrEmpty = errors.New("dist: queue empty")
+
+	// ErrCancelled: the job of an Executor was cancelled.
+	ErrCancelled = errors.New("dist: job cancelled")
 )
 
 // Answers of shards that callers never see.
@@ -29,7 +32,9 @@ var (
 	errByMethod = errors.New("dist: error of the function that was applied")
 )
 
-func init() { proclet.RegisterErrors(ErrRange, ErrClosed, ErrEmpty, errElsewhere, errByMethod) }
+func init() {
+	proclet.RegisterErrors(ErrRange, ErrClosed, ErrEmpty, ErrCancelled, errElsewhere, errByMethod)
+}
 
 // byMethod marks err as the error of a function that was run at a shard.
 type byMethod struct{ err error }

@@ -17,28 +17,32 @@ import (
 // Each operation on one key is executed exactly once and alone, or fails like a
 // call.
 type HashTable[K comparable, V any] struct {
-	shards proclet.Ref[shardMap[hashShard[K, V]]]
+	handle[hashShard[K, V]]
 }
 
 // NewHashTable makes an empty table. See [proclet.New] for the errors.
 func NewHashTable[K comparable, V any](t *proclet.Thread, o Options) (HashTable[K, V], error) {
-	shards, err := establish(t, o, (*hashShard[K, V]).start)
-	return HashTable[K, V]{shards}, err
+	h, err := establish(t, o, (*hashShard[K, V]).start)
+	return HashTable[K, V]{h}, err
+}
+
+// Keep makes h, a part of the state, hold the table that from refers to; what it held
+// before is given back. See [proclet.Ref.Set].
+func (h *HashTable[K, V]) Keep(t *proclet.Thread, from HashTable[K, V]) error {
+	return h.shards.Set(t, from.shards)
+}
+
+// Clone makes t's method, or the ordinary goroutine, hold the table once more.
+func (h HashTable[K, V]) Clone(t *proclet.Thread) (HashTable[K, V], error) {
+	shards, err := h.shards.Clone(t)
+	return HashTable[K, V]{handle[hashShard[K, V]]{shards}}, err
 }
 
 // OpenHashTable returns the table that a name is bound to; see [HashTable.Bind].
 func OpenHashTable[K comparable, V any](t *proclet.Thread, name string) (HashTable[K, V], error) {
 	shards, err := proclet.Lookup[shardMap[hashShard[K, V]]](t, name)
-	return HashTable[K, V]{shards}, err
+	return HashTable[K, V]{handle[hashShard[K, V]]{shards}}, err
 }
-
-// Bind gives the table a name in the rack; see [proclet.Bind].
-func (h HashTable[K, V]) Bind(t *proclet.Thread, name string) error {
-	return proclet.Bind(t, name, h.shards)
-}
-
-// IsZero reports whether h refers to nothing.
-func (h HashTable[K, V]) IsZero() bool { return h.shards.IsZero() }
 
 // Get returns the value of k and whether there is one.
 func (h HashTable[K, V]) Get(t *proclet.Thread, k K) (V, bool, error) {
@@ -156,6 +160,3 @@ func (e *Entries[K, V]) All() iter.Seq2[K, V] {
 
 // Err returns the error that ended All early, or nil.
 func (e *Entries[K, V]) Err() error { return e.err }
-
-// Destroy ends the table and its shards. Later operations get proclet.ErrNoProclet.
-func (h HashTable[K, V]) Destroy(t *proclet.Thread) error { return dissolve(t, h.shards) }

@@ -82,6 +82,11 @@ func (h *holding[S]) used(t *proclet.Thread) uint64 {
 // wish returns what the shard would like after an operation. Called with the lock
 // held.
 func (h *holding[S]) wish(t *proclet.Thread, shrunk bool) wish {
+	return h.wishAbove(t, h.options.ShardBytes, shrunk)
+}
+
+// wishAbove is wish with another limit above which the shard is to be split.
+func (h *holding[S]) wishAbove(t *proclet.Thread, limit uint64, shrunk bool) wish {
 	if h.silent > 0 {
 		h.silent--
 		return content
@@ -91,7 +96,7 @@ func (h *holding[S]) wish(t *proclet.Thread, shrunk bool) wish {
 	}
 	used := h.used(t)
 	switch {
-	case used > h.options.ShardBytes || int(h.crowd) > h.options.Waiting*crowdUnit:
+	case used > limit || int(h.crowd) > h.options.Waiting*crowdUnit:
 		h.silent = patience
 		return wantSplit
 	case shrunk && used < h.options.ShardBytes/4 && h.low > 0 && int(h.crowd) < h.options.Waiting*crowdUnit/4:
@@ -153,7 +158,7 @@ func (h *holding[S]) split(t *proclet.Thread, mid func() uint64, fill func(to pr
 		return false, err
 	}
 	high := h.high
-	to, err := proclet.New[S](t, h.options.proclet())
+	to, err := proclet.New[S](t, h.options.proclet()) // ends with this method, if the shard map does not hold it then
 	if err == nil {
 		err = fill(to, opening{h.shards, h.options, h.frozen, high})
 		if err == nil {
@@ -164,7 +169,6 @@ func (h *holding[S]) split(t *proclet.Thread, mid func() uint64, fill func(to pr
 			return true, nil
 		}
 		h.setHigh(t, high)
-		proclet.Destroy(t, to)
 	}
 	proclet.Call(t, h.shardMap(), (*shardMap[S]).cancel, ending{low: h.low})
 	return false, err

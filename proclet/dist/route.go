@@ -98,7 +98,7 @@ func find[S any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], place uint6
 		return extent{}, err
 	}
 	if len(all) == 0 {
-		return extent{}, proclet.ErrNoProclet // it is just being made or destroyed
+		return extent{}, proclet.ErrNoProclet // it is just being made
 	}
 	learn(shards.ID(), all)
 	return all[0], nil
@@ -158,17 +158,15 @@ func operate[S, A, R any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], pl
 	}
 }
 
-// fulfil has a shard split or merge. If that fails the structure stays as it is,
-// and the shard will ask again.
+// fulfil has a shard split or merge, and reports whether it did. If that fails the
+// structure stays as it is, and the shard will ask again.
 func fulfil[S any](t *proclet.Thread, shards proclet.ID, place uint64, ref proclet.Ref[S],
-	reshape func(*S, *proclet.Thread, wish) (bool, error), w wish) {
+	reshape func(*S, *proclet.Thread, wish) (bool, error), w wish) bool {
 	changed, err := proclet.Call(t, ref, reshape, w)
-	if changed && w == wantMerge {
-		proclet.Destroy(t, ref)
-	}
 	if changed || err != nil {
 		unlearn(shards, place)
 	}
+	return changed
 }
 
 // pause waits before another try: not at all at first, later longer and longer.

@@ -6,35 +6,30 @@ import (
 	"nuos/proclet"
 )
 
-// establish makes the shard map and the first shards of a structure.
-func establish[S any](t *proclet.Thread, o Options, start func(*S, *proclet.Thread, opening) (struct{}, error)) (proclet.Ref[shardMap[S]], error) {
+// establish makes the shard map and the first shards of a structure. The caller
+// holds the shard map, and that holds the shards.
+func establish[S any](t *proclet.Thread, o Options, start func(*S, *proclet.Thread, opening) (struct{}, error)) (handle[S], error) {
 	o = o.withDefaults()
 	shards, err := proclet.New[shardMap[S]](t, proclet.Options{})
 	if err != nil {
-		return shards, err
+		return handle[S]{}, err
 	}
-	f := founding[S]{options: o}
-	for i := range o.Shards {
-		low, high := share(i, o.Shards), share(i+1, o.Shards)
+	for i := 0; i < o.Shards && err == nil; i++ {
 		var s proclet.Ref[S]
 		if s, err = proclet.New[S](t, o.proclet()); err != nil {
 			break
 		}
-		f.lows, f.shards = append(f.lows, low), append(f.shards, s)
-		if _, err = proclet.Call(t, s, start, opening{shards.ID(), o, low, high}); err != nil {
-			break
+		low := share(i, o.Shards)
+		_, err = proclet.Call(t, s, start, opening{shards.ID(), o, low, share(i+1, o.Shards)})
+		if err == nil {
+			_, err = proclet.Call(t, shards, (*shardMap[S]).found, founding[S]{low, s})
 		}
-	}
-	if err == nil {
-		_, err = proclet.Call(t, shards, (*shardMap[S]).found, f)
+		err = errors.Join(err, proclet.Release(t, s))
 	}
 	if err != nil {
-		for _, s := range f.shards {
-			err = errors.Join(err, proclet.Destroy(t, s))
-		}
-		return proclet.Ref[shardMap[S]]{}, errors.Join(err, proclet.Destroy(t, shards))
+		return handle[S]{}, errors.Join(err, proclet.Release(t, shards))
 	}
-	return shards, nil
+	return handle[S]{shards}, nil
 }
 
 // share returns the first place of the i-th of n equal shares.
@@ -43,39 +38,6 @@ func share(i, n int) uint64 {
 		return endOfPlaces
 	}
 	return endOfPlaces / uint64(n) * uint64(i)
-}
-
-// dissolve destroys a structure.
-func dissolve[S any](t *proclet.Thread, shards proclet.Ref[shardMap[S]]) error {
-	for try := 0; ; try++ {
-		idle, err := proclet.Call(t, shards, (*shardMap[S]).close, struct{}{})
-		if err != nil {
-			return err
-		}
-		if idle {
-			break
-		}
-		pause(t, try)
-	}
-	for {
-		all, err := proclet.Call(t, shards, (*shardMap[S]).list, listing{0, readAhead})
-		if err != nil {
-			return err
-		}
-		if len(all) == 0 {
-			break
-		}
-		for _, e := range all {
-			if err := proclet.Destroy(t, proclet.RefTo[S](e.shard)); err != nil && !errors.Is(err, proclet.ErrNoProclet) && !errors.Is(err, proclet.ErrLost) {
-				return err
-			}
-			if _, err := proclet.Call(t, shards, (*shardMap[S]).forget, e.low); err != nil {
-				return err
-			}
-		}
-	}
-	known.Delete(shards.ID())
-	return proclet.Destroy(t, shards)
 }
 
 // atOnce is how many shards work on an operation on all of them at the same time.

@@ -163,3 +163,13 @@ func (f *Fiber) ClearKick() { f.kicked.Store(0) }
 // Base returns the index of the lowest boundary that is, or would be, on f's stack:
 // 0 unless a Split has cut lower parts off.
 func (f *Fiber) Base() int { return f.base }
+
+// Room returns how many bytes of stack are left for f, which calls it. Under the race
+// detector, where the stack grows like that of any goroutine, it is all of it.
+func (f *Fiber) Room() uintptr {
+	if !Movable {
+		return stackSize
+	}
+	var b byte
+	return uintptr(unsafe.Pointer(&b)) - f.stackLo() - stackGuard
+}

@@ -107,7 +107,8 @@ func Thaw(image []byte) (*Fiber, error) {
 func (h *Fiber) wrong(f *Fiber, stack []byte, arenaSize uintptr) string {
 	c, bottom := &h.context, uintptr(f.Region().Base)
 	switch {
-	case h.magic != inUse || h.carrier != 0 || h.parker.g != 0 || h.parker.state.Load() > permit || h.base < 0:
+	case h.magic != inUse || h.carrier|h.parker.g|h.newer|h.older != 0 || h.parker.state.Load() > permit ||
+		h.base < 0 || h.base > stackSize || *(*uint8)(unsafe.Pointer(&h.ended)) != 0:
 		return "header"
 	case !static(h.entry):
 		return "entry function"

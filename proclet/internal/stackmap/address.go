@@ -12,6 +12,7 @@ var image = struct{ lo, size uintptr }{lastmoduledatap.text, lastmoduledatap.end
 var (
 	heaps  = struct{ lo, size uintptr }{uintptr(mm.HeapArea.Base), uintptr(mm.HeapArea.Size)}
 	stacks = struct{ lo, size uintptr }{uintptr(mm.StackArea.Base), uintptr(mm.StackArea.Size)}
+	rack   = struct{ lo, size uintptr }{heaps.lo, stacks.lo + stacks.size - heaps.lo} // from one to the other
 )
 
 // mayTravel reports whether p, which is neither nil nor an address of what

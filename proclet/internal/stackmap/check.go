@@ -1,6 +1,7 @@
 package stackmap
 
 import (
+	"sync"
 	"unsafe"
 
 	"nuos/mm"
@@ -27,19 +28,13 @@ type Stack struct {
 //
 // A thread checks its own stack, or a part of it that is suspended. Nothing
 // may write to that part meanwhile, and the runtime must not move it. Any
-// number of threads may check at the same time. Check needs about 4 KiB of
-// stack itself, more when it comes across a call for the first time or
-// refuses.
+// number of threads may check at the same time.
 func Check(pc, sp, bp uintptr, s Stack) error {
-	c := check{Stack: s, sp: sp}
-	// In check's own frame as long as there are few of them.
-	var objects [32]liveObject
-	var pointers [32]uintptr
-	c.objects, c.pointers = objects[:0], pointers[:0]
-
 	if bp != 0 && (bp < sp || bp >= s.Hi) {
 		return refuse(pc, 0, fault{value: bp, what: "a frame pointer that does not point into the checked frames"})
 	}
+	c := check{Stack: s, sp: sp, scratch: scratches.Get().(*scratch)}
+	defer c.done()
 	if c.frames(pc) && c.defers() && c.panics() && c.trace() {
 		return nil
 	}
@@ -49,95 +44,95 @@ func Check(pc, sp, bp uintptr, s Stack) error {
 // A check is one walk over a stack.
 type check struct {
 	Stack
-	sp       uintptr      // where the checked part begins
-	objects  []liveObject // variables that may be pointed to, by address
-	pointers []uintptr    // live pointers into the checked part, to follow
-	fault    fault        // what is refused
+	*scratch
+	sp    uintptr // where the checked part begins
+	fault fault   // what is refused
 }
 
-// liveObject is a variable at an address; object is nil when it has been
-// looked at.
+// scratch is memory that checks use again and again.
+type scratch struct {
+	objects  []liveObject // variables that may be pointed to, by address
+	pointers []uintptr    // live pointers into the checked part, to follow
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func (c *check) done() {
+	c.objects, c.pointers = c.objects[:0], c.pointers[:0]
+	scratches.Put(c.scratch)
+}
+
+// liveObject is a variable at an address.
 type liveObject struct {
 	addr   uintptr
 	object *object
+	seen   bool
 }
 
 // A fault is what a check refuses. Its what is empty if the value says it.
 type fault struct {
 	addr, value uintptr
-	frame       uintptr // its frame's stack pointer, 0 if it has to be found
-	key         uintptr // its frame's site
+	frame       uintptr // its frame's stack pointer
+	key         uintptr // its frame's site, 0 if both have to be found
 	what        string
 }
 
 // frames looks at all frames. It reports whether it found no fault.
 func (c *check) frames(pc uintptr) bool {
-	sp, trap := c.sp, uintptr(0)
+	sp, key := c.sp, pc
 	for {
-		s := lookup(pc | trap)
-		if s.flaw != "" || !s.top && sp+s.size > c.Hi {
-			what := s.flaw
-			if what == "" {
-				what = "a frame that reaches beyond the checked part"
-			}
-			c.fault = fault{addr: sp, value: pc, frame: sp, key: pc | trap, what: what}
+		s := lookup(key)
+		if s.flaw != "" {
+			c.fault = fault{addr: sp, value: s.pc(), frame: sp, key: key, what: s.flaw}
+			return false
+		}
+		if !s.top && sp+s.size > c.Hi {
+			c.fault = fault{addr: sp, value: s.pc(), frame: sp, key: key, what: "a frame that reaches beyond the checked part"}
 			return false
 		}
 		for _, off := range s.live {
-			if !c.pointer(sp + uintptr(off)) {
-				c.fault.frame, c.fault.key = sp, s.key
+			if p := load(sp + uintptr(off)); p-image.lo >= image.size && p != 0 && !c.pointer(sp+uintptr(off)) {
+				c.fault.frame, c.fault.key = sp, key
 				return false
 			}
 		}
 		for _, off := range s.firsts {
-			if !c.first(s, sp, uintptr(off)) {
+			if suspicious(load(sp+uintptr(off))) && !c.first(s, sp, uintptr(off)) {
 				return false
 			}
 		}
 		for off := uintptr(0); off < uintptr(s.scalars); off += 8 {
-			if !c.first(s, sp, off) {
+			if suspicious(load(sp+off)) && !c.first(s, sp, off) {
 				return false
 			}
 		}
 		for i := range s.objects {
 			o := &s.objects[i]
-			c.objects = append(c.objects, liveObject{sp + uintptr(o.off), o})
+			c.objects = append(c.objects, liveObject{addr: sp + uintptr(o.off), object: o})
 		}
 		if sp += s.size; s.top || sp >= c.Hi {
 			return true
 		}
-		pc, trap = load(sp-8), 0
+		key = load(sp - 8)
 		if s.traps {
-			trap = trapped
+			key |= trapped
 		}
 	}
 }
 
-// first looks at a word of the frame at sp that may be the first word of an
-// interface value.
-func (c *check) first(s *site, sp, off uintptr) bool {
-	if w := load(sp + off); suspicious(w) && local(w) && s.mayRead(off) {
-		c.fault = fault{addr: sp + off, value: w, frame: sp, key: s.key}
-		return false
-	}
-	return true
-}
-
 // pointer looks at the live pointer at addr.
 func (c *check) pointer(addr uintptr) bool {
-	if addr >= c.Hi {
-		c.fault = fault{addr: addr, what: "an argument that lies beyond the checked part"}
-		return false
-	}
 	p := load(addr)
-	if p == 0 || mayTravel(p) {
+	switch {
+	case addr >= c.Hi && !c.own(addr): // the caller of Check may take the outermost arguments along
+		c.fault = fault{addr: addr, value: p, what: "an argument that lies beyond the checked part"}
+		return false
+	case p == 0 || mayTravel(p):
 		return true
-	}
-	if p >= c.sp && p < c.Hi {
+	case p >= c.sp && p < c.Hi:
 		c.pointers = append(c.pointers, p)
 		return true
-	}
-	if p >= c.Lo && p < c.Hi || c.own(p) {
+	case p >= c.Lo && p < c.Hi || c.own(p):
 		return true
 	}
 	c.fault = fault{addr: addr, value: p}
@@ -150,6 +145,17 @@ func (c *check) own(p uintptr) bool {
 			return true
 		}
 	}
+	return false
+}
+
+// first looks at a suspicious word of the frame at sp that may be the first
+// word of an interface value.
+func (c *check) first(s *site, sp, off uintptr) bool {
+	w := load(sp + off)
+	if w >= c.Lo && w < c.Hi || !local(w) || !s.mayRead(off) {
+		return true
+	}
+	c.fault = fault{addr: sp + off, value: w, frame: sp, key: s.key}
 	return false
 }
 
@@ -196,20 +202,9 @@ func (c *check) trace() bool {
 	for len(c.pointers) > 0 && len(c.objects) > 0 {
 		p := c.pointers[len(c.pointers)-1]
 		c.pointers = c.pointers[:len(c.pointers)-1]
-		lo := c.find(p)
-		if lo == nil {
-			continue
-		}
-		o := lo.object
-		lo.object = nil
-		for _, off := range o.pointers {
-			if !c.pointer(lo.addr + uintptr(off)) {
-				return false
-			}
-		}
-		for _, off := range o.firsts {
-			if w := load(lo.addr + uintptr(off)); suspicious(w) && local(w) {
-				c.fault = fault{addr: lo.addr + uintptr(off), value: w}
+		if o := c.find(p); o != nil && !o.seen {
+			o.seen = true
+			if !c.variable(o) {
 				return false
 			}
 		}
@@ -217,12 +212,11 @@ func (c *check) trace() bool {
 	return true
 }
 
-// find returns the variable that p points into, nil if there is none or it has
-// been looked at.
+// find returns the variable that p points into, nil if there is none.
 func (c *check) find(p uintptr) *liveObject {
 	i, j := 0, len(c.objects)
-	for i < j { // all before i begin at or before p
-		if m := (i + j) / 2; c.objects[m].addr <= p {
+	for i < j { // all before i begin at or before p, all from j after it
+		if m := int(uint(i+j) / 2); c.objects[m].addr <= p {
 			i = m + 1
 		} else {
 			j = m
@@ -231,9 +225,25 @@ func (c *check) find(p uintptr) *liveObject {
 	if i == 0 {
 		return nil
 	}
-	lo := &c.objects[i-1]
-	if lo.object == nil || p-lo.addr >= uintptr(lo.object.size) {
-		return nil
+	if o := &c.objects[i-1]; p-o.addr < uintptr(o.object.size) {
+		return o
 	}
-	return lo
+	return nil
+}
+
+// variable looks at a variable that is live. Who reads it cannot be told, so
+// all of its words count.
+func (c *check) variable(o *liveObject) bool {
+	for _, off := range o.object.pointers {
+		if !c.pointer(o.addr + uintptr(off)) {
+			return false
+		}
+	}
+	for _, off := range o.object.firsts {
+		if w := load(o.addr + uintptr(off)); suspicious(w) && local(w) {
+			c.fault = fault{addr: o.addr + uintptr(off), value: w}
+			return false
+		}
+	}
+	return true
 }

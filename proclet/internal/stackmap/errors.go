@@ -42,7 +42,7 @@ func (c *check) owner(pc, addr uintptr) (sp, key uintptr) {
 				return sp, key
 			}
 		}
-		if s.top || sp+s.size >= c.Hi {
+		if s.top || s.flaw != "" || sp+s.size >= c.Hi {
 			return sp, key
 		}
 		sp += s.size

@@ -17,8 +17,7 @@ import (
 // suspicious reports whether w could be the address of such an itab or type.
 // It sorts out nearly all other words without looking at memory.
 func suspicious(w uintptr) bool {
-	return w < 1<<47 && w >= mm.PageSize && w%8 == 0 && w-image.lo >= image.size &&
-		w-heaps.lo >= heaps.size && w-stacks.lo >= stacks.size
+	return w-mm.PageSize < 1<<47-mm.PageSize && w%8 == 0 && w-image.lo >= image.size && w-rack.lo >= rack.size
 }
 
 // local reports whether w, which is suspicious, is such an itab or type.

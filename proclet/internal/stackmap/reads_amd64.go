@@ -1,7 +1,9 @@
 package stackmap
 
 import (
+	"runtime"
 	"sort"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/arch/x86/x86asm"
@@ -54,9 +56,9 @@ func newReading(s *site, off int64) *reading {
 	}
 	f.runs(f.pcsp, func(_, to uintptr, bytes int32) bool {
 		r.depths = append(r.depths, depth{to, int64(bytes)})
-		r.end = to
 		return true
 	})
+	r.end = f.end()
 	r.seen = make([]bool, r.end-r.entry)
 	return r
 }
@@ -119,7 +121,9 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 	switch inst.Op {
 	case x86asm.RET, x86asm.UD2, x86asm.INT:
 	case x86asm.CALL:
-		r.visit(next)
+		if !relative || !panics(next+uintptr(target)) {
+			r.visit(next)
+		}
 	case x86asm.JMP:
 		if !relative {
 			return false // a jump table
@@ -132,6 +136,13 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 		}
 	}
 	return true
+}
+
+// panics reports whether the function at pc is one that the compiler calls to
+// panic, which does not return.
+func panics(pc uintptr) bool {
+	f := findfunc(pc)
+	return f._func != nil && (f.funcID == funcIDGopanic || strings.HasPrefix(runtime.FuncForPC(f.entry()).Name(), "runtime.panic"))
 }
 
 type effect int

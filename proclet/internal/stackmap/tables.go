@@ -33,6 +33,12 @@ func (f funcInfo) runs(off uint32, yield func(from, to uintptr, value int32) boo
 	}
 }
 
+// end is the address after f's last instruction.
+func (f funcInfo) end() (end uintptr) {
+	f.runs(f.pcsp, func(_, to uintptr, _ int32) bool { end = to; return true })
+	return end
+}
+
 // value is what the table at off of pctab says about the instruction at pc,
 // and whether it says anything.
 func (f funcInfo) value(off uint32, pc uintptr) (value int32, ok bool) {

@@ -1,0 +1,76 @@
+package stackmap
+
+import (
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+// calls calls yield with the return address of each call in the program that
+// the collector can find a goroutine at: not of those to assembly code, nor
+// inside of write barriers.
+func calls(yield func(f funcInfo, pc uintptr)) {
+	const unsafePoint, unsafe_ = 0, -2 // abi.PCDATA_UnsafePoint, abi.UnsafePointUnsafe
+	m := lastmoduledatap
+	for _, e := range m.ftab[:len(m.ftab)-1] {
+		f := findfunc(m.text + uintptr(e.entryoff))
+		if f.flag&funcFlagAsm != 0 {
+			continue
+		}
+		for pc, end := f.entry(), f.end(); pc < end; {
+			inst, err := x86asm.Decode(unsafe.Slice((*byte)(at(pc)), min(15, end-pc)), 64)
+			if err != nil {
+				break
+			}
+			pc += uintptr(inst.Len)
+			if inst.Op != x86asm.CALL || pc == end {
+				continue
+			}
+			if rel, ok := inst.Args[0].(x86asm.Rel); ok {
+				if g := findfunc(pc + uintptr(rel)); g._func != nil && g.flag&funcFlagAsm != 0 {
+					continue
+				}
+			}
+			if v, _ := f.value(f.pcdata(unsafePoint), pc-1); v != unsafe_ {
+				yield(f, pc)
+			}
+		}
+	}
+}
+
+// The compiler says of pointers which are live; what it says is what the code
+// shows, too. There are differences of one kind: the compiler calls all of a
+// struct live if a part of it is.
+func TestMayReadAgreesWithMaps(t *testing.T) {
+	agree, differ := 0, 0
+	calls(func(f funcInfo, pc uintptr) {
+		s := newSite(pc)
+		if s.flaw != "" || f.deferreturn != 0 { // defers are called through slots that the code itself does not read
+			return
+		}
+	live:
+		for _, off := range s.live {
+			if uintptr(off) >= s.size {
+				break // arguments are often structs
+			}
+			for i := range s.objects {
+				if s.objects[i].contains(int64(off)) {
+					continue live
+				}
+			}
+			if s.mayRead(uintptr(off)) {
+				agree++
+				continue
+			}
+			if differ++; differ < 20 {
+				t.Logf("%s, returning to %#x: %#x(SP) is live, but nothing reads it", runtime.FuncForPC(f.entry()).Name(), pc, off)
+			}
+		}
+	})
+	t.Logf("%d live words are read, %d not", agree, differ)
+	if agree < 3000 || differ*50 > agree {
+		t.Errorf("%d live words are read, %d not; want thousands, and at most 2 in 100 that are not", agree, differ)
+	}
+}

@@ -23,7 +23,7 @@ func (b boundary) arena() uintptr    { return *word(uintptr(b) + savedArena) }
 // that of the stack it is on.
 func (b boundary) context(f *Fiber, top uintptr) context {
 	return context{
-		sp: uintptr(b) - 8, bp: uintptr(b) + savedBP, lo: f.stackLo(), hi: f.stackHi(), top: top,
+		sp: uintptr(b) - 8, bp: uintptr(b) + savedBP, pc: callReturn, lo: f.stackLo(), hi: f.stackHi(), top: top,
 		deferred: b.deferred(), panicked: b.panicked(),
 	}
 }
@@ -72,7 +72,7 @@ func (f *Fiber) Escape() {
 	if c.panicked != 0 {
 		passed = (*panicRecord)(pointer(c.panicked)).sp
 	}
-	to := context{sp: c.top - 8, lo: c.lo, hi: c.hi, top: c.top}
+	to := context{sp: c.top - 8, pc: basePC, lo: c.lo, hi: c.hi, top: c.top}
 	for bp := c.bp; ; {
 		b, ok := nextBoundary(&bp)
 		if !ok {

@@ -1,9 +1,9 @@
 package fiber
 
-// context is what makes a goroutine run on one stack or on another. The stack
-// pointer points at the address where execution goes on.
+// context is what makes a goroutine run on one stack or on another.
 type context struct {
 	sp, bp   uintptr
+	pc       uintptr // where execution goes on: the word that sp points at
 	lo, hi   uintptr // g.stack
 	top      uintptr // g.stktopsp: the stack pointer in the outermost frame
 	deferred uintptr // g._defer
@@ -21,8 +21,7 @@ type context struct {
 //go:noescape
 func swap(save, load *context)
 
-// here fills in c like swap, and goes on. c.sp is that of the frame of the caller
-// in the sense that the address it points at lies in a frame of here's caller.
+// here fills in c like swap, and goes on. c.pc and c.bp are the caller's.
 //
 //go:noescape
 func here(c *context)

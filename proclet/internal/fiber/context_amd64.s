@@ -13,6 +13,8 @@ TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-16
 
 	MOVQ SP, context_sp(AX)
 	MOVQ BP, context_bp(AX)
+	MOVQ 0(SP), CX
+	MOVQ CX, context_pc(AX)
 	MOVQ const_gStackLo(R14), CX
 	MOVQ CX, context_lo(AX)
 	MOVQ const_gStackHi(R14), CX
@@ -56,6 +58,8 @@ TEXT ·here(SB), NOSPLIT|NOFRAME, $0-8
 	MOVQ (TLS), R14
 	MOVQ SP, context_sp(AX)
 	MOVQ BP, context_bp(AX)
+	MOVQ 0(SP), CX
+	MOVQ CX, context_pc(AX)
 	MOVQ const_gStackLo(R14), CX
 	MOVQ CX, context_lo(AX)
 	MOVQ const_gStackHi(R14), CX

@@ -65,8 +65,8 @@ func New(region mm.Range, entry func(*Fiber)) *Fiber {
 	f.entry = code
 	f.arena, f.arenaBase = uintptr(region.Base), uintptr(region.Base)
 	top := f.stackHi() - topSpace
-	f.context = context{sp: top - 16, lo: f.stackLo(), hi: f.stackHi(), top: top}
-	*word(top - 16), *word(top - 8) = runPC, basePC
+	f.context = context{sp: top - 16, pc: runPC, lo: f.stackLo(), hi: f.stackHi(), top: top}
+	*word(top - 16), *word(top - 8), *word(top) = runPC, basePC, 0
 	return f
 }
 

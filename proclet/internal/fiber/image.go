@@ -13,7 +13,7 @@ import (
 type preamble struct {
 	magic uint64
 	base  uintptr // of the region
-	stack uintptr // bytes of the stack, from context.sp up to context.top
+	stack uintptr // bytes of the stack, from context.sp up to context.top and argSize
 	arena uintptr // bytes of the arena, from arenaBase
 }
 
@@ -35,7 +35,7 @@ func (f *Fiber) AppendImage(b []byte) []byte {
 
 // appendPart appends the image of the part of the stack that c continues.
 func (f *Fiber) appendPart(b []byte, c *context, arenaBase, arenaEnd uintptr) []byte {
-	p := preamble{imageMagic, uintptr(f.Region().Base), c.top - c.sp, arenaEnd - arenaBase}
+	p := preamble{imageMagic, uintptr(f.Region().Base), c.top + argSize - c.sp, arenaEnd - arenaBase}
 	b = append(b, unsafe.Slice((*byte)(unsafe.Pointer(&p)), preambleSize)...)
 	at := len(b)
 	b = append(b, f.header()...)
@@ -116,19 +116,21 @@ func (h *Fiber) wrong(f *Fiber, stack []byte, arenaSize uintptr) string {
 		h.arena != h.arenaBase+arenaSize || h.arena > bottom+ArenaSize || h.arena%8 != 0:
 		return "bounds of the arena"
 	case c.lo != f.stackLo() || c.hi != f.stackHi() || c.sp%8 != 0 || c.sp < c.lo+stackGuard ||
-		c.top > c.hi-topSpace || len(stack) < 16 || c.top != c.sp+uintptr(len(stack)):
+		c.top > c.hi-topSpace || len(stack) < 16+argSize || c.top+argSize != c.sp+uintptr(len(stack)):
 		return "bounds of the stack"
 	}
 	s := frozen{c.sp, stack}
-	switch s.word(c.sp) {
-	case leaveReturn, callReturn, runPC:
-	default:
+	if c.pc != s.word(c.sp) || c.pc != leaveReturn && c.pc != callReturn && c.pc != runPC {
 		return "where it goes on"
 	}
 	return s.wrong(c)
 }
 
-// frozen is the stack in an image: bytes that belong at address lo. There are two
+// argSize is how much of the frame below belongs to the outermost function of a part:
+// where it may spill its argument, by Go's calling convention.
+const argSize = 8
+
+// frozen is the stack in an image: bytes that belong at address lo. There are three
 // words at least.
 type frozen struct {
 	lo    uintptr
@@ -193,5 +195,5 @@ func (s *frozen) wrong(c *context) string {
 var leaveReturn = func() uintptr {
 	var c context
 	leave(&c, &c)
-	return *word(c.sp)
+	return c.pc
 }()

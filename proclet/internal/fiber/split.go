@@ -27,8 +27,9 @@ func (f *Fiber) Split() ([][]byte, error) {
 	}
 	var c context
 	here(&c)
-	c.sp, c.bp = c.bp+8, *word(c.bp) // as the caller goes on; this frame does not leave
-	parts := f.parts(&c)             // the running one first
+	// As the caller goes on: this frame does not leave.
+	c.sp, c.pc, c.bp = c.bp+8, *word(c.bp + 8), *word(c.bp)
+	parts := f.parts(&c) // the running one first
 	if len(parts) == 1 {
 		return nil, nil
 	}
@@ -118,11 +119,12 @@ func cutChains(ps []part) ([]link, error) {
 
 // check reports why p cannot leave.
 func (p *part) check(f *Fiber) error {
-	own := [2]mm.Range{
+	own := [3]mm.Range{
 		{Base: mm.Virt(f.address()), Size: HeaderSize},
 		{Base: mm.Virt(p.arenaBase), Size: uint64(p.arenaEnd - p.arenaBase)},
+		{Base: mm.Virt(p.top), Size: argSize},
 	}
-	return stackmap.Check(*word(p.sp), p.sp+8, p.bp, stackmap.Stack{
+	return stackmap.Check(p.pc, p.sp+8, p.bp, stackmap.Stack{
 		Lo: f.stackLo(), Hi: p.top, Own: own[:], Defer: p.deferred, Panic: p.panicked,
 	})
 }
@@ -134,7 +136,7 @@ func (p *part) image(f *Fiber, base int) []byte {
 	h.base = base
 	h.kicked.Store(0)
 	h.parker.state.Store(awake)
-	s := frozen{p.sp, b[preambleSize+HeaderSize:][:p.top-p.sp]}
+	s := frozen{p.sp, b[preambleSize+HeaderSize:][:p.top+argSize-p.sp]}
 	s.set(p.top-8, basePC)
 	s.set(p.top-16, 0) // the frame pointer that the outermost function has saved
 	return b

@@ -30,6 +30,22 @@ func (t *Thread) Machines() []rack.MachineID {
 // calls inside have been given counts as used. It panics outside a method.
 func (t *Thread) HeapStats() mm.HeapStats { return t.heapOf().Stats() }
 
+// Objects returns how many objects of the proclet that t runs in there are remote
+// pointers to. It takes time proportional to how many there were at a time. It
+// panics outside a method.
+func (t *Thread) Objects() (n int) {
+	t.heapOf()
+	r := t.runtime().find(t.id)
+	r.objects.Lock()
+	defer r.objects.Unlock()
+	for place := range r.head.objects.len {
+		if r.head.objects.at(place+1).serial != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // HashKey is [Hash] for the keys of a [Map]: of the contents of a String, and of
 // the bytes of anything else. It is the same on every machine.
 func HashKey[K comparable](k K) uint64 {

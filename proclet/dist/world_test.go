@@ -1,8 +1,10 @@
 package dist
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +21,32 @@ import (
 // world is a rack of machines in this process.
 type world struct {
 	runtimes []*proclet.Runtime
+}
+
+// TestMain joins the rack of the examples, which is that of proclet.Current. No
+// test uses it.
+func TestMain(m *testing.M) {
+	e := &examples{}
+	join(e, 2)
+	code := m.Run()
+	for i := len(e.cleanups) - 1; i >= 0; i-- {
+		e.cleanups[i]()
+	}
+	os.Exit(code)
+}
+
+// examples stands in for a test.
+type examples struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (*examples) Helper()             {}
+func (*examples) Logf(string, ...any) {}
+func (*examples) Failed() bool        { return false }
+func (e *examples) Cleanup(f func())  { e.cleanups = append(e.cleanups, f) }
+func (*examples) Errorf(f string, args ...any) {
+	panic(fmt.Sprintf(f, args...))
 }
 
 // join makes a rack of n machines.

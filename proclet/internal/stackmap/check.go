@@ -30,6 +30,9 @@ type Stack struct {
 // may write to that part meanwhile, and the runtime must not move it. Any
 // number of threads may check at the same time.
 func Check(pc, sp, bp uintptr, s Stack) error {
+	if itabTable == nil {
+		return errUnusable
+	}
 	if bp != 0 && (bp < sp || bp >= s.Hi) {
 		return refuse(pc, 0, fault{value: bp, what: "a frame pointer that does not point into the checked frames"})
 	}

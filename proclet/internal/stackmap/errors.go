@@ -1,10 +1,15 @@
 package stackmap
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
 )
+
+// errUnusable is what Check returns in a program that should not have got
+// there.
+var errUnusable = errors.New("stackmap: SelfTest has failed")
 
 // A Refusal says why a stack cannot leave this machine: one word in it that
 // means something here only.

@@ -50,6 +50,9 @@ var itabTable = findItabTable()
 // has the shape of the table and in which an itab that the compiler made is
 // found where the runtime would look for it.
 func findItabTable() (found *unsafe.Pointer) {
+	if !lastmoduledatap.plausible() || len(lastmoduledatap.itablinks) == 0 {
+		return nil
+	}
 	for p := lastmoduledatap.data; p+8 <= lastmoduledatap.edata; p += 8 {
 		if isItabTable(load(p)) {
 			if found != nil {

@@ -74,6 +74,8 @@ type funcInfo struct {
 const (
 	funcIDAsyncPreempt = 3
 	funcIDDebugCallV2  = 6
+	funcIDGoexit       = 8
+	funcIDMcall        = 12
 	funcIDGopanic      = 10
 	funcIDSigpanic     = 20
 )

@@ -12,8 +12,9 @@
 //     the memory system calls of the program's runtime
 //   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
 //   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
-//     else and the two grounds under it
-//   - heap.go and heap_*.go: the heap of a proclet
+//     else and the two grounds under it; window_hosted.go: small heaps
+//   - heap.go and heap_*.go: the heap of a proclet: its blocks, its pages, how
+//     it moves
 //
 // # Two grounds
 //
@@ -26,6 +27,8 @@
 //
 //   - Every frame is booked to exactly one owner; Frames says how many each
 //     has, at one moment. What is taken and given back leaves no trace.
+//   - What is free in a heap, in whole pages, has at most half as many frames as
+//     the rest of the heap, or 64 KiB, fragments of less than 256 KiB not counted.
 //   - Every frame is handed out zeroed.
 //   - A frame, a table or an address is used again only after all processors
 //     have forgotten its old translation: unmapping collects, flushes, frees.
@@ -50,7 +53,11 @@
 //     direct map use 2 MiB pages where they fit. MADV_HUGEPAGE has no effect.
 //   - Memory is overcommitted, as on Linux: a fault without a free frame is
 //     reported as a bad access, and Space.Exhausted counts it.
-//   - Frames of unmapped memory stay resident in a hosted machine's memfd.
-//   - Hosted, there are at most 60,000 separate mappings; heaps that grow in
-//     small steps use several each.
+//   - Frames of unmapped memory stay resident in a hosted machine's memfd, those
+//     of small pieces of heaps excepted.
+//   - Hosted, there are at most 60,000 separate mappings. Pieces of heaps of up to
+//     16 KiB need none of their own; a larger heap may use several.
+//   - Memory of a heap that has been given back faults when it is touched. With the
+//     build tag proclet_debug what is freed and still mapped is filled with a
+//     pattern, and writing to it is noticed.
 package mm

@@ -84,11 +84,14 @@ func (f *frames) records(n, count uint32) []frame { return unsafe.Slice(f.record
 // alloc returns a zeroed run of 2^order frames, aligned to its size.
 func (f *frames) alloc(order int, owner Owner) (Phys, bool) {
 	interrupts := f.mu.lock()
-	n := f.take(order)
-	if n == 0 {
-		// What is stocked may be the missing half of a larger run.
-		f.drainStock()
+	n := uint32(0)
+	if f.ledger.count[Free].Load() >= 1<<order { // hosted, the lists may hold more than is free
 		n = f.take(order)
+		if n == 0 {
+			// What is stocked may be the missing half of a larger run.
+			f.drainStock()
+			n = f.take(order)
+		}
 	}
 	if n != 0 {
 		r := f.record(n)

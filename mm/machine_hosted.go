@@ -15,7 +15,8 @@ import (
 // Hosted, a machine's memory is one memfd and a frame is an offset in it. The
 // frame allocator and the page tables are the same as on metal, and live in
 // that memory, too; what the processor would do with the tables, Linux is
-// asked to do with mmap.
+// asked to do with mmap. Small pieces of heaps are elsewhere in the file, see
+// window_hosted.go.
 
 var memParam = boot.NewParam("mem", "512M", "hosted: size of the machine's memory, with suffix K, M, G or T")
 
@@ -24,9 +25,10 @@ type hosted struct {
 	fd   int
 	size uint64
 
-	mu     sync.Mutex
-	tables tables // written with mu held; translate reads them without
-	pieces int    // mappings that Linux keeps for heaps
+	mu      sync.Mutex
+	tables  tables // written with mu held; translate reads them without
+	pieces  int    // mappings that Linux keeps for heaps
+	windows windows
 }
 
 // machine makes the machine on first use. A program that never asks for memory
@@ -46,11 +48,11 @@ func newHosted(size uint64) (*hosted, error) {
 		return nil, fmt.Errorf("mm: memfd_create: %w", err)
 	}
 	h := &hosted{fd: fd, size: size}
-	if err := unix.Ftruncate(fd, int64(size)); err != nil {
+	if err := unix.Ftruncate(fd, int64(h.fileSize())); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mm: memory of %d bytes: %w", size, err)
 	}
-	if err := h.show(Range{DirectArea.Base, size}, 0, unix.MAP_NORESERVE); err != nil {
+	if err := h.show(Range{DirectArea.Base, h.fileSize()}, 0, unix.MAP_FIXED_NOREPLACE|unix.MAP_NORESERVE); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mm: direct map of %d bytes at %#x: %w", size, uint64(DirectArea.Base), err)
 	}
@@ -58,17 +60,17 @@ func newHosted(size uint64) (*hosted, error) {
 	f.direct = DirectArea.Base
 	f.add([]PhysRange{{0, size}}, nil)
 	if !h.tables.init() {
-		unix.Munmap(bytesAt(DirectArea.Base, size))
+		hide(Range{DirectArea.Base, h.fileSize()})
 		unix.Close(fd)
 		return nil, fmt.Errorf("mm: %w: %d bytes of memory", ErrNoMemory, size)
 	}
 	return h, nil
 }
 
-// show maps the file from offset p at r. It never replaces what is there.
+// show maps the file from offset p at r.
 func (h *hosted) show(r Range, p Phys, flags int) error {
 	_, err := unix.MmapPtr(h.fd, int64(p), pointer(r.Base), uintptr(r.Size),
-		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_FIXED_NOREPLACE|flags)
+		unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|flags)
 	return err
 }
 
@@ -84,25 +86,33 @@ func mapPages(r Range) error {
 	if !h.tables.empty(r) {
 		return ErrMapped
 	}
+	h.openWindows(r)
+	if small, err := h.mapSmall(r); small {
+		if err != nil {
+			h.closeWindows(r)
+		}
+		return err
+	}
 	before := h.countPieces(r)
 	if !h.tables.back(r, Heaps, ProtRead|ProtWrite) {
+		h.closeWindows(r)
 		return ErrNoMemory
 	}
 	added := h.countPieces(r) - before
 	if h.pieces+added > maxPieces {
 		h.tables.unmapRange(r)
+		h.closeWindows(r)
 		return fmt.Errorf("%w: %d mappings in use", ErrNoMemory, h.pieces)
 	}
 	h.pieces += added
 	for v := r.Base; v < r.End(); {
 		p, size := h.run(v, uint64(r.End()-v))
 		// Populated here, because a fault costs more than copying the page.
-		if err := h.show(Range{v, size}, p, unix.MAP_POPULATE); err != nil {
-			if v > r.Base {
-				hide(Range{r.Base, uint64(v - r.Base)})
-			}
+		if err := h.show(Range{v, size}, p, h.replacing(v)|unix.MAP_POPULATE); err != nil {
+			h.hideAll(Range{r.Base, uint64(v - r.Base)})
 			h.tables.unmapRange(r)
 			h.pieces -= added
+			h.closeWindows(r)
 			if errors.Is(err, unix.ENOMEM) {
 				return fmt.Errorf("%w: Linux has no room for another mapping", ErrNoMemory)
 			}
@@ -110,6 +120,7 @@ func mapPages(r Range) error {
 		}
 		v += Virt(size)
 	}
+	h.countWindows(r, 1)
 	return nil
 }
 
@@ -120,14 +131,18 @@ const maxPieces = 60000
 
 // countPieces returns how many mappings begin in r or directly behind it:
 // Linux keeps one for each stretch whose addresses and offsets are in order.
+// Within an open window all addresses are mapped.
 func (h *hosted) countPieces(r Range) (count int) {
 	var next Phys // what would continue the piece
 	for v := r.Base - PageSize; v <= r.End(); {
 		e, level, _ := h.tables.leaf(v)
-		size := pageSize(level)
+		size := min(pageSize(level), windowSize)
 		offset := uint64(v) & (size - 1)
 		p := Phys(e&entryAddress) + Phys(offset)
 		if e == 0 {
+			p = h.smallPlace(v)
+		}
+		if p == 0 {
 			next = 0
 		} else {
 			if v >= r.Base && p != next {
@@ -167,12 +182,21 @@ func unmapPages(r Range) error {
 	if !h.tables.cut(r.Base) || !h.tables.cut(r.End()) {
 		return ErrNoMemory
 	}
-	if err := hide(r); err != nil {
-		return fmt.Errorf("mm: munmap: %w", err)
+	small := h.countSmall(r)
+	if small < r.Size/PageSize {
+		if err := h.hideAll(r); err != nil {
+			return fmt.Errorf("mm: munmap: %w", err)
+		}
 	}
 	before := h.countPieces(r)
 	h.tables.unmapRange(r)
 	h.pieces += h.countPieces(r) - before
+	if small > 0 {
+		h.punch(r)
+		h.tables.frames.unreserve(small, Heaps)
+	}
+	h.countWindows(r, -1)
+	h.closeWindows(r)
 	return nil
 }
 
@@ -220,13 +244,13 @@ func usage() Usage {
 }
 
 // SharedMemory returns the file that holds the machine's memory, for a
-// vhost-user peer, and its size; a device address is an offset in it. The file
-// is the machine's and stays open. If there can be no memory, fd is -1 and
-// AllocDMA says why.
+// vhost-user peer, and its size, which is mostly empty; a device address is an
+// offset in it. The file is the machine's and stays open. If there can be no
+// memory, fd is -1 and AllocDMA says why.
 func SharedMemory() (fd int, size uint64) {
 	h, err := machine()
 	if err != nil {
 		return -1, 0
 	}
-	return h.fd, h.size
+	return h.fd, h.fileSize()
 }

@@ -150,12 +150,14 @@ func TestManySmallHeaps(t *testing.T) {
 	}
 }
 
-// TestMappingsRunOut maps single pages until Linux would have no room for more
-// mappings. Map must refuse before: the runtime needs some, too.
+// TestMappingsRunOut maps pieces that are just too long to share a mapping until
+// Linux would have no room for more. Map must refuse before: the runtime needs
+// some, too.
 func TestMappingsRunOut(t *testing.T) {
 	unchangedFrames(t)
 	base := heapRange(1 << 30).Base
-	at := func(i int) Range { return Range{base + Virt(i)*2*PageSize, PageSize} }
+	const size = smallPiece + PageSize
+	at := func(i int) Range { return Range{base + Virt(i)*2*size, size} }
 	n := 0
 	for ; n <= maxPieces; n++ {
 		if err := Map(at(n)); err != nil {
@@ -166,7 +168,7 @@ func TestMappingsRunOut(t *testing.T) {
 		}
 	}
 	if n > maxPieces {
-		t.Errorf("%d pages mapped apart from each other", n)
+		t.Errorf("%d pieces mapped apart from each other", n)
 	}
 	for i := range n {
 		if err := Unmap(at(i)); err != nil {

@@ -98,10 +98,11 @@ func show(all []machineView, quiet bool) {
 			v.Moves.Made, v.Moves.Arrived, v.Moves.PauseP50, v.Moves.PauseP99, role, v.Error)
 	}
 	if !quiet {
-		fmt.Fprintln(w, "\nPROCLET\tMACHINE\tTYPE\tMEMORY\tUSED\tMOVES\tCALLS\t")
+		fmt.Fprintln(w, "\nPROCLET\tMACHINE\tTYPE\tMEMORY\tUSED\tPEAK\tLIMIT\tMOVES\tCALLS\t")
 		for _, v := range all {
 			for _, p := range v.Proclets {
-				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%d\t%d\t\n", p.ID, v.ID, p.Type, size(p.Mapped), size(p.Used), p.Moves, p.Calls)
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t\n", p.ID, v.ID, p.Type,
+					size(p.Mapped), size(p.Used), size(p.Peak), size(p.Capacity), p.Moves, p.Calls)
 			}
 		}
 	}

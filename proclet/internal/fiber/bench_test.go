@@ -122,11 +122,19 @@ func BenchmarkLeave(b *testing.B) {
 	run(b, leaving)
 }
 
-func BenchmarkHop(b *testing.B) {
+// BenchmarkHop leaves, becomes an image, gives its region up, is thawed there and goes
+// on on another carrier.
+func BenchmarkHop(b *testing.B) { hop(b, (*fiber.Fiber).Free) }
+
+// BenchmarkHopCold gives the memory back as well, so each arrival begins with a page
+// fault.
+func BenchmarkHopCold(b *testing.B) { hop(b, (*fiber.Fiber).Depart) }
+
+func hop(b *testing.B, give func(*fiber.Fiber)) {
 	var image []byte
 	fiber.Hooks.Detached = func(f *fiber.Fiber) {
 		image = f.AppendImage(image[:0])
-		f.Depart()
+		give(f)
 		f, err := fiber.Thaw(image)
 		if err != nil {
 			panic(err)
@@ -134,6 +142,25 @@ func BenchmarkHop(b *testing.B) {
 		f.Start()
 	}
 	run(b, leaving)
+}
+
+// BenchmarkImage makes and thaws an image of a fiber that stays detached.
+func BenchmarkImage(b *testing.B) {
+	fs := hooked(b)
+	n = 1
+	start(1, leaving)
+	f := <-fs.detached
+	var image []byte
+	var err error
+	for b.Loop() {
+		image = f.AppendImage(image[:0])
+		f.Free()
+		if f, err = fiber.Thaw(image); err != nil {
+			b.Fatal(err)
+		}
+	}
+	f.Start()
+	(<-fs.ended).Free()
 }
 
 func BenchmarkPark(b *testing.B) {

@@ -65,21 +65,25 @@ func takeCarrier(f *Fiber) *carrier {
 	return nil
 }
 
-// giveBack makes c idle; false says that there are enough and c must end.
+// giveBack makes c idle; false says that there are enough, and that c must end.
 func (c *carrier) giveBack() bool {
 	carriers.mu.Lock()
 	defer carriers.mu.Unlock()
-	if len(carriers.idle) < maxIdle {
-		carriers.idle = append(carriers.idle, c)
-		return true
+	if len(carriers.idle) == maxIdle {
+		c.remove()
+		return false
 	}
+	carriers.idle = append(carriers.idle, c)
+	return true
+}
+
+// remove takes c, which is not idle, out of the table. The lock is held.
+func (c *carrier) remove() {
 	n := len(carriers.all) - 1
 	last := carriers.all[n]
-	last.index = c.index
-	carriers.all[c.index] = last
+	carriers.all[c.index], last.index = last, c.index
 	carriers.all[n] = nil
 	carriers.all = carriers.all[:n]
-	return false
 }
 
 // run carries c.fiber and then others. There are no deferred calls, whose

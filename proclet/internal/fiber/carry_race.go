@@ -2,16 +2,22 @@
 
 package fiber
 
-// carry calls the entry function: the fiber is this goroutine. Goexit runs to
-// its end and takes the carrier with it.
+// carry calls the entry function: the fiber is this goroutine. A runtime.Goexit ends
+// both.
 func (c *carrier) carry() {
-	f := c.fiber
+	f, returned := c.fiber, false
 	f.attach(c)
 	defer func() {
 		c.fiber, c.local = nil, Local{}
 		f.carrier = 0
 		f.ended = true
 		Hooks.Ended(f)
+		if !returned {
+			carriers.mu.Lock()
+			c.remove()
+			carriers.mu.Unlock()
+		}
 	}()
 	f.function()(f)
+	returned = true
 }

@@ -42,7 +42,8 @@ func (f *Fiber) appendPart(b []byte, c *context, arenaBase, arenaEnd uintptr) []
 	h := headerAt(b, at)
 	h.context = *c
 	h.arenaBase, h.arena = arenaBase, arenaEnd
-	h.carrier, h.parker.g = 0, 0
+	h.carrier = 0
+	h.parker.g.Store(0)
 	b = append(b, bytesAt(c.sp, p.stack)...)
 	return append(b, bytesAt(arenaBase, p.arena)...)
 }
@@ -107,7 +108,7 @@ func Thaw(image []byte) (*Fiber, error) {
 func (h *Fiber) wrong(f *Fiber, stack []byte, arenaSize uintptr) string {
 	c, bottom := &h.context, uintptr(f.Region().Base)
 	switch {
-	case h.magic != inUse || h.carrier|h.parker.g|h.newer|h.older != 0 || h.parker.state.Load() > permit ||
+	case h.magic != inUse || h.carrier|h.parker.g.Load()|h.newer|h.older != 0 || h.parker.state.Load() > permit ||
 		h.base < 0 || h.base > stackSize || *(*uint8)(unsafe.Pointer(&h.ended)) != 0:
 		return "header"
 	case !static(h.entry):

@@ -18,6 +18,7 @@ import (
 // TestMachine runs the stress test on machines of ours, whose kernel maps the stacks
 // and delivers the signals.
 func TestMachine(t *testing.T) {
+	needMovable(t)
 	path := filepath.Join(t.TempDir(), "exercise.elf")
 	if _, err := image.Build(t.Context(), image.Options{
 		Package: "nuos/proclet/internal/fiber/internal/exercise", Output: path,

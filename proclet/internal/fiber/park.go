@@ -9,7 +9,7 @@ import (
 // permit: an unpark before the park is not lost, and two count as one.
 type parker struct {
 	state atomic.Uint32
-	g     uintptr // who sleeps; written before state says so
+	g     atomic.Uintptr // who sleeps; written before state says so
 }
 
 const (
@@ -21,7 +21,9 @@ const (
 // park returns when there is a permit, and takes it.
 func (p *parker) park() {
 	for !p.state.CompareAndSwap(permit, awake) {
-		p.g = getg()
+		if g := getg(); p.g.Load() != g {
+			p.g.Store(g)
+		}
 		gopark(commit, unsafe.Pointer(p), 0, 0, 2)
 	}
 }
@@ -39,6 +41,6 @@ func commit(_, lock unsafe.Pointer) bool {
 // unpark leaves a permit. Any goroutine may call it.
 func (p *parker) unpark() {
 	if p.state.Swap(permit) == asleep {
-		goready(pointer(p.g), 2)
+		goready(pointer(p.g.Load()), 2)
 	}
 }

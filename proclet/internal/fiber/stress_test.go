@@ -58,6 +58,7 @@ func init() {
 // TestCollector does so with a collector that runs all the time and overwrites what
 // it frees, and with few and many processors.
 func TestCollector(t *testing.T) {
+	needMovable(t)
 	for _, env := range [][]string{
 		{"GOGC=1", "GODEBUG=clobberfree=1"},
 		{"GOGC=5", "GODEBUG=gccheckmark=1,clobberfree=1"},

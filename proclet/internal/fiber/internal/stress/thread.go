@@ -54,7 +54,7 @@ func (t *Thread) fail(format string, args ...any) {
 
 // hop leaves, and arrives elsewhere or here.
 func (t *Thread) hop() {
-	if err := t.Leave(); err != nil {
+	if err := t.Leave(); err != nil && fiber.Movable {
 		t.fail("Leave: %w", err)
 	}
 }
@@ -86,9 +86,6 @@ func detached(f *fiber.Fiber) {
 // move makes an image of f, forgets f and thaws the image.
 func move(f *fiber.Fiber) *fiber.Fiber {
 	t, id := threadOf(f), threadOf(f).id
-	if !fiber.Movable {
-		return f
-	}
 	image := f.Image()
 	f.Depart()
 	if t.id != 0 {

@@ -170,9 +170,11 @@ func (s *frozen) wrong(c *context) string {
 	if last != c.top-8 || s.word(last) != basePC {
 		return "outermost frame"
 	}
-	// A chain cannot be longer than the stack has words.
 	d, p := c.deferred, c.panicked
-	for range s.bytes {
+	for n := 0; d != 0 || p != 0; n++ {
+		if n == len(s.bytes) {
+			return "endless chain"
+		}
 		if d != 0 {
 			if !s.holds(d, unsafe.Sizeof(deferRecord{})) || (*deferRecord)(s.at(d)).heap {
 				return "chain of deferred calls"
@@ -185,9 +187,6 @@ func (s *frozen) wrong(c *context) string {
 			}
 			p = (*panicRecord)(s.at(p)).link
 		}
-	}
-	if d != 0 || p != 0 {
-		return "endless chain"
 	}
 	return ""
 }

@@ -13,6 +13,7 @@
 //   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
 //   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
 //     else and the two grounds under it; window_hosted.go: small heaps
+//   - stacks.go: memory for the stacks of threads
 //   - heap.go and heap_*.go: the heap of a proclet: its blocks, its pages, how
 //     it moves
 //

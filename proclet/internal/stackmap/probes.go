@@ -61,14 +61,22 @@ func probeDead() {
 	leaveProbe()
 }
 
+// probeObject has a variable that is live because of a pointer to its end,
+// which itself holds no pointer.
 func probeObject() {
-	var v [4]struct {
-		n int
-		p *int
+	var v struct {
+		n, m int
+		p    *int
+		tail [4]int
 	}
-	v[probeCount&3].p = newInt()
+	v.p = newInt()
+	keepAcross(&v.tail)
+}
+
+//go:noinline
+func keepAcross(a *[4]int) {
 	leaveProbe()
-	keep(&v)
+	keep(a)
 }
 
 func probeArgument() { probeArguments(1, 2, 3, 4, 5, 6, 7, 8, 9, newInt()) }
@@ -135,6 +143,7 @@ func probeFault() {
 //go:noinline
 func faults(a *[4]int) int {
 	p := newInt()
+	keep(0)
 	n := a[2]
 	keep(p)
 	return n

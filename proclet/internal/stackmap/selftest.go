@@ -16,7 +16,7 @@ var knownGo = []string{"go1.26"}
 // this package was written for. Its error names the version of the runtime.
 // A program whose SelfTest fails must not rely on Check.
 func SelfTest() error {
-	for _, test := range []func() error{testRelease, testModule, testFunctions, testUnwinding, testProbes} {
+	for _, test := range []func() error{testRelease, testModule, testFunctions, testUnwinding, testPanics, testProbes} {
 		if err := test(); err != nil {
 			return fmt.Errorf("stackmap: stacks cannot be checked with the runtime of %s: %w", runtime.Version(), err)
 		}
@@ -144,6 +144,44 @@ func compareFrames() error {
 		return fmt.Errorf("a stack of %v looks like %v", theirs, ours)
 	}
 	return nil
+}
+
+// testPanics verifies what is known of records of panics.
+func testPanics() error {
+	for {
+		_, before, _ := caller()
+		err := nestPanics()
+		if _, now, _ := caller(); now == before { // the runtime has not moved the stack
+			return err
+		}
+	}
+}
+
+// nestPanics looks at the records of a panic and of one that interrupts it.
+//
+//go:noinline
+func nestPanics() error {
+	const first, second = uintptr(17), uintptr(18)
+	var outer, inner _panic
+	var outerAt uintptr
+	func() {
+		defer func() { recover() }()
+		defer func() {
+			_, outerAt = chains()
+			outer = *(*_panic)(at(outerAt))
+			defer func() {
+				_, innerAt := chains()
+				inner = *(*_panic)(at(innerAt))
+			}()
+			panic(second)
+		}()
+		panic(first)
+	}()
+	if _, p := chains(); p == 0 && outer.link == 0 && inner.link == outerAt &&
+		load(outer.arg[1]) == first && load(inner.arg[1]) == second {
+		return nil
+	}
+	return errors.New("records of panics are not what they should be")
 }
 
 // probing is the probe that runs; mu guards the rest, which belongs to the

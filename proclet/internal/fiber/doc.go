@@ -44,7 +44,9 @@
 //     Go's own fatal error.
 //   - Depends on the layout of the runtime's g in Go 1.26, in runtime.go; Check
 //     verifies it.
-//   - runtime.Goexit ends the innermost Call, not the fiber.
+//   - What is given to Call ends a runtime.Goexit itself, with Escape: the goroutine is
+//     not the fiber's.
+//   - Fibers cannot be started inside a bubble of testing/synctest.
 //   - The goroutine's id, profiler labels, runtime.LockOSThread and debug.
 //     SetPanicOnFault belong to the carrier and do not travel. A panic in flight
 //     that travels leaves the count of running panics of both programs wrong, which

@@ -7,19 +7,26 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"runtime/trace"
 	"testing"
 
 	"nuos/proclet/internal/fiber/internal/stress"
 )
 
 // TestStress moves threads that do all sorts of things while the collector runs,
-// all stacks are printed and the profiler interrupts.
+// all stacks are printed, and profilers and the tracer walk over them.
 func TestStress(t *testing.T) {
 	c := stress.Config{Threads: 12, Rounds: 300, Seed: rand.Uint64()}
 	t.Logf("seed %d", c.Seed)
 	if err := pprof.StartCPUProfile(io.Discard); err == nil { // or go test does it
 		defer pprof.StopCPUProfile()
 	}
+	if err := trace.Start(io.Discard); err == nil {
+		defer trace.Stop()
+	}
+	runtime.SetBlockProfileRate(1)
+	defer runtime.SetBlockProfileRate(0)
+	defer runtime.SetMutexProfileFraction(runtime.SetMutexProfileFraction(1))
 	stop, stopped := make(chan bool), make(chan bool)
 	go func() {
 		defer close(stopped)

@@ -103,6 +103,11 @@ func storey(f *fiber.Fiber) {
 	t := threadOf(f)
 	t.depth++
 	level, base := t.depth, f.Base()
+	defer func() {
+		if f.Exiting() {
+			f.Escape()
+		}
+	}()
 	local := [3]int{level, -level, t.id}
 	mine := (*[8]int)(f.Alloc(64))
 	for i := range mine {
@@ -120,7 +125,7 @@ func storey(f *fiber.Fiber) {
 	case 1:
 		func() {
 			defer func() {
-				if r := recover(); r != "while leaving" {
+				if r := recover(); r != "while leaving" && !f.Exiting() {
 					t.fail("level %d recovered %v", level, r)
 				}
 			}()
@@ -165,8 +170,13 @@ func up(f *fiber.Fiber) {
 		split(f)
 	}
 	t.hop()
-	if t.roll(2) == 0 && t.depth < 20 {
-		f.Call(storey) // and perhaps again
+	switch t.roll(4) {
+	case 0, 1:
+		if t.depth < 20 {
+			f.Call(storey) // and perhaps again
+		}
+	case 2:
+		runtime.Goexit() // ends this level
 	}
 }
 

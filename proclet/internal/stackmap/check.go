@@ -13,7 +13,8 @@ type Stack struct {
 	// goes from the stack pointer to Hi, or to the frame of a function marked
 	// TOPFRAME, whichever comes first; Hi must be the end of a frame.
 	Lo, Hi uintptr
-	// Own is further memory that moves along, such as the arena.
+	// Own is further memory that moves along, such as the arena, or what lies
+	// above Hi of the arguments of the last frame.
 	Own []mm.Range
 	// Defer and Panic are the values of g._defer and g._panic, 0 for none.
 	// Records that belong to frames which are not checked are passed over.

@@ -3,14 +3,26 @@ package stackmap
 import (
 	"strings"
 	"testing"
+	"unsafe"
+
+	"nuos/mm"
 )
 
-// Where the frames end that leave checks, and what it found.
+// Where the frames end that leave checks, what else may be pointed to, and
+// what it found.
 var (
 	hi      uintptr
+	part    uintptr // bytes of the outermost frame that are left out
+	own     []mm.Range
 	outcome error
 	passed  int
+	lastPC  uintptr
 )
+
+// pointer is what livePointer has.
+var pointer unsafe.Pointer
+
+func pointerOf[T any](p *T) unsafe.Pointer { return unsafe.Pointer(p) }
 
 // leave checks the frames from its caller to mark's.
 //
@@ -18,8 +30,9 @@ var (
 func leave() {
 	pc, sp, bp := caller()
 	d, p := chains()
-	outcome = Check(pc, sp, bp, Stack{Lo: sp, Hi: hi, Defer: d, Panic: p})
+	outcome = Check(pc, sp, bp, Stack{Lo: sp, Hi: hi - part, Own: own, Defer: d, Panic: p})
 	passed++
+	lastPC = pc
 }
 
 // mark calls f and reports whether its stack stayed where it was. Its frame

@@ -255,15 +255,18 @@ func keep[T any](x T) {}
 func leaveProbe() {
 	pc, sp, bp := caller()
 	deferred, panicking := chains()
-	hi := sp
-	for key := pc; ; {
-		s := lookup(key)
-		if hi += s.size; s.top || s.flaw != "" {
-			break
-		}
-		key = load(hi - 8)
-	}
-	err := Check(pc, sp, bp, Stack{Lo: sp, Hi: hi, Defer: deferred, Panic: panicking})
+	err := Check(pc, sp, bp, Stack{Lo: sp, Hi: top(pc, sp), Defer: deferred, Panic: panicking})
 	_, now, _ := caller()
 	probing.err, probing.called, probing.moved = err, true, now != sp
+}
+
+// top is where the outermost frame ends of a stack whose innermost one
+// continues at pc.
+func top(pc, sp uintptr) uintptr {
+	for key := pc; ; key = load(sp - 8) {
+		s := lookup(key)
+		if sp += s.size; s.top || s.flaw != "" {
+			return sp
+		}
+	}
 }

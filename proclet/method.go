@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -49,6 +50,10 @@ func identify(c *closure) (methodID, error) {
 // in -fm. Inside, x is told from a dictionary by where it points, because a
 // variable is never read-only.
 func identifyGeneric(c *closure) (methodID, error) {
+	recent := &recentGeneric[(c.code>>4^c.dict>>3)%uintptr(len(recentGeneric))]
+	if r := recent.Load(); r != nil && *r == *c {
+		return methodID{image.offset(c.code), image.offset(c.dict)}, nil
+	}
 	if !image.entry(c.code) {
 		return methodID{}, fmt.Errorf("%w: no function at %#x", ErrMethod, c.code)
 	}
@@ -57,8 +62,13 @@ func identifyGeneric(c *closure) (methodID, error) {
 	if functionKind(f) != kindWrapper || strings.HasSuffix(name, "-fm") || !image.constant(c.dict, 8) {
 		return methodID{}, fmt.Errorf("%w: %s captures variables", ErrMethod, name)
 	}
+	recent.Store(&closure{c.code, c.dict})
 	return methodID{image.offset(c.code), image.offset(c.dict)}, nil
 }
+
+// recentGeneric holds closures that identifyGeneric has found to be method
+// expressions: each place the last one that falls on it.
+var recentGeneric [256]atomic.Pointer[closure]
 
 // function checks that id, which another machine has sent, can be a method and
 // returns what a func value for it points to.

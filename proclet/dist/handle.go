@@ -29,6 +29,6 @@ func (h *handle[S]) Drop(t *proclet.Thread) { h.shards.Drop(t) }
 // Destroy ends the structure, whoever holds it. Operations that come later get
 // proclet.ErrNoProclet; those that are going on may succeed or fail.
 func (h handle[S]) Destroy(t *proclet.Thread) error {
-	known.Delete(h.shards.ID())
+	known.forget(h.shards.ID())
 	return proclet.Destroy(t, h.shards) // the shards end because nobody holds them any more
 }

@@ -39,7 +39,7 @@ func (s *hashShard[K, V]) get(t *proclet.Thread, k K) (answer[found[V]], error) 
 	if v := s.entries.Get(k); v != nil {
 		a.Result = found[V]{*v, true}
 	}
-	a.wish = s.wish(t, false)
+	a.wish = s.busyWish(t)
 	return a, nil
 }
 

@@ -85,6 +85,14 @@ func (h *holding[S]) wish(t *proclet.Thread, shrunk bool) wish {
 	return h.wishAbove(t, h.options.ShardBytes, shrunk)
 }
 
+// busyWish is wish after an operation that only reads.
+func (h *holding[S]) busyWish(t *proclet.Thread) wish {
+	if int(h.crowd) <= h.options.Waiting*crowdUnit {
+		return content
+	}
+	return h.wish(t, false)
+}
+
 // wishAbove is wish with another limit above which the shard is to be split.
 func (h *holding[S]) wishAbove(t *proclet.Thread, limit uint64, shrunk bool) wish {
 	if h.silent > 0 {

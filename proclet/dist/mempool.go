@@ -1,7 +1,6 @@
 package dist
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"nuos/proclet"
@@ -89,30 +88,28 @@ func allocate[T, P any](t *proclet.Thread, p MemPool, method func(*poolShard, *p
 func (p MemPool) look(t *proclet.Thread, r request) error {
 	shards, err := proclet.Call(t, p.pool, (*pool).room, r)
 	if err != nil {
-		knownPools.Delete(p.pool.ID())
+		knownPools.forget(p.pool.ID())
 		return err
 	}
-	k, _ := knownPools.LoadOrStore(p.pool.ID(), &roomyShards{})
 	all := append([]proclet.ID(nil), shards...)
-	k.(*roomyShards).shards.Store(&all)
+	knownPools.learn(p.pool.ID()).shards.Store(&all)
 	return nil
 }
 
-// roomyShards is what this machine knows of the shards with room; see routes.
+// roomyShards is what this machine knows of the shards of a pool.
 type roomyShards struct {
 	shards atomic.Pointer[[]proclet.ID]
 	next   atomic.Uint32 // they get objects in turn
 }
 
-var knownPools sync.Map // proclet.ID of a pool -> *roomyShards
+var knownPools knowledge[roomyShards]
 
 // roomy returns the next shard with room of a pool.
 func roomy(pool proclet.ID) (proclet.ID, bool) {
-	k, ok := knownPools.Load(pool)
-	if !ok {
+	r := knownPools.about(pool)
+	if r == nil {
 		return proclet.ID{}, false
 	}
-	r := k.(*roomyShards)
 	all := r.shards.Load()
 	if all == nil || len(*all) == 0 {
 		return proclet.ID{}, false
@@ -168,6 +165,6 @@ func (p MemPool) Release(t *proclet.Thread) error { return proclet.Release(t, p.
 
 // Destroy ends the pool whoever holds it; see Release.
 func (p MemPool) Destroy(t *proclet.Thread) error {
-	knownPools.Delete(p.pool.ID())
+	knownPools.forget(p.pool.ID())
 	return proclet.Destroy(t, p.pool)
 }

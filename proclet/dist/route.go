@@ -11,28 +11,25 @@ import (
 )
 
 // routes is what this machine knows of where the places of a structure are. It
-// may be wrong in any way: shards know what is theirs.
-//
-// It lies in Go's heap. A method that uses it must not hold on to it across a
-// call, because the method may move; so functions return copies, and look it up
-// again by the ID of the shard map.
+// may be wrong in any way: shards know what is theirs. See knowledge for how it
+// may be used.
 type routes struct {
 	mu      sync.Mutex // for changes
 	extents atomic.Pointer[[]extent]
 }
 
-var known sync.Map // proclet.ID of a shard map -> *routes
+var known knowledge[routes] // by the shard map
 
 // readAhead is how many shards are asked for at once.
 const readAhead = 64
 
 // lookup returns what is known of the shard that holds a place.
 func lookup(shards proclet.ID, place uint64) (extent, bool) {
-	r, ok := known.Load(shards)
-	if !ok {
+	r := known.about(shards)
+	if r == nil {
 		return extent{}, false
 	}
-	all := r.(*routes).extents.Load()
+	all := r.extents.Load()
 	if all == nil {
 		return extent{}, false
 	}
@@ -53,14 +50,13 @@ func lookup(shards proclet.ID, place uint64) (extent, bool) {
 
 // learn takes note of news, which are in order and touch each other.
 func learn(shards proclet.ID, news []extent) {
-	r, _ := known.LoadOrStore(shards, &routes{})
-	r.(*routes).replace(news[0].low, news[len(news)-1].high, news)
+	known.learn(shards).replace(news[0].low, news[len(news)-1].high, news)
 }
 
 // unlearn forgets what is known of the place.
 func unlearn(shards proclet.ID, place uint64) {
-	if r, ok := known.Load(shards); ok {
-		r.(*routes).replace(place, place+1, nil)
+	if r := known.about(shards); r != nil {
+		r.replace(place, place+1, nil)
 	}
 }
 
@@ -94,7 +90,7 @@ func find[S any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], place uint6
 	}
 	all, err := proclet.Call(t, shards, (*shardMap[S]).list, listing{place, readAhead})
 	if err != nil {
-		known.Delete(shards.ID())
+		known.forget(shards.ID())
 		return extent{}, err
 	}
 	if len(all) == 0 {

@@ -40,7 +40,7 @@ func (s *vectorShard[T]) get(t *proclet.Thread, place uint64) (answer[T], error)
 	if err != nil {
 		return answer[T]{}, err
 	}
-	return answer[T]{*p, s.wish(t, false)}, nil
+	return answer[T]{*p, s.busyWish(t)}, nil
 }
 
 // assignment puts values at places from first on.

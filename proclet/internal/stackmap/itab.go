@@ -65,7 +65,9 @@ func findItabTable() (found *unsafe.Pointer) {
 }
 
 // isItabTable reports whether there is a table of itabs at p, which can be
-// anything.
+// anything: checkptr, which knows what Go has allocated, would stop the program.
+//
+//go:nocheckptr
 func isItabTable(p uintptr) bool {
 	const least, most = 512, 1 << 24
 	if !readable(p, unsafe.Sizeof(itabTableType{})) {
@@ -101,6 +103,8 @@ func readable(p, size uintptr) bool {
 // madeType reports whether a type that package reflect made lies at p, which
 // can be anything. Such types lie in the Go heap, and their names have
 // negative numbers.
+//
+//go:nocheckptr
 func madeType(p uintptr) bool {
 	if verifyNotInHeapPtr(p) || !readable(p, unsafe.Sizeof(_type{})) {
 		return false

@@ -59,14 +59,21 @@ func (rt *Runtime) Adopt(id ID) error {
 	if err != nil {
 		return err
 	}
-	(*head)(h.Root()).moves++
+	hd := (*head)(h.Root())
+	hd.moves++
+	hd.ahead = hd.left - machineClock()
 	r := rt.newResident(id, h, a.kind)
+	r.gate.count(hd.frozen.n + 1) // one more, so that it stays until we are done with it
 	delete(rt.arriving, id)
 	delete(rt.departed.at, id)
 	r.settle()
 	close(a.over)
 	rt.net.Publish(id.Gen, rack.Location{Machine: rt.self, Moves: r.moves})
-	if r.head.refs.n.Load() == 0 {
+	r.reviveAll()
+	r.orphan(rt.dead())
+	unused := r.head.refs.n.Load() == 0
+	r.gate.uncountFrozen(1)
+	if unused {
 		r.endUnused() // the machine that was about to may be dead
 	}
 	return nil

@@ -1,7 +1,11 @@
 package proclet
 
 import (
+	"runtime"
 	"unsafe"
+
+	"nuos/mm"
+	"nuos/proclet/internal/fiber"
 )
 
 // Call calls a method of the proclet that ref refers to, wherever it lives, and
@@ -9,48 +13,159 @@ import (
 //
 //	n, err := proclet.Call(t, ref, (*Counter).Add, "requests")
 //
-// arg is copied into the proclet's heap and is there only until the method
-// returns; the result is copied back. The result of a call that a method makes
-// lives until that method returns. A method's error reaches the caller as text,
-// see [MethodError]; with an error the result is the zero value.
+// arg is copied into memory that is there until the method returns and moves with
+// it; the result is copied back. The result of a call that a method makes lives
+// until that method returns, see [Thread.Scope]. A method's error reaches the
+// caller as text, see [MethodError]; with an error the result is the zero value.
 //
 // The method is executed exactly once, or the error is one of ErrNoProclet,
 // ErrLost and ErrMaybeExecuted. Other errors: ErrType if argument or result
-// cannot be copied, ErrMethod, ErrHeapFull if there is no room for the argument
-// or the result, and *PanicError.
+// cannot be copied, ErrMethod, ErrHeapFull or ErrStackFull if there is no room for
+// the argument or the result, ErrTooManyThreads, ErrExited, and *PanicError.
+//
+// Call is a safe point: the calling thread may go on on another machine.
 func Call[S, A, R any](t *Thread, ref Ref[S], method func(*S, *Thread, A) (R, error), arg A) (res R, err error) {
-	ct, err := typesOf(signatureOf[S, A, R]{})
-	if err != nil {
-		return res, err
-	}
-	fn := *(**closure)(unsafe.Pointer(&method))
-	if ct.arg.inGo || ct.res.inGo {
-		// Copying takes reflection, which may keep the addresses.
-		a, r := new(A), new(R)
-		*a = arg
-		err = t.call(ref.id, ct, fn, unsafe.Pointer(a), unsafe.Pointer(r))
-		return *r, err
-	}
-	err = t.call(ref.id, ct, fn, noescape(unsafe.Pointer(&arg)), noescape(unsafe.Pointer(&res)))
-	return res, err
+	return invoke[A, R](t, ref.id, signatureOf[S, A, R]{}, *(**closure)(unsafe.Pointer(&method)), arg)
 }
 
-// call calls the method whose closure is fn.
-func (t *Thread) call(id ID, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
+// invoke calls the method whose closure is fn and whose types are sig's.
+func invoke[A, R any](t *Thread, id ID, sig signature, fn *closure, arg A) (res R, err error) {
+	if t.heap != nil && fiber.Movable {
+		err = t.call(id, sig, fn, noescape(unsafe.Pointer(&arg)), noescape(unsafe.Pointer(&res)))
+		return res, err
+	}
+	return invokeShared[A, R](t, id, sig, fn, arg)
+}
+
+// invokeShared is invoke for a caller whose stack may be moved, by the Go runtime,
+// while others write to it.
+func invokeShared[A, R any](t *Thread, id ID, sig signature, fn *closure, arg A) (R, error) {
+	a, r := new(A), new(R)
+	*a = arg
+	var err error
+	if t.heap == nil {
+		err = t.callOutside(id, sig, fn, unsafe.Pointer(a), unsafe.Pointer(r))
+	} else {
+		err = t.call(id, sig, fn, unsafe.Pointer(a), unsafe.Pointer(r))
+	}
+	runtime.KeepAlive(a)
+	return *r, err
+}
+
+// call calls a method of another proclet from one that t executes.
+func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer) error {
+	ct, err := typesOf(sig)
+	if err != nil {
+		return err
+	}
 	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
 		if _, err := identify(fn); err != nil {
 			return err
 		}
 	}
-	rt := t.runtime()
-	r := rt.find(id)
-	if r == nil || !r.gate.enter(false) {
-		if r = rt.enter(t, id); r == nil {
-			return rt.callRemote(t, id, ct, fn, arg, res)
+	if t.depth < maxDepth && t.room() >= minRoom {
+		// Whoever closes a gate looks at entered afterwards. So either it sees that
+		// t is inside, or t sees that the gate is closed.
+		t.entered[t.depth] = id.Addr
+		t.depth++
+		r := t.runtime().find(id)
+		if r != nil && r.gate.enter(false) {
+			if ct.state == nil || ct.state == r.typ {
+				return t.callHere(id, sig, fn, ct.arg, arg, res)
+			}
+			r.gate.leave()
+			t.depth--
+			return r.wrongState(ct)
 		}
+		t.depth--
 	}
-	return r.callLocal(t, ct, fn, arg, res)
+	e, err := t.send(id, ct, fn, arg)
+	if err != nil {
+		return err
+	}
+	return t.collect(e, sig, res)
 }
+
+// callHere calls a method of a proclet that t has entered, on t's own stack. If
+// one of the proclets on this stack leaves meanwhile, t is split: what goes on
+// here, perhaps on another machine, is then the caller alone.
+func (t *Thread) callHere(id ID, sig signature, fn *closure, p *plan, arg, res unsafe.Pointer) error {
+	mark := t.fiber.Mark()
+	a := (*activation)(t.fiber.Alloc(unsafe.Sizeof(activation{})))
+	if a == nil {
+		return t.refuse(id, ErrStackFull)
+	}
+	a.heap, a.id, a.nheld, a.held, a.holds, a.below = t.heap, t.id, t.nheld, t.held, t.holds, t.below
+	a.sig, a.res, a.fn = sig, res, fn
+	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
+		a.closure = *fn
+		a.fn = &a.closure
+	}
+	// The argument is copied here, where it is kept, but is the called method's. So
+	// it lies above the part of the arena that ends at the boundary.
+	bottom := t.fiber.Mark()
+	in, err := t.copyArgument(p, arg)
+	if err != nil {
+		return t.refuse(id, err)
+	}
+	if p.inGo {
+		t.local().in = in // the collector does not see a
+	}
+	a.in, a.top = in, t.fiber.Mark()
+	t.fiber.Release(bottom)
+	t.heap, t.id, t.nheld, t.holds, t.below = heapOf(id), id, 0, nil, a
+	t.fiber.Call(runCalled)
+
+	t.heap, t.id, t.nheld, t.held, t.holds, t.below = a.heap, a.id, a.nheld, a.held, a.holds, a.below
+	if a.expected != nil {
+		t.alone(a.root)
+		return t.collect(a.expected, a.sig, a.res)
+	}
+	t.depth--
+	if err := t.takeError(); err != nil {
+		return err
+	}
+	return t.received(a.sig, a.res, mark)
+}
+
+// received ends a call whose result has arrived.
+func (t *Thread) received(sig signature, res unsafe.Pointer, mark uintptr) error {
+	ct, err := typesOf(sig)
+	if err != nil {
+		return err
+	}
+	if ct.res.flat() {
+		t.fiber.Release(mark)
+		return nil
+	}
+	return t.receive(ct.res, res)
+}
+
+// flat reports whether values of p are all of what they refer to.
+func (p *plan) flat() bool { return p.kind == planBytes || p.kind == planBool }
+
+// refuse ends a call that t has entered a proclet for, before it began.
+func (t *Thread) refuse(id ID, err error) error {
+	t.depth--
+	t.runtime().find(id).gate.leave()
+	return err
+}
+
+// runCalled executes the method that callHere has entered a proclet for. It keeps
+// nothing itself: its own argument would lie below the boundary.
+func runCalled(f *fiber.Fiber) { threadOf(f).runInnermost() }
+
+//go:noinline
+func (t *Thread) runInnermost() {
+	a := t.below
+	in, sig, fn := a.in, a.sig, a.fn
+	t.fiber.Release(a.top)
+	t.Checkpoint()
+	t.run(sig, fn, in)
+}
+
+// heapOf returns the heap of a proclet that lives here.
+func heapOf(id ID) *mm.Heap { return (*mm.Heap)(constantAt(uintptr(id.Addr))) }
 
 // enter enters the proclet if it lives on this machine, and waits if its gate is
 // closed. It returns nil if it is to be looked for elsewhere.
@@ -74,60 +189,10 @@ func (rt *Runtime) enter(t *Thread, id ID) *resident {
 	}
 }
 
-// callLocal calls a method of r, which the caller has entered, and leaves it.
-func (r *resident) callLocal(t *Thread, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
-	defer r.gate.leave()
-	if ct.state != nil && ct.state != r.typ {
-		return r.wrongState(ct)
-	}
-	callee, a, err := r.begin(t.inside, t.id, room(ct.arg.size)+room(ct.res.size)+ct.arg.measure(arg))
-	if err != nil {
-		return err
-	}
-	defer callee.end()
-	in, out := a.alloc(ct.arg, 1), a.alloc(ct.res, 1)
-	if err := ct.arg.copy(in, arg, &a); err != nil {
-		return err
-	}
-	if err := r.run(ct, fn, callee, in, out); err != nil {
-		return err
-	}
-	if err := callee.handOver(ct.res, out); err != nil {
-		return export(err)
-	}
-	ra, err := t.results(ct.res.measure(out))
-	if err == nil {
-		err = ct.res.copy(res, out, &ra)
-	}
-	if err != nil {
-		r.rt.abandon(ct.res, out)
-		return err
-	}
-	return t.receive(ct.res, res)
-}
-
-// run calls the method and turns a panic into an error.
-func (r *resident) run(ct *callTypes, fn *closure, t *Thread, in, out unsafe.Pointer) (err error) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		if v := recover(); v != nil { // otherwise the goroutine ends here: runtime.Goexit
-			err = newPanicError(v)
-		}
-	}()
-	if err = ct.sig.apply(fn, r.state, t, in, out); err != nil {
-		err = export(err)
-	}
-	returned = true
-	return err
-}
-
 // noescape hides p from the compiler's escape analysis. That is sound here
 // because p, which points into the caller's frame, is only ever kept in frames
 // of functions that the caller waits for, as a pointer, so that it is adjusted
-// when the stack moves.
+// when the stack moves, and in the arena of a thread, whose stack does not move.
 //
 //go:nosplit
 func noescape(p unsafe.Pointer) unsafe.Pointer {

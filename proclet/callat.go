@@ -14,8 +14,7 @@ import (
 // of Call: ErrNoObject.
 func CallAt[T, A, R any](t *Thread, p RemotePtr[T], method func(*T, *Thread, A) (R, error), arg A) (res R, err error) {
 	fn := *(**closure)(unsafe.Pointer(&method))
-	err = callObject(t, p.at.id, signatureAt[T, A, R]{}, fn, &at[A]{p.at.object, arg}, &res)
-	return res, err
+	return invoke[at[A], R](t, p.at.id, signatureAt[T, A, R]{}, fn, at[A]{p.at.object, arg})
 }
 
 // at is the argument of a call of an object's method.
@@ -25,12 +24,9 @@ type at[A any] struct {
 }
 
 // callObject makes a call that any proclet may get, whatever its state type is.
-func callObject[A, R any](t *Thread, id ID, sig signature, fn *closure, arg *A, res *R) error {
-	ct, err := typesOf(sig)
-	if err != nil {
-		return err
-	}
-	return t.call(id, ct, fn, unsafe.Pointer(arg), unsafe.Pointer(res))
+func callObject[A, R any](t *Thread, id ID, sig signature, fn *closure, arg *A, res *R) (err error) {
+	*res, err = invoke[A, R](t, id, sig, fn, *arg)
+	return err
 }
 
 // noMethod is for signatures that do without one.
@@ -42,18 +38,16 @@ var noMethod = func() *closure {
 // signatureAt is the signature of a method of an object.
 type signatureAt[T, A, R any] struct{}
 
-func (signatureAt[T, A, R]) apply(fn *closure, _ unsafe.Pointer, t *Thread, in, out unsafe.Pointer) error {
+func (signatureAt[T, A, R]) apply(fn *closure, _ unsafe.Pointer, t *Thread, in unsafe.Pointer) {
 	a := (*at[A])(in)
 	p, err := t.holdObject(a.object, offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(*new(T)))
 	if err != nil {
-		return err
+		t.returned(nil, err)
+		return
 	}
 	method := *(*func(*T, *Thread, A) (R, error))(unsafe.Pointer(&fn))
 	res, err := method((*T)(p), t, a.arg)
-	if err == nil {
-		*(*R)(out) = res
-	}
-	return err
+	t.returned(noescape(unsafe.Pointer(&res)), err)
 }
 
 func (signatureAt[T, A, R]) types() *callTypes {
@@ -63,13 +57,9 @@ func (signatureAt[T, A, R]) types() *callTypes {
 // loading is the signature of [RemotePtr.Load].
 type loading[T any] struct{}
 
-func (loading[T]) apply(_ *closure, _ unsafe.Pointer, t *Thread, in, out unsafe.Pointer) error {
+func (loading[T]) apply(_ *closure, _ unsafe.Pointer, t *Thread, in unsafe.Pointer) {
 	p, err := t.holdObject(*(*objectID)(in), offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(*new(T)))
-	if err != nil {
-		return err
-	}
-	*(*T)(out) = *(*T)(p)
-	return nil
+	t.returned(p, err)
 }
 
 func (loading[T]) types() *callTypes {
@@ -79,7 +69,12 @@ func (loading[T]) types() *callTypes {
 // storing is the signature of [RemotePtr.Store].
 type storing[T any] struct{}
 
-func (storing[T]) apply(_ *closure, _ unsafe.Pointer, t *Thread, in, _ unsafe.Pointer) error {
+func (s storing[T]) apply(_ *closure, _ unsafe.Pointer, t *Thread, in unsafe.Pointer) {
+	var none struct{}
+	t.returned(unsafe.Pointer(&none), s.store(t, in))
+}
+
+func (storing[T]) store(t *Thread, in unsafe.Pointer) error {
 	a := (*at[T])(in)
 	p, err := t.holdObject(a.object, offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(a.arg))
 	if err != nil {

@@ -24,7 +24,12 @@ func machineClock() clock {
 }
 
 // clock reads the clock of the proclet that t runs in.
-func (t *Thread) clock() clock { return machineClock() }
+func (t *Thread) clock() clock {
+	if t.heap == nil {
+		return machineClock()
+	}
+	return machineClock() + (*head)(t.heap.Root()).ahead
+}
 
 // after is the deadline d from now.
 func (t *Thread) after(d time.Duration) clock {

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
+	"unsafe"
 
 	"nuos/mm"
 	"nuos/rack"
@@ -60,7 +62,7 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 		return rt.away(id), nil
 	}
 	r.gate.uncount()
-	switch err := r.gate.close(-1); err {
+	switch err := r.end(); err {
 	case nil:
 	case ErrNoProclet:
 		return rt.away(id), nil
@@ -78,6 +80,26 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 		return nil, err
 	}
 	return []byte{answerDone}, nil
+}
+
+// end closes the gate for good, when nobody is inside any more. Threads that were
+// started in the proclet end at their next safe point.
+func (r *resident) end() error {
+	drained, err := r.gate.shut()
+	if err != nil {
+		return err
+	}
+	r.destroying.Store(true)
+	r.gate.nudge()
+	r.mu.Lock()
+	for z := r.head.frozen.first; z != nil; {
+		next := z.next
+		r.revive(z)
+		z = next
+	}
+	r.mu.Unlock()
+	kickInside(r.id.Addr)
+	return r.gate.empty(drained, -1, nil)
 }
 
 // finish runs Close and gives back what the proclet holds. The gate is closed for
@@ -103,25 +125,34 @@ func (r *resident) finish() error {
 	return err
 }
 
-// close calls the state's Close.
-func (r *resident) close() (err error) {
-	t, _, err := r.begin(nil, ID{}, 0)
+// close has a thread call the state's Close.
+func (r *resident) close() error {
+	if !reflect.PointerTo(r.kind.reflectType()).Implements(reflect.TypeFor[Closer]()) {
+		return nil
+	}
+	c := outsideCalls.Get().(*outsideCall)
+	c.err = nil
+	t, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c))}, nil)
 	if err != nil {
 		return err
 	}
-	returned := false
-	defer func() {
-		if !returned {
-			if v := recover(); v != nil {
-				err = newPanicError(v)
-			}
-		}
-		t.end()
-	}()
-	r.kind.close(r.state, t)
-	returned = true
-	return nil
+	r.gate.word.Add(gateEntry)
+	t.order.start = closing{}
+	t.start(r)
+	<-c.done
+	err = c.err
+	outsideCalls.Put(c)
+	return err
 }
+
+// closing is the starter of Close.
+type closing struct{}
+
+func (closing) run(_ *closure, state unsafe.Pointer, t *Thread, _ unsafe.Pointer) {
+	t.runtime().find(t.id).kind.close(state, t)
+}
+
+func (closing) argument() (*plan, error) { return nil, nil }
 
 // drain waits until nobody is inside the closed gate.
 func (g *gate) drain() {

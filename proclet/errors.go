@@ -53,6 +53,21 @@ var (
 	// ErrNotOwned: the caller does not own what it gives back or away.
 	ErrNotOwned = errors.New("proclet: not owned by the caller")
 
+	// ErrHeld: a thread inside the proclet cannot leave, because something on its
+	// stack belongs to the machine. The error says what and where.
+	ErrHeld = errors.New("proclet: held by a thread")
+
+	// ErrStackFull: the calling thread has too little stack left for another call,
+	// or no room for its argument or result. The call was not executed, or its
+	// result is lost.
+	ErrStackFull = errors.New("proclet: stack full")
+
+	// ErrTooManyThreads: the proclet has MaxThreads threads.
+	ErrTooManyThreads = errors.New("proclet: too many threads")
+
+	// ErrExited: the method ended its thread with runtime.Goexit.
+	ErrExited = errors.New("proclet: the method ended its thread")
+
 	// ErrBusy: calls inside the proclet did not end within the bound, or it is
 	// leaving already.
 	ErrBusy = errors.New("proclet: calls inside did not end in time")

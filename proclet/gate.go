@@ -79,29 +79,43 @@ func (g *gate) wait() {
 // if the gate is closed already, and ErrNoProclet if it is so for ever. A
 // negative bound is none.
 func (g *gate) close(bound time.Duration) error {
+	drained, err := g.shut()
+	if err != nil {
+		return err
+	}
+	if err = g.empty(drained, bound, nil); err != nil {
+		g.open()
+	}
+	return err
+}
+
+// shut closes the gate. The channel is closed when nobody is inside any more.
+func (g *gate) shut() (drained <-chan struct{}, err error) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	switch {
 	case g.ended:
-		g.mu.Unlock()
-		return ErrNoProclet
+		return nil, ErrNoProclet
 	case g.opened != nil:
-		g.mu.Unlock()
-		return ErrBusy
+		return nil, ErrBusy
 	}
-	drained := make(chan struct{})
-	g.opened, g.drained = make(chan struct{}), drained
+	g.opened, g.drained = make(chan struct{}), make(chan struct{})
 	if w := g.word.Or(gateClosed); w&gateInside == 0 {
-		closeOnce(drained)
+		closeOnce(g.drained)
 	}
-	g.mu.Unlock()
+	return g.drained, nil
+}
 
+// empty waits until nobody is inside the closed gate. It gives up with ErrBusy
+// after bound, unless that is negative, and with an error that comes from refused.
+func (g *gate) empty(drained <-chan struct{}, bound time.Duration, refused <-chan error) error {
+	select {
+	case <-drained: // no timer for the usual case
+		return nil
+	default:
+	}
 	var expired <-chan time.Time
 	if bound >= 0 {
-		select {
-		case <-drained: // no timer for the usual case
-			return nil
-		default:
-		}
 		timer := time.NewTimer(bound)
 		defer timer.Stop()
 		expired = timer.C
@@ -109,11 +123,28 @@ func (g *gate) close(bound time.Duration) error {
 	select {
 	case <-drained:
 		return nil
+	case err := <-refused:
+		return err
 	case <-expired:
-		g.open()
 		return ErrBusy
 	}
 }
+
+// nudge makes those who wait at the closed gate try again.
+func (g *gate) nudge() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.opened)
+	g.opened = make(chan struct{})
+}
+
+// count counts n more inside, who have not entered: frozen threads. uncountFrozen
+// is its inverse.
+func (g *gate) count(n uint64)         { g.word.Add(n) }
+func (g *gate) uncountFrozen(n uint64) { g.out(n) }
+
+// inside returns how many are inside.
+func (g *gate) inside() uint64 { return g.word.Load() & gateInside }
 
 // open opens a closed gate.
 func (g *gate) open() {

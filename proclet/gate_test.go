@@ -78,7 +78,8 @@ func TestLeaveWaitsAndReopens(t *testing.T) {
 	})
 }
 
-// A call that comes back to a proclet that is about to leave gets in.
+// A call that comes back to a proclet that is about to leave gets in, at the
+// latest when that has been undone.
 func TestComingBackThroughAClosedGate(t *testing.T) {
 	for _, far := range []int{0, 1} {
 		_, rts := newSegment(t, 2)
@@ -87,8 +88,11 @@ func TestComingBackThroughAClosedGate(t *testing.T) {
 		via := mustNew[bouncer](t, th, Options{On: rts[far].self})
 		f := Go(th, ref, (*slowState).WaitAndReturn, via)
 		<-slowIn
-		left := make(chan error)
-		go func() { left <- rts[0].BeginLeave(ref.ID(), time.Minute) }()
+		left := make(chan error, 1)
+		go func() {
+			left <- rts[0].BeginLeave(ref.ID(), time.Minute)
+			rts[0].Reopen(ref.ID())
+		}()
 		for !rts[0].find(ref.ID()).gate.closed() {
 			runtime.Gosched()
 		}
@@ -99,7 +103,6 @@ func TestComingBackThroughAClosedGate(t *testing.T) {
 		if err := <-left; err != nil {
 			t.Error(err)
 		}
-		rts[0].Reopen(ref.ID())
 	}
 }
 
@@ -127,7 +130,15 @@ func TestRepeatedCallWaits(t *testing.T) {
 	f := Go(rts[0].Current(), ref, (*slowState).Wait, struct{}{})
 	<-slowIn
 	go func() { repeated <- rts[1].answer(rts[0].self, *again.Load()) }()
-	waitFor(t, "the repeated call to come in", func() bool { return rts[1].find(ref.ID()).gate.entered() == 2 })
+	o := &rts[1].find(ref.ID()).once
+	waitFor(t, "the repeated call to come in", func() bool {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for _, asked := range o.asked {
+			return len(asked) == 2
+		}
+		return false
+	})
 	slowGo <- struct{}{}
 	if v, err := f.Wait(rts[0].Current()); err != nil || v != 1 {
 		t.Errorf("call = %d, %v", v, err)

@@ -1,9 +1,11 @@
 package proclet
 
 import (
+	"fmt"
 	"time"
 
 	"nuos/mm"
+	"nuos/proclet/internal/fiber"
 	"nuos/rack"
 )
 
@@ -18,10 +20,22 @@ type Description struct {
 	Used     []mm.Range // what to copy; the rest of the heap need not be kept
 }
 
+// leaving is the attempt of a proclet to leave.
+type leaving struct {
+	refused chan error // the first refusal of a thread
+}
+
+func (l *leaving) refuse(err error) {
+	select {
+	case l.refused <- fmt.Errorf("%w: %w", ErrHeld, err):
+	default:
+	}
+}
+
 // BeginLeave closes the gate of a proclet: new calls wait, and BeginLeave
-// returns when the calls inside have ended. If that takes longer than bound the
-// gate is opened again. Errors: ErrBusy, also if the proclet is leaving already;
-// ErrPinned; ErrNoProclet if it does not live here.
+// returns when the threads inside have ended or are frozen. If that takes longer than
+// bound, or a thread cannot leave, the gate is opened again and they go on. Errors: ErrBusy, also
+// if the proclet is leaving already; ErrHeld with a reason; ErrPinned; ErrNoProclet if it does not live here.
 func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	r := rt.find(id)
 	switch {
@@ -30,18 +44,44 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	case r.head.pinned:
 		return ErrPinned
 	}
-	err := r.gate.close(max(bound, 0))
-	if err == nil {
-		r.freeze()
+	drained, err := r.gate.shut()
+	if err != nil {
+		return err
 	}
-	return err
+	l := &leaving{refused: make(chan error, 1)}
+	r.mu.Lock()
+	r.leaving.Store(l)
+	n := r.head.frozen.n
+	r.mu.Unlock()
+	r.gate.uncountFrozen(n)
+	if fiber.Movable {
+		kickInside(id.Addr)
+	}
+	if err := r.gate.empty(drained, max(bound, 0), l.refused); err != nil {
+		r.stay()
+		return err
+	}
+	r.freeze()
+	return nil
+}
+
+// stay ends the attempt to leave: frozen threads are counted again, and those that can
+// run do.
+func (r *resident) stay() {
+	r.mu.Lock()
+	r.leaving.Store(nil)
+	r.gate.count(r.head.frozen.n + 1) // one more, so that it stays until we are done with it
+	r.mu.Unlock()
+	r.gate.open()
+	r.reviveAll()
+	r.gate.uncountFrozen(1)
 }
 
 // Reopen undoes BeginLeave: waiting calls go in.
 func (rt *Runtime) Reopen(id ID) {
-	if r := rt.find(id); r != nil {
+	if r := rt.find(id); r != nil && r.leaving.Load() != nil {
 		r.thaw()
-		r.gate.open()
+		r.stay()
 	}
 }
 
@@ -52,6 +92,7 @@ func (rt *Runtime) Describe(id ID) (Description, error) {
 		return Description{}, ErrNoProclet
 	}
 	r.head.moves = r.moves
+	r.head.left = r.clock()
 	r.head.calls = r.calls()
 	return Description{
 		ID:       id,
@@ -83,6 +124,7 @@ func (rt *Runtime) Depart(id ID, to rack.MachineID) <-chan struct{} {
 	rt.net.Learn(id.Gen, at)
 	r.unsettle()
 	r.gate.end()
+	r.once.redirect(appendMoved(nil, at))
 	go func() {
 		defer close(freed)
 		r.destroyHeap()

@@ -39,6 +39,7 @@ var (
 	testMu      sync.Mutex
 	testMachine rack.MachineID
 	testHeap    = mm.HeapArea.Base + 1<<40
+	testStack   = mm.StackArea.Base + 1<<40
 )
 
 // newSegment makes a segment of n machines.
@@ -149,6 +150,14 @@ func (f *fakeNet) LeaseHeap(capacity uint64) (mm.Range, error) {
 	r := mm.Range{Base: testHeap, Size: capacity}
 	testHeap = r.End()
 	f.leased[r] = true
+	return r, nil
+}
+
+func (f *fakeNet) LeaseStack(size uint64) (mm.Range, error) {
+	testMu.Lock()
+	defer testMu.Unlock()
+	r := mm.Range{Base: testStack, Size: size}
+	testStack = r.End()
 	return r, nil
 }
 

@@ -1,6 +1,7 @@
 package proclet
 
 import (
+	"fmt"
 	"sync"
 	"unsafe"
 
@@ -40,15 +41,29 @@ const (
 	onceGone              // done, but there was no room to keep the answer
 )
 
-// once is the exactly-once table of a resident with what guards it.
-type once struct {
-	mu     sync.Mutex
-	change sync.Cond // some entry is not running any more
-	heap   *mm.Heap
-	table  *onceTable
+// callID is the identity of a call to some proclet.
+type callID struct {
+	caller rack.MachineID
+	slot   uint32
+	seq    uint64
 }
 
-func (o *once) init(h *mm.Heap, t *onceTable) { o.heap, o.table, o.change.L = h, t, &o.mu }
+// reply is called once with the answer to a request. It does not wait.
+type reply func(answer []byte)
+
+// once is the exactly-once table of a resident with what guards it, and the
+// requests of this machine that wait for the end of a call. Those do not move:
+// when the proclet leaves they are sent after it.
+type once struct {
+	mu    sync.Mutex
+	heap  *mm.Heap
+	table *onceTable
+	asked map[callID][]reply
+}
+
+func (o *once) init(h *mm.Heap, t *onceTable) {
+	o.heap, o.table, o.asked = h, t, map[callID][]reply{}
+}
 
 func (t *onceTable) bucket(caller rack.MachineID, slot uint32) **onceEntry {
 	return &t.buckets[(uint32(caller)*31+slot)%uint32(len(t.buckets))]
@@ -63,50 +78,89 @@ func (t *onceTable) find(caller rack.MachineID, slot uint32) **onceEntry {
 	return p
 }
 
-// begin registers a call. If it was executed before, its answer is returned
-// instead. If it is being executed, begin waits for that.
-func (o *once) begin(caller rack.MachineID, slot uint32, seq uint64) (answer []byte, err error) {
+// begin registers a call, and its request if it has one. If it was executed
+// before, its answer is returned instead. If it is being executed the request waits for its end.
+// The call is to be executed if begun is true.
+func (o *once) begin(c callID, r reply) (answer []byte, begun bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for {
-		p := o.table.find(caller, slot)
-		e := *p
-		switch {
-		case e == nil:
-			m, err := o.heap.AllocReserved(uint64(unsafe.Sizeof(onceEntry{})))
-			if err != nil {
-				return nil, err
-			}
-			e = (*onceEntry)(m)
-			*e = onceEntry{caller: caller, slot: slot, seq: seq, state: onceRunning}
-			*p = e
-			return nil, nil
-		case e.state == onceRunning:
-			o.change.Wait()
-		case seq < e.seq:
-			return []byte{answerGone}, nil // its caller has gone on: nobody reads this
-		case seq == e.seq:
-			return e.answer(), nil
-		default:
-			o.forget(e)
-			e.seq, e.state = seq, onceRunning
-			return nil, nil
+	p := o.table.find(c.caller, c.slot)
+	e := *p
+	switch {
+	case e == nil:
+		m, err := o.heap.AllocReserved(uint64(unsafe.Sizeof(onceEntry{})))
+		if err != nil {
+			return nil, false, err
 		}
+		e = (*onceEntry)(m)
+		*e = onceEntry{caller: c.caller, slot: c.slot}
+		*p = e
+	case c.seq < e.seq:
+		return []byte{answerGone}, false, nil // its caller has gone on: nobody reads this
+	case c.seq == e.seq:
+		return o.request(e, c, r), false, nil
+	case e.state == onceRunning:
+		return nil, false, fmt.Errorf("%w: slot %d has two calls", errMalformed, c.slot)
+	default:
+		o.forget(e)
 	}
+	e.seq, e.state = c.seq, onceRunning
+	o.request(e, c, r)
+	return nil, true, nil
 }
 
-// end stores the answer of a call that begin has registered.
-func (o *once) end(caller rack.MachineID, slot uint32, answer []byte) {
+// await registers a request for the answer of a call that was begun before, or
+// returns it.
+func (o *once) await(c callID, r reply) (answer []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	e := *o.table.find(caller, slot)
+	e := *o.table.find(c.caller, c.slot)
+	if e == nil || e.seq != c.seq {
+		return []byte{answerGone}
+	}
+	return o.request(e, c, r)
+}
+
+// request returns e's answer, or has the request wait for it. Called with mu
+// held.
+func (o *once) request(e *onceEntry, c callID, r reply) (answer []byte) {
+	if e.state != onceRunning {
+		return e.answer()
+	}
+	if r != nil {
+		o.asked[c] = append(o.asked[c], r)
+	}
+	return nil
+}
+
+// end stores the answer of a call that begin has registered, and returns the
+// requests for it.
+func (o *once) end(c callID, answer []byte) (asked []reply) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := *o.table.find(c.caller, c.slot)
 	e.state, e.len = onceDone, uint32(len(answer))
 	if len(answer) <= len(e.short) {
 		copy(e.short[:], answer)
 	} else if !o.keep(e, answer) {
 		e.state = onceGone
 	}
-	o.change.Broadcast()
+	asked = o.asked[c]
+	delete(o.asked, c)
+	return asked
+}
+
+// redirect answers all requests that still wait: the proclet has left.
+func (o *once) redirect(answer []byte) {
+	o.mu.Lock()
+	all := o.asked
+	o.asked = nil
+	o.mu.Unlock()
+	for _, asked := range all {
+		for _, r := range asked {
+			r(answer)
+		}
+	}
 }
 
 // keep copies a long answer into the heap, unless answers together would take
@@ -142,14 +196,6 @@ func (o *once) forget(e *onceEntry) {
 		o.table.kept -= uint64(e.len)
 		e.long = nil
 	}
-}
-
-// cancel undoes begin for a call that was not executed after all.
-func (o *once) cancel(caller rack.MachineID, slot uint32) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.remove(o.table.find(caller, slot))
-	o.change.Broadcast()
 }
 
 // release removes the entry of a slot whose caller has the answer to seq.

@@ -166,7 +166,7 @@ func (c *counting) ask() error {
 }
 
 // answerCount changes a count for another machine.
-func (rt *Runtime) answerCount(from rack.MachineID, d *decoder) ([]byte, error) {
+func (rt *Runtime) answerCount(from rack.MachineID, d *decoder, reply reply) ([]byte, error) {
 	id, err := d.id()
 	if err != nil {
 		return nil, err
@@ -193,14 +193,17 @@ func (rt *Runtime) answerCount(from rack.MachineID, d *decoder) ([]byte, error) 
 		return rt.away(id), nil
 	}
 	defer r.gate.uncount()
-	answer, err := r.once.begin(from, uint32(v[0]), v[1])
-	if err != nil || answer != nil {
+	call := callID{from, uint32(v[0]), v[1]}
+	answer, begun, err := r.once.begin(call, reply)
+	if !begun {
 		return answer, err
 	}
 	answer = []byte{answerDone}
 	if err := r.count(objectID{v[2], v[3]}, countOp(v[4]), v[5]); err != nil {
 		answer = failed(err)
 	}
-	r.once.end(from, uint32(v[0]), answer)
-	return answer, nil
+	for _, other := range r.once.end(call, answer) {
+		other(answer)
+	}
+	return nil, nil
 }

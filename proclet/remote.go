@@ -10,14 +10,28 @@ import (
 	"nuos/rack"
 )
 
-// callRemote calls a method of a proclet that does not live here.
+// callRemote calls a method of a proclet that does not live here, for an ordinary
+// goroutine.
 func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
+	sl, msg, err := rt.callMessage(t, id, ct, fn, arg)
+	if err != nil {
+		return err
+	}
+	answer, err := rt.askOnce(id, sl, msg)
+	if err != nil {
+		return err
+	}
+	return t.accept(answer, ct, res)
+}
+
+// callMessage gives a call an identity and encodes it.
+func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (slot, []byte, error) {
 	if id.IsZero() {
-		return ErrNoProclet
+		return slot{}, nil, ErrNoProclet
 	}
 	method, err := identify(fn)
 	if err != nil {
-		return err
+		return slot{}, nil, err
 	}
 	sl := rt.slots.take(id)
 	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, inside: t.path()}
@@ -30,18 +44,23 @@ func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg,
 	}
 	if err != nil {
 		rt.slots.put(id, sl)
-		return err
 	}
+	return sl, msg, err
+}
+
+// askOnce asks with a message that has an identity, and ends the use of that.
+func (rt *Runtime) askOnce(id ID, sl slot, msg []byte) ([]byte, error) {
 	answer, err := rt.ask(id, msg)
-	if err != nil {
-		if errors.Is(err, ErrMaybeExecuted) {
-			rt.slots.drop(id, 1)
-		} else {
-			rt.slots.put(id, sl)
-		}
-		return err
+	if errors.Is(err, ErrMaybeExecuted) {
+		rt.slots.drop(id, 1)
+	} else {
+		rt.slots.put(id, sl)
 	}
-	rt.slots.put(id, sl)
+	return answer, err
+}
+
+// accept decodes the answer to a call that t has made.
+func (t *Thread) accept(answer []byte, ct *callTypes, res unsafe.Pointer) error {
 	d := &decoder{answer[1:]}
 	switch answer[0] {
 	case answerFailed:
@@ -55,7 +74,7 @@ func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg,
 	}
 	a, err := t.results(n)
 	if err != nil {
-		rt.abandonEncoded(ct.res, d)
+		t.runtime().abandonEncoded(ct.res, d)
 		return err
 	}
 	if err := ct.res.decode(res, d, &a); err != nil {

@@ -26,6 +26,11 @@ type resident struct {
 	once    once
 	objects sync.Mutex // guards head.objects
 
+	mu      sync.Mutex              // guards head.frozen, head.expectations, and the frozen of waiters
+	leaving atomic.Pointer[leaving] // changes with mu held
+
+	destroying atomic.Bool
+
 	// alive is held for reading to look into the heap without a call, for writing
 	// to change whether that may be done.
 	alive  sync.RWMutex
@@ -43,6 +48,12 @@ type head struct {
 	once    onceTable
 	refs    refcount // those who hold the proclet
 	objects objectTable
+
+	frozen       frozenThreads
+	expectations expectations
+	started      startedThreads
+	left         clock // when it left its last machine
+	ahead        clock // how far its clock is ahead of this machine's
 }
 
 // residents finds a proclet by the address of its heap: one table for all of
@@ -116,6 +127,9 @@ func (rt *Runtime) newResident(id ID, h *mm.Heap, kind stateKind) *resident {
 	r.once.init(h, &hd.once)
 	return r
 }
+
+// clock reads the proclet's clock.
+func (r *resident) clock() clock { return machineClock() + r.head.ahead }
 
 // settle makes r findable.
 func (r *resident) settle() { residentSlot(r.id.Addr, true).Store(r) }

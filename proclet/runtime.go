@@ -8,6 +8,7 @@ import (
 
 	"nuos/boot"
 	"nuos/mm"
+	"nuos/proclet/internal/fiber"
 	"nuos/rack"
 )
 
@@ -21,6 +22,7 @@ type network interface {
 	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
 	LeaseHeap(capacity uint64) (mm.Range, error)
 	ReturnHeap(h mm.Range)
+	LeaseStack(size uint64) (mm.Range, error)
 	Publish(id uint64, at rack.Location)
 	Forget(id uint64)
 	Locate(ctx context.Context, id uint64) (rack.Location, error)
@@ -39,6 +41,7 @@ type Runtime struct {
 	index     uint32 // in runtimes
 	outside   Thread // what Current returns
 	slots     slots
+	regions   regions
 	releases  releases
 	outsiders outsiders
 
@@ -67,8 +70,10 @@ func buildHash(id []byte) uint64 {
 }
 
 func serve(net network, build uint64) *Runtime {
-	if err := checkRuntime(); err != nil {
-		panic(err)
+	for _, check := range []func() error{checkRuntime, fiber.Check} {
+		if err := check(); err != nil {
+			panic(err)
+		}
 	}
 	rt := &Runtime{net: net, self: net.Self().ID, build: build, arriving: map[ID]*arrival{}}
 	rt.slots.flush = rt.release
@@ -108,20 +113,27 @@ func (rt *Runtime) report() map[uint64]rack.Location {
 
 // forgetDead forgets answers that dead machines will not ask for.
 func (rt *Runtime) forgetDead() {
+	dead := rt.dead()
+	for _, r := range rt.all() {
+		r.forgetDead(dead)
+	}
+}
+
+// dead returns what tells machines that are not there any more.
+func (rt *Runtime) dead() func(rack.MachineID) bool {
 	live := map[rack.MachineID]bool{}
 	for _, m := range rt.net.Members() {
 		live[m.ID] = true
 	}
-	for _, r := range rt.all() {
-		r.forgetDead(live)
-	}
+	return func(m rack.MachineID) bool { return !live[m] }
 }
 
-func (r *resident) forgetDead(live map[rack.MachineID]bool) {
+func (r *resident) forgetDead(dead func(rack.MachineID) bool) {
 	r.alive.RLock()
 	defer r.alive.RUnlock()
 	if r.heap != nil && r.frozen == nil { // if it leaves, the next machine does it
-		r.once.forgetDead(func(m rack.MachineID) bool { return !live[m] })
+		r.once.forgetDead(dead)
+		r.orphan(dead)
 	}
 }
 

@@ -6,43 +6,64 @@ import (
 	"nuos/rack"
 )
 
-// serve answers a message of another runtime. It runs on a goroutine of its own.
-func (rt *Runtime) serve(q rack.Request) { q.Reply(rt.answer(q.From, q.Data)) }
+// serve answers a message of another runtime. It runs on a goroutine of its own,
+// and does not wait for methods.
+func (rt *Runtime) serve(q rack.Request) { rt.handle(q.From, q.Data, q.Reply) }
 
-// answer executes a message. Whatever the bytes are, there is an answer.
+// answer executes a message of this machine and waits for the answer.
 func (rt *Runtime) answer(from rack.MachineID, msg []byte) []byte {
+	c := make(chan []byte, 1)
+	rt.handle(from, msg, func(answer []byte) { c <- answer })
+	return <-c
+}
+
+// handle executes a message. Whatever the bytes are, there is an answer, now or
+// later.
+func (rt *Runtime) handle(from rack.MachineID, msg []byte, reply reply) {
+	answer, err := rt.execute(from, msg, reply)
+	if err != nil {
+		answer = failed(err)
+	}
+	if answer != nil {
+		reply(answer)
+	}
+}
+
+// execute executes a message. If it returns neither an answer nor an error, the
+// answer comes later.
+func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte, error) {
 	d := &decoder{msg}
 	kind, err := d.take(1)
 	if err != nil {
-		return failed(err)
+		return nil, err
 	}
-	var answer []byte
 	switch kind[0] {
 	case messageCall:
-		var m callMessage
-		if m, err = d.call(); err == nil {
-			answer = rt.answerCall(from, &m, d)
+		m, err := d.call()
+		if err != nil {
+			return nil, err
 		}
+		return rt.answerCall(from, &m, d, reply)
+	case messageAwait:
+		return rt.answerAwait(from, d, reply)
+	case messageResult:
+		return rt.answerResult(d)
 	case messageRelease:
-		answer, err = rt.answerRelease(from, d)
+		return rt.answerRelease(from, d)
 	case messageCreate:
-		answer, err = rt.answerCreate(d)
+		return rt.answerCreate(d)
 	case messageDestroy:
-		var id ID
-		if id, err = d.id(); err == nil {
-			answer, err = rt.answerDestroy(id)
+		id, err := d.id()
+		if err != nil {
+			return nil, err
 		}
+		return rt.answerDestroy(id)
 	case messageCount:
-		answer, err = rt.answerCount(from, d)
+		return rt.answerCount(from, d, reply)
 	case messageReturn:
-		answer, err = rt.answerReturn(d)
-	default:
-		err = fmt.Errorf("%w: kind %d", errMalformed, kind[0])
+		return rt.answerReturn(d)
 	}
-	if err != nil {
-		return failed(err)
-	}
-	return answer
+	return nil, fmt.Errorf("%w: kind %d", errMalformed, kind[0])
 }
 
 // away is the answer about a proclet that does not live here.
@@ -53,82 +74,83 @@ func (rt *Runtime) away(id ID) []byte {
 	return []byte{answerUnknown}
 }
 
-func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder) []byte {
+// answerCall starts a thread that executes a call, unless it has been executed
+// before.
+func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, reply reply) ([]byte, error) {
 	caller := Thread{rt: rt.index, inside: m.inside}
 	r := rt.enter(&caller, m.id)
 	if r == nil {
-		return rt.away(m.id)
+		return rt.away(m.id), nil
 	}
-	defer r.gate.leave()
-	answer, err := r.once.begin(from, m.slot, m.seq)
-	if err != nil {
-		return failed(err)
+	call := callID{from, m.slot, m.seq}
+	answer, begun, err := r.once.begin(call, reply)
+	if !begun {
+		r.gate.uncount() // it was counted before
+		return answer, err
 	}
-	if answer != nil {
-		return answer
-	}
-	ended := false
-	defer func() {
-		if !ended { // the method ended its goroutine
-			r.once.end(from, m.slot, []byte{answerGone})
+	if err := r.startCall(call, m, d.b); err != nil {
+		answer = failed(err)
+		asked := r.once.end(call, answer)
+		r.gate.leave()
+		for _, reply := range asked {
+			reply(answer)
 		}
-	}()
-	answer = r.execute(m, d)
-	r.once.end(from, m.slot, answer)
-	ended = true
-	return answer
+	}
+	return nil, nil
 }
 
-// execute calls a method for another machine and returns the encoded answer.
-func (r *resident) execute(m *callMessage, d *decoder) []byte {
+// startCall starts the thread of a call, which is counted by the gate and has an
+// entry in the table. wire is the encoded argument.
+func (r *resident) startCall(call callID, m *callMessage, wire []byte) error {
 	sig, err := implementation[signature](m.sig, signatureOf[struct{}, struct{}, struct{}]{})
 	if err != nil {
-		return failed(err)
+		return err
 	}
 	ct, err := typesOf(sig)
 	if err != nil {
-		return failed(err)
+		return err
 	}
 	if ct.state != nil && ct.state != r.typ {
-		return failed(r.wrongState(ct))
+		return r.wrongState(ct)
 	}
 	fn, err := m.method.function()
 	if err != nil {
-		return failed(err)
+		return err
 	}
-	n := room(ct.arg.size) + room(ct.res.size)
-	check := *d
-	err = ct.arg.measureWire(&check, &n)
-	if err == nil && len(check.b) != 0 {
-		err = fmt.Errorf("%w: %d bytes after the argument", errMalformed, len(check.b))
-	}
+	t, err := r.newThread(purpose{kind: rootCalled, call: call, sig: sig}, m.inside)
 	if err != nil {
-		return failed(err)
+		return err
 	}
-	t, a, err := r.begin(m.inside, ID{}, n)
+	t.order.to(fn)
+	if err := t.order.with(t, wire); err != nil {
+		t.drop()
+		return err
+	}
+	t.start(r)
+	return nil
+}
+
+// answerAwait answers with the answer of a call that was begun before: now, or
+// when it has ended.
+func (rt *Runtime) answerAwait(from rack.MachineID, d *decoder, reply reply) ([]byte, error) {
+	id, err := d.id()
 	if err != nil {
-		return failed(err)
+		return nil, err
 	}
-	defer t.end()
-	in, out := a.alloc(ct.arg, 1), a.alloc(ct.res, 1)
-	if err := ct.arg.decode(in, d, &a); err != nil {
-		return failed(err)
-	}
-	if err := r.run(ct, fn, t, in, out); err != nil {
-		return failed(err)
-	}
-	if err := t.handOver(ct.res, out); err != nil {
-		return failed(err)
-	}
-	answer, err := ct.res.encode([]byte{answerDone}, out)
-	if err == nil && len(answer) > rack.MaxMessage {
-		err = fmt.Errorf("%w: result of %d bytes", rack.ErrTooLarge, len(answer))
-	}
+	n, err := d.uint()
 	if err != nil {
-		r.rt.abandon(ct.res, out)
-		return failed(err)
+		return nil, err
 	}
-	return answer
+	seq, err := d.uint()
+	if err != nil || n > 1<<32-1 {
+		return nil, fmt.Errorf("%w: slot %d", errMalformed, n)
+	}
+	r := rt.enter(&rt.outside, id)
+	if r == nil {
+		return rt.away(id), nil
+	}
+	defer r.gate.uncount()
+	return r.once.await(callID{from, uint32(n), seq}, reply), nil
 }
 
 func (rt *Runtime) answerRelease(from rack.MachineID, d *decoder) ([]byte, error) {

@@ -13,9 +13,9 @@ import (
 // has only bytes. Its implementations have no size, so the interface table says
 // it all; it is a constant of the program, and its offset is what travels.
 type signature interface {
-	// apply calls the method whose closure is fn. state, in and out point to
-	// values of the types of the signature; t and in lie in the heap of state.
-	apply(fn *closure, state unsafe.Pointer, t *Thread, in, out unsafe.Pointer) error
+	// apply calls the method whose closure is fn, and t.returned with what it
+	// returns. state and in point to values of the types of the signature.
+	apply(fn *closure, state unsafe.Pointer, t *Thread, in unsafe.Pointer)
 	types() *callTypes
 }
 
@@ -30,13 +30,10 @@ type callTypes struct {
 
 type signatureOf[S, A, R any] struct{}
 
-func (signatureOf[S, A, R]) apply(fn *closure, state unsafe.Pointer, t *Thread, in, out unsafe.Pointer) error {
+func (signatureOf[S, A, R]) apply(fn *closure, state unsafe.Pointer, t *Thread, in unsafe.Pointer) {
 	method := *(*func(*S, *Thread, A) (R, error))(unsafe.Pointer(&fn))
 	res, err := method((*S)(state), t, *(*A)(in))
-	if err == nil {
-		*(*R)(out) = res
-	}
-	return err
+	t.returned(noescape(unsafe.Pointer(&res)), err)
 }
 
 func (s signatureOf[S, A, R]) types() *callTypes {

@@ -6,31 +6,73 @@ import (
 	"unsafe"
 
 	"nuos/mm"
+	"nuos/proclet/internal/fiber"
 )
 
-// Thread is the context of a call: which proclet runs, and in which chain of
-// calls. A method gets its Thread from the call and hands it to everything it
-// calls; it must not be kept beyond the call, nor used by two goroutines at
-// once. Other goroutines (main, handlers of a server) get one from [Current].
+// Thread is a thread of execution inside proclets: which one runs, and in which
+// chain of calls. A method gets its Thread from the call and hands it to
+// everything it calls; it must not be kept beyond the call, nor used by two
+// goroutines at once. Other goroutines (main, handlers of a server) get one from
+// [Current].
 //
-// The Thread of a method lies in the proclet's heap, together with the
-// argument, so that it can move with the call.
+// The Thread of a method lies at the top of the region of addresses that has the
+// thread's stack and arena, and moves with them. So it holds no pointers into
+// Go's heap.
 type Thread struct {
-	heap   *mm.Heap // of the proclet that runs; nil for ordinary goroutines
-	id     ID       // of the proclet that runs; zero for ordinary goroutines
-	inside []ID     // the other proclets that the chain of calls is inside of
-	rt     uint32   // index in runtimes
+	fiber fiber.Fiber // first: the header of the region
+
+	// What runs: the innermost method.
+	heap   *mm.Heap // of its proclet; nil for ordinary goroutines
+	id     ID       // of its proclet; zero for ordinary goroutines
 	nheld  uint32
 	held   [maxHeld]*Mutex
-	chunks *chunk
-	holds  *hold  // what the method that runs owns
+	holds  *hold  // what it owns
 	wanted uint32 // those of holds that are still to be acquired
 	loose  bool   // whoever has made t looks after what its calls return
+
+	below   *activation // the method that called it, in this part of the thread; nil if that is not here
+	order   order       // how it began
+	root    purpose     // what the outermost method of this part is there for
+	inside  []ID        // the proclets that the chain of calls was inside of before it came here
+	guards  int32       // how often Guard was called
+	place   int         // in attached, from 1; 0 if it is detached
+	waiting *waiter     // while it leaves: what it waits for
+	rt      uint32      // index in runtimes
+
+	// entered are the addresses of the proclets that this part of the thread is
+	// inside of, outermost first. Whoever wants it to leave one of them reads it
+	// while the thread runs; see leave.
+	entered [maxDepth]uint64
+	depth   int
 }
 
-// chunk is the start of memory that lives as long as the method whose Thread
-// holds it.
-type chunk struct{ next *chunk }
+// maxDepth is how many calls of local proclets may be made on one stack. More
+// go on on another one, as calls from another machine do.
+const maxDepth = 16
+
+// activation is a method that has called one of another local proclet, and the
+// call. It lies in the thread's arena.
+type activation struct {
+	heap  *mm.Heap
+	id    ID
+	nheld uint32
+	held  [maxHeld]*Mutex
+	holds *hold
+	below *activation
+
+	sig     signature // of what it has called
+	closure closure
+	fn      *closure
+	in      unsafe.Pointer // the argument, copied
+	top     uintptr        // mark of the arena above the argument
+	res     unsafe.Pointer // where the result goes
+
+	// Set when the thread is split here: the identity of the call, what the lower
+	// part is there for from now on, and what it expects.
+	call     callID
+	root     purpose
+	expected *expected
+}
 
 // runtimes are the runtimes of this process, in the order of their making:
 // one, except in tests that run several machines in a process.
@@ -49,9 +91,20 @@ func Current() *Thread {
 
 func (t *Thread) runtime() *Runtime { return (*runtimes.Load())[t.rt] }
 
+// threadOf returns the Thread whose header f is.
+func threadOf(f *fiber.Fiber) *Thread { return (*Thread)(unsafe.Pointer(f)) }
+
 // isInside reports whether t's chain of calls is inside the proclet.
 func (t *Thread) isInside(id ID) bool {
-	return t.id == id || slices.Contains(t.inside, id)
+	if t.id == id || slices.Contains(t.inside, id) {
+		return true
+	}
+	for a := t.below; a != nil; a = a.below {
+		if a.id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // path returns all proclets that t's chain of calls is inside of.
@@ -59,63 +112,51 @@ func (t *Thread) path() []ID {
 	if t.heap == nil {
 		return t.inside
 	}
-	return append(slices.Clip(t.inside), t.id)
+	p := append(make([]ID, 0, len(t.inside)+t.depth), t.inside...)
+	for a := t.below; a != nil; a = a.below {
+		p = append(p, a.id)
+	}
+	slices.Reverse(p[len(t.inside):])
+	return append(p, t.id)
 }
 
-// begin makes the Thread of a call into r, and an arena of n bytes, in r's heap.
-// The chain of calls is inside the proclets inside, and in caller unless that is
-// zero.
-func (r *resident) begin(inside []ID, caller ID, n uintptr) (*Thread, arena, error) {
-	depth := uintptr(len(inside) + 1)
-	first := unsafe.Sizeof(Thread{}) + depth*unsafe.Sizeof(ID{})
-	p, err := r.heap.AllocReserved(uint64(first + n))
-	if err != nil {
-		return nil, arena{}, err
-	}
-	t := (*Thread)(p)
-	*t = Thread{heap: r.heap, id: r.id, rt: r.rt.index}
-	ids := unsafe.Slice((*ID)(unsafe.Add(p, unsafe.Sizeof(Thread{}))), depth)
-	t.inside = ids[:copy(ids, inside)]
-	if !caller.IsZero() {
-		t.inside = append(t.inside, caller)
-	}
-	return t, arena{next: unsafe.Add(p, first), end: unsafe.Add(p, first+n), heap: true}, nil
-}
-
-// end ends the call that begin began, after its result has been copied.
-func (t *Thread) end() {
-	t.releaseOwned(nil)
+// unlockHeld unlocks what the innermost method holds, after its result has been
+// copied.
+func (t *Thread) unlockHeld() {
 	for t.nheld > 0 {
 		t.nheld--
 		t.held[t.nheld].unlock()
 	}
-	h := t.heap
-	for c := t.chunks; c != nil; {
-		next := c.next
-		h.Free(unsafe.Pointer(c))
-		c = next
-	}
-	h.Free(unsafe.Pointer(t))
 }
 
 // results returns an arena of n bytes for what a call that t makes returns: in
-// the proclet's heap until t's method ends, or in Go's heap for an ordinary
+// the thread's arena, until t's method ends, or in Go's heap for an ordinary
 // goroutine.
 func (t *Thread) results(n uintptr) (arena, error) {
-	if t.heap == nil {
+	if t.depth == 0 { // no thread
 		return arena{}, nil
 	}
-	if n == 0 {
-		return arena{next: unsafe.Pointer(t), end: unsafe.Pointer(t), heap: true}, nil
+	// The arena is longer than what is asked for, so that the address of something
+	// without a size at its end is still an address in it.
+	p := t.fiber.Alloc(n + 8)
+	if p == nil {
+		return arena{}, ErrStackFull
 	}
-	p, err := t.heap.AllocReserved(uint64(unsafe.Sizeof(chunk{}) + n))
-	if err != nil {
-		return arena{}, err
+	return arena{next: p, end: unsafe.Add(p, n), heap: true}, nil
+}
+
+// Scope calls f and then frees what the calls that f made through t have
+// returned, and their arguments. Otherwise that is there until the method
+// returns. What the method came to own in f is given back. So a method that calls in an endless loop does it in a Scope.
+func (t *Thread) Scope(f func()) {
+	if t.heap == nil {
+		f()
+		return
 	}
-	c := (*chunk)(p)
-	c.next, t.chunks = t.chunks, c
-	first := unsafe.Add(p, unsafe.Sizeof(chunk{}))
-	return arena{next: first, end: unsafe.Add(first, n), heap: true}, nil
+	mark, holds := t.fiber.Mark(), t.holds
+	f()
+	t.releaseOwned(holds)
+	t.fiber.Release(mark)
 }
 
 // heapOf returns the heap for what a container needs. Containers live in

@@ -1,9 +1,11 @@
 package proclet
 
 import (
-	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"nuos/mm"
 )
 
 // waiter is a thread that waits, as the primitive sees it that the thread waits
@@ -18,33 +20,35 @@ type waiter struct {
 	next, prev *waiter // in the queue
 	queued     bool
 	n          int64 // what it waits for, or what it got, in the primitive's terms
-}
 
-// parked finds what a waiter's thread sleeps on.
-var parked sync.Map // address of waiter -> chan struct{}, with room for one
+	home     uint64 // address of the proclet
+	thread   *Thread
+	woken    atomic.Bool
+	deadline clock
+	frozen   *frozen // the thread, if it is detached; guarded by resident.mu
+}
 
 // newWaiter returns a waiter for t, which freeWaiter gives back. It panics with
 // ErrHeapFull if the heap has no room for it. It is not called with an internal
 // lock held.
 func (t *Thread) newWaiter() *waiter {
-	if t.heap == nil {
+	if t.depth == 0 {
 		panic("proclet: waiting outside a method of a proclet")
 	}
 	p, err := t.heap.AllocReserved(uint64(unsafe.Sizeof(waiter{})))
 	if err != nil {
-		panic(err)
+		panic(mm.ErrHeapFull)
 	}
 	w := (*waiter)(p)
 	*w = waiter{}
-	parked.Store(uintptr(p), make(chan struct{}, 1))
+	w.init(t, t.id)
 	return w
 }
 
+func (w *waiter) init(t *Thread, home ID) { w.thread, w.home, w.deadline = t, home.Addr, never }
+
 // freeWaiter gives w back, which is in no queue.
-func (t *Thread) freeWaiter(w *waiter) {
-	parked.Delete(uintptr(unsafe.Pointer(w)))
-	t.heap.Free(unsafe.Pointer(w))
-}
+func (t *Thread) freeWaiter(w *waiter) { t.heap.Free(unsafe.Pointer(w)) }
 
 // block returns true when w has been woken, at once if it was before, and false
 // when the deadline has passed. Each wake ends one block. The caller holds no
@@ -52,27 +56,65 @@ func (t *Thread) freeWaiter(w *waiter) {
 //
 // It is a safe point: the thread may go on on another machine.
 func (t *Thread) block(w *waiter, deadline clock) bool {
-	c, _ := parked.Load(uintptr(unsafe.Pointer(w)))
-	woken := c.(chan struct{})
-	if deadline == never {
-		<-woken
-		return true
-	}
-	timer := time.NewTimer(time.Duration(deadline - t.clock()))
-	defer timer.Stop()
-	select {
-	case <-woken:
-		return true
-	case <-timer.C:
-		return false
+	w.deadline = deadline
+	for {
+		if w.woken.CompareAndSwap(true, false) {
+			return true
+		}
+		if deadline != never && t.clock() >= deadline {
+			return false
+		}
+		if t.fiber.Kicked() {
+			t.safePoint(w)
+			continue
+		}
+		if deadline == never {
+			t.fiber.Park()
+		} else {
+			t.parkUntil(deadline)
+		}
 	}
 }
 
-// wake ends w's block, or its next one. It does not wait. The caller holds the
-// internal lock of the primitive that w waits for. A thread whose block the
-// deadline has ended may be woken until it takes that lock; freeWaiter forgets a
-// wake that no block was ended by.
-func wake(w *waiter) {
-	c, _ := parked.Load(uintptr(unsafe.Pointer(w)))
-	c.(chan struct{}) <- struct{}{}
+// parkUntil parks t, not much longer than until the deadline.
+func (t *Thread) parkUntil(deadline clock) {
+	l, d := t.local(), time.Duration(deadline-t.clock())
+	if l.timer == nil {
+		l.timer = time.AfterFunc(d, t.unparkHere)
+	} else {
+		l.timer.Reset(d)
+	}
+	t.fiber.Park()
+	l.timer.Stop()
+}
+
+// unparkHere ends t's sleep if t is here. It may come late: then it ends that of
+// whoever is in t's region, who goes on sleeping.
+func (t *Thread) unparkHere() {
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	if t.place != 0 {
+		t.fiber.Unpark()
+	}
+}
+
+// wake ends w's block, or its next one. It does not wait. The caller is inside
+// w's proclet.
+func wake(w *waiter) { residentSlot(w.home, false).Load().wakeUp(w) }
+
+func (r *resident) wakeUp(w *waiter) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wake(w)
+}
+
+// wake is like the function wake. Called with mu held.
+func (r *resident) wake(w *waiter) {
+	w.woken.Store(true)
+	switch {
+	case w.frozen == nil:
+		w.thread.fiber.Unpark()
+	case r.leaving.Load() == nil:
+		r.revive(w.frozen)
+	}
 }

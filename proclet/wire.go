@@ -13,7 +13,9 @@ import (
 //	release  proclet, answers that are not needed any more
 //	create   state type, capacity, whether it is pinned
 //	destroy  proclet
-//	count    proclet, identity, object, change of its count, whether the chain of calls is inside
+//	await    identity of a call that was begun before; its answer
+//	result   proclet, what expects it, an answer
+//	count    identity, proclet, object, change of its count, whether the chain of calls is inside
 //	return   address and capacity of a heap that is no more, to the machine whose lease it was
 const (
 	messageCall = iota + 1
@@ -22,6 +24,8 @@ const (
 	messageDestroy
 	messageReturn
 	messageCount
+	messageAwait
+	messageResult
 )
 
 // How an answer begins.

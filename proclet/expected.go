@@ -1,0 +1,220 @@
+package proclet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	"nuos/rack"
+)
+
+// A thread that calls a proclet that is not here, or that is about to leave, does
+// not wait for the network itself, because it may move meanwhile. A goroutine of
+// this machine asks on its behalf, and has the answer delivered to wherever the
+// thread's proclet is by then. What the thread waits for is an expected, in the
+// heap of its proclet.
+
+// expected is an answer that a thread waits for.
+type expected struct {
+	waiter
+	link  *expected      // in its bucket
+	agent rack.MachineID // the machine that asks for it
+	seq   uint64         // what that calls it
+	len   uint32         // of the answer; 0 until it is there
+	long  unsafe.Pointer // the answer, if it is too long for short
+	short [56]byte
+}
+
+func (e *expected) answer() []byte {
+	if e.long != nil {
+		return unsafe.Slice((*byte)(e.long), e.len)
+	}
+	return e.short[:e.len]
+}
+
+// expectations are what the threads of a proclet wait for, by seq. They are in the
+// heap, guarded by resident.mu.
+type expectations struct {
+	buckets [16]*expected
+}
+
+func (x *expectations) bucket(seq uint64) **expected {
+	return &x.buckets[seq%uint64(len(x.buckets))]
+}
+
+// find returns the link that points to an expected, or to nil.
+func (x *expectations) find(agent rack.MachineID, seq uint64) **expected {
+	p := x.bucket(seq)
+	for *p != nil && ((*p).agent != agent || (*p).seq != seq) {
+		p = &(*p).link
+	}
+	return p
+}
+
+// expect makes an expected of a thread t whose innermost method is in r.
+func (r *resident) expect(t *Thread, seq uint64) (*expected, error) {
+	p, err := r.heap.AllocReserved(uint64(unsafe.Sizeof(expected{})))
+	if err != nil {
+		return nil, err
+	}
+	e := (*expected)(p)
+	*e = expected{agent: r.rt.self, seq: seq}
+	e.waiter.init(t, r.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.head.expectations.bucket(seq)
+	e.link, *b = *b, e
+	return e, nil
+}
+
+// forget is the inverse of expect.
+func (r *resident) forget(e *expected) {
+	r.mu.Lock()
+	*r.head.expectations.find(e.agent, e.seq) = e.link
+	r.mu.Unlock()
+	if e.long != nil {
+		r.heap.Free(e.long)
+	}
+	r.heap.Free(unsafe.Pointer(e))
+}
+
+// send has an agent send a call, and returns what to collect its answer with.
+func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*expected, error) {
+	rt := t.runtime()
+	sl, msg, err := rt.callMessage(t, id, ct, fn, arg)
+	if err != nil {
+		return nil, err
+	}
+	e, err := rt.find(t.id).expect(t, sl.seq)
+	if err != nil {
+		rt.slots.put(id, sl)
+		return nil, err
+	}
+	go rt.deliver(id, sl, msg, t.id)
+	return e, nil
+}
+
+// deliver is what an agent does: it asks with a message that has an identity,
+// and delivers the answer to the proclet to.
+func (rt *Runtime) deliver(id ID, sl slot, msg []byte, to ID) {
+	answer, err := rt.askOnce(id, sl, msg)
+	if err != nil {
+		answer = failed(err)
+	}
+	if r := rt.enterExpecting(to); r != nil { // the usual case
+		r.fulfil(rt.self, sl.seq, answer)
+		r.gate.uncount()
+		return
+	}
+	b := appendID([]byte{messageResult}, to)
+	b = binary.AppendUvarint(b, uint64(rt.self))
+	b = binary.AppendUvarint(b, sl.seq)
+	rt.ask(to, append(b, answer...)) // an error says that there is nobody who waits
+}
+
+// askFor asks for the answer of a call that was begun before.
+func (rt *Runtime) askFor(id ID, sl slot) ([]byte, error) {
+	return rt.askOnce(id, sl, awaitMessage(id, sl))
+}
+
+func awaitMessage(id ID, sl slot) []byte {
+	b := appendID([]byte{messageAwait}, id)
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(sl.number)), sl.seq)
+}
+
+// answerResult hands an answer to the thread that expects it. If that has it
+// already nothing happens.
+func (rt *Runtime) answerResult(d *decoder) ([]byte, error) {
+	id, err := d.id()
+	if err != nil {
+		return nil, err
+	}
+	agent, err := d.uint()
+	if err != nil {
+		return nil, err
+	}
+	seq, err := d.uint()
+	if err != nil || agent > 1<<32-1 || len(d.b) == 0 {
+		return nil, fmt.Errorf("%w: result of machine %d", errMalformed, agent)
+	}
+	r := rt.enterExpecting(id)
+	if r == nil {
+		return rt.away(id), nil
+	}
+	defer r.gate.uncount()
+	r.fulfil(rack.MachineID(agent), seq, d.b)
+	return []byte{answerDone}, nil
+}
+
+// enterExpecting is enter for somebody who brings what those inside wait for: a
+// proclet that ends lets him in as long as there are any.
+func (rt *Runtime) enterExpecting(id ID) *resident {
+	for {
+		r := rt.find(id)
+		if r == nil {
+			if !rt.awaitArrival(id) {
+				return nil
+			}
+			continue
+		}
+		ends := r.destroying.Load()
+		if r.gate.enter(ends) {
+			return r
+		}
+		if ends {
+			return nil
+		}
+		r.gate.wait()
+	}
+}
+
+// fulfil gives a thread the answer that it expects, if it does. The caller is
+// inside.
+func (r *resident) fulfil(agent rack.MachineID, seq uint64, answer []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := *r.head.expectations.find(agent, seq)
+	if e == nil || e.len != 0 {
+		return
+	}
+	to := e.short[:]
+	if len(answer) > len(to) {
+		if p, err := r.heap.AllocReserved(uint64(len(answer))); err == nil {
+			e.long, to = p, unsafe.Slice((*byte)(p), len(answer))
+		} else {
+			answer = []byte{answerGone}
+		}
+	}
+	e.len = uint32(copy(to, answer))
+	r.wake(&e.waiter)
+}
+
+// collect waits for the answer that t expects and decodes it.
+func (t *Thread) collect(e *expected, sig signature, res unsafe.Pointer) error {
+	t.block(&e.waiter, never)
+	ct, err := typesOf(sig)
+	if err == nil {
+		err = t.accept(e.answer(), ct, res)
+	}
+	t.runtime().find(t.id).forget(e)
+	return err
+}
+
+// orphan answers what a dead machine was asked for: nobody knows what became of
+// those calls.
+func (r *resident) orphan(dead func(rack.MachineID) bool) {
+	answer := failed(fmt.Errorf("%w: %w", ErrMaybeExecuted, rack.ErrLost))
+	var due []*expected
+	r.mu.Lock()
+	for _, e := range r.head.expectations.buckets {
+		for ; e != nil; e = e.link {
+			if e.len == 0 && dead(e.agent) {
+				due = append(due, e)
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, e := range due {
+		r.fulfil(e.agent, e.seq, answer)
+	}
+}

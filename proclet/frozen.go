@@ -1,0 +1,188 @@
+package proclet
+
+import (
+	"errors"
+	"sync"
+	"time"
+	"unsafe"
+
+	"nuos/mm"
+	"nuos/proclet/internal/fiber"
+)
+
+// frozen is a thread, or a part of one, that is detached: an image in the heap of
+// the proclet that its innermost method runs in, so that it moves with that. It
+// stays frozen until it can run.
+//
+// The gate of an open proclet counts frozen threads as inside; that of one that
+// leaves does not.
+type frozen struct {
+	next, prev *frozen
+	thread     *Thread // where it belongs
+	waiter     *waiter // what it waits for; nil if it can run
+	len        uint64  // of the image, which follows
+}
+
+// frozenThreads are those of a proclet. The list is in its head, guarded by
+// resident.mu.
+type frozenThreads struct {
+	first *frozen
+	n     uint64
+}
+
+func (l *frozenThreads) link(z *frozen) {
+	z.next, z.prev = l.first, nil
+	if l.first != nil {
+		l.first.prev = z
+	}
+	l.first = z
+	l.n++
+}
+
+func (l *frozenThreads) unlink(z *frozen) {
+	if z.prev != nil {
+		z.prev.next = z.next
+	} else {
+		l.first = z.next
+	}
+	if z.next != nil {
+		z.next.prev = z.prev
+	}
+	l.n--
+}
+
+// newFrozen returns a record with room for an image of n bytes.
+func newFrozen(h *mm.Heap, n uintptr) (*frozen, error) {
+	p, err := h.AllocReserved(uint64(unsafe.Sizeof(frozen{}) + n))
+	if err != nil {
+		return nil, err
+	}
+	z := (*frozen)(p)
+	*z = frozen{}
+	return z, nil
+}
+
+func (z *frozen) image() []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(z), unsafe.Sizeof(*z))), z.len)
+}
+
+// fill makes z the frozen thread t, which waits for w.
+func (z *frozen) fill(t *Thread, w *waiter, image []byte) {
+	z.thread, z.waiter, z.len = t, w, uint64(len(image))
+	copy(z.image(), image)
+	if w != nil {
+		w.frozen = z
+	}
+}
+
+var imageBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// detached is called on the carrier's stack when t has left it.
+func detached(f *fiber.Fiber) {
+	t := threadOf(f)
+	r := t.runtime().find(t.id)
+	b := imageBuffers.Get().(*[]byte)
+	defer imageBuffers.Put(b)
+	t.detach()
+	*b = f.AppendImage((*b)[:0])
+	z, err := newFrozen(r.heap, uintptr(len(*b)))
+	r.mu.Lock()
+	leaving := r.leaving.Load()
+	if leaving == nil || err != nil {
+		r.mu.Unlock()
+		if err == nil {
+			r.heap.Free(unsafe.Pointer(z))
+		} else if leaving != nil {
+			leaving.refuse(err)
+		}
+		t.start(r)
+		return
+	}
+	z.fill(t, t.waiting, *b)
+	r.head.frozen.link(z)
+	resume := t.vacate(f.Depart)
+	r.mu.Unlock()
+	r.gate.uncountFrozen(1)
+	for _, f := range resume {
+		f()
+	}
+}
+
+// revive makes a frozen thread run again. Called with mu held.
+func (r *resident) revive(z *frozen) {
+	r.head.frozen.unlink(z)
+	if z.waiter != nil {
+		z.waiter.frozen = nil
+	}
+	r.resume(z)
+}
+
+// resume lays z down in its region, now or when that is free, and starts it.
+// Called with mu held.
+func (r *resident) resume(z *frozen) {
+	f, err := fiber.Thaw(z.image())
+	if errors.Is(err, fiber.ErrOccupied) {
+		attached.mu.Lock()
+		if f, err = fiber.Thaw(z.image()); errors.Is(err, fiber.ErrOccupied) {
+			if attached.resume == nil {
+				attached.resume = map[*Thread][]func(){}
+			}
+			attached.resume[z.thread] = append(attached.resume[z.thread], func() {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.resume(z)
+			})
+			attached.mu.Unlock()
+			return
+		}
+		attached.mu.Unlock()
+	}
+	r.heap.Free(unsafe.Pointer(z))
+	if err != nil {
+		giveUp("a thread is lost", err)
+		return
+	}
+	t := threadOf(f)
+	t.rt, t.place = r.rt.index, 0
+	t.start(r)
+}
+
+// reviveAll makes those frozen threads run again that can, and sees to it that
+// those with a deadline do in time. The gate is open, and counts them.
+func (r *resident) reviveAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reviveDue(nil)
+}
+
+// reviveDue is reviveAll if only is nil, and otherwise revives that one if its
+// deadline has passed. Called with mu held.
+func (r *resident) reviveDue(only *frozen) {
+	now := r.clock()
+	for z := r.head.frozen.first; z != nil; {
+		next := z.next
+		switch {
+		case only != nil && z != only:
+		case z.waiter == nil || z.waiter.woken.Load() || z.waiter.deadline <= now:
+			r.revive(z)
+		case z.waiter.deadline != never:
+			r.reviveAt(z, time.Duration(z.waiter.deadline-now))
+		}
+		z = next
+	}
+}
+
+// reviveAt revives z after d, unless it is not frozen any more.
+func (r *resident) reviveAt(z *frozen, d time.Duration) {
+	time.AfterFunc(d, func() {
+		if !r.gate.enter(false) {
+			return // it leaves or has left; whoever opens the gate sees to it
+		}
+		defer r.gate.uncount()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.leaving.Load() == nil {
+			r.reviveDue(z)
+		}
+	})
+}

@@ -1,0 +1,265 @@
+package proclet
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"nuos/proclet/internal/fiber"
+	"nuos/rack"
+)
+
+// Methods run on threads. Between the begin and the end of a method the frames of
+// this package on a thread's stack hold nothing that belongs to the machine:
+// only the thread, constants of the program, and addresses in heaps and regions.
+// What else they need they look up again.
+
+// purpose is what the outermost method of a thread, or of a part of a thread that
+// was split, is there for.
+type purpose struct {
+	kind    rootKind
+	call    callID    // of rootCalled
+	outside uintptr   // *outsideCall of rootOutside, which its goroutine keeps
+	started uint64    // of rootStarted
+	sig     signature // of the call
+}
+
+type rootKind uint8
+
+const (
+	rootCalled  rootKind = iota // a call with an identity
+	rootOutside                 // a call of an ordinary goroutine of this machine
+	rootStarted                 // a thread of the proclet's own
+)
+
+// order is how a thread begins: what it executes and on what.
+type order struct {
+	start   starter // of rootStarted
+	closure closure
+	fn      *closure
+	wire    []byte // the argument, encoded, in the arena
+}
+
+// minRoom is how many bytes of stack a method finds at least.
+const minRoom = 256 << 10
+
+// local is what a thread has on the machine where it is: Go values that must not
+// be on its stack while it may leave, and those that go from frame to frame across
+// a boundary.
+type local struct {
+	err    error          // of the method that has ended last
+	answer []byte         // encoded, of the outermost method
+	in     unsafe.Pointer // an argument, on its way
+	timer  *time.Timer    // ends the thread's sleep
+}
+
+func (t *Thread) local() *local {
+	v := t.fiber.Local()
+	if v.Value == nil {
+		v.Value = new(local)
+	}
+	return v.Value.(*local)
+}
+
+// takeError returns the error of the method that has ended last.
+func (t *Thread) takeError() error {
+	v, _ := t.fiber.Local().Value.(*local)
+	if v == nil {
+		return nil
+	}
+	err := v.err
+	v.err = nil
+	return err
+}
+
+func (t *Thread) setError(err error) { t.local().err = err }
+
+// runThread is the outermost function of every thread.
+func runThread(f *fiber.Fiber) {
+	t := threadOf(f)
+	in, err := t.argument()
+	if err != nil {
+		t.setError(err)
+		t.leaveMethod()
+		return
+	}
+	t.Checkpoint()
+	if t.order.start != nil {
+		t.runStarted(in)
+		return
+	}
+	t.run(t.root.sig, t.order.fn, in)
+}
+
+// argument lays the argument of a new thread down in its arena.
+func (t *Thread) argument() (unsafe.Pointer, error) {
+	if t.root.kind == rootOutside && t.order.start == nil {
+		c := (*outsideCall)(constantAt(t.root.outside))
+		ct, err := typesOf(t.root.sig)
+		if err != nil {
+			return nil, err
+		}
+		return t.copyArgument(ct.arg, c.arg)
+	}
+	p, err := t.order.argument(t.root.sig)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	n := room(p.size)
+	d := &decoder{t.order.wire}
+	check := *d
+	err = p.measureWire(&check, &n)
+	if err == nil && len(check.b) != 0 {
+		err = fmt.Errorf("%w: %d bytes after the argument", errMalformed, len(check.b))
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := t.results(n)
+	if err != nil {
+		return nil, err
+	}
+	in := a.alloc(p, 1)
+	return in, p.decode(in, d, &a)
+}
+
+func (o *order) argument(sig signature) (*plan, error) {
+	if o.start != nil {
+		return o.start.argument()
+	}
+	ct, err := typesOf(sig)
+	if err != nil {
+		return nil, err
+	}
+	return ct.arg, nil
+}
+
+// copyArgument copies the value at arg into t's arena.
+func (t *Thread) copyArgument(p *plan, arg unsafe.Pointer) (unsafe.Pointer, error) {
+	a, err := t.results(room(p.size) + p.measure(arg))
+	if err != nil {
+		return nil, err
+	}
+	in := a.alloc(p, 1)
+	return in, p.copy(in, arg, &a)
+}
+
+// run executes a method as t's innermost one, and ends it whichever way it ends.
+func (t *Thread) run(sig signature, fn *closure, in unsafe.Pointer) {
+	ended := false
+	defer t.caught(&ended)
+	sig.apply(fn, (*head)(t.heap.Root()).state, t, in)
+	ended = true
+	t.leaveMethod()
+}
+
+// caught is deferred to end a method that did not return.
+func (t *Thread) caught(ended *bool) {
+	if *ended {
+		return
+	}
+	if v := recover(); v != nil {
+		t.setError(newPanicError(v))
+		t.leaveMethod()
+		return
+	}
+	t.setError(ErrExited) // runtime.Goexit
+	t.leaveMethod()
+	t.fiber.Escape()
+}
+
+// returned is called by the signature's apply when the method has returned, with
+// what it returned. It is a safe point before the result is handed over.
+func (t *Thread) returned(res unsafe.Pointer, err error) {
+	if err == nil {
+		err = t.handOverAs(t.signature(), res)
+	}
+	if err != nil {
+		t.setError(export(err))
+		return
+	}
+	ct, err := typesOf(t.signature())
+	if err == nil {
+		switch {
+		case t.below != nil:
+			var a arena
+			if a, err = t.results(ct.res.measure(res)); err == nil {
+				err = ct.res.copy(t.below.res, res, &a)
+			}
+		case t.root.kind == rootOutside:
+			c := (*outsideCall)(constantAt(t.root.outside))
+			err = ct.res.copy(c.res, res, &arena{})
+		default:
+			var answer []byte
+			answer, err = ct.res.encode([]byte{answerDone}, res)
+			if err == nil && len(answer) > rack.MaxMessage {
+				err = fmt.Errorf("%w: result of %d bytes", rack.ErrTooLarge, len(answer))
+			}
+			t.local().answer = answer
+		}
+	}
+	if err != nil {
+		t.runtime().abandon(ct.res, res)
+		t.setError(err)
+	}
+}
+
+// handOverAs is handOver for a result of a method of this signature.
+func (t *Thread) handOverAs(sig signature, res unsafe.Pointer) error {
+	ct, err := typesOf(sig)
+	if err != nil {
+		return err
+	}
+	return t.handOver(ct.res, res)
+}
+
+// room returns how many bytes of stack are left.
+func (t *Thread) room() uintptr {
+	var here byte
+	if p, lo := uintptr(unsafe.Pointer(&here)), uintptr(t.fiber.Region().Base)+fiber.ArenaSize; fiber.Movable {
+		return p - lo
+	}
+	return minRoom // the runtime makes more
+}
+
+// signature is that of t's innermost method.
+func (t *Thread) signature() signature {
+	if t.below != nil {
+		return t.below.sig
+	}
+	return t.root.sig
+}
+
+// leaveMethod ends t's innermost method, after its result has been copied: it
+// leaves the proclet, and if it was the outermost method here its result is
+// delivered.
+func (t *Thread) leaveMethod() {
+	t.unlockHeld()
+	t.releaseOwned(nil)
+	r := t.runtime().find(t.id)
+	if t.below != nil {
+		r.gate.leave()
+		return
+	}
+	err := t.takeError()
+	switch t.root.kind {
+	case rootCalled:
+		answer := t.local().answer
+		if err != nil {
+			answer = failed(err)
+		}
+		asked := r.once.end(t.root.call, answer)
+		r.gate.leave()
+		for _, reply := range asked {
+			reply(answer)
+		}
+	case rootOutside:
+		c := (*outsideCall)(constantAt(t.root.outside))
+		c.err = err
+		r.gate.leave()
+		c.done <- struct{}{}
+	case rootStarted:
+		r.startedEnds(t.root.started, err)
+		r.gate.uncount()
+	}
+}

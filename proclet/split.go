@@ -1,0 +1,260 @@
+package proclet
+
+import (
+	"runtime"
+	"unsafe"
+
+	"nuos/proclet/internal/fiber"
+)
+
+// A safe point is where a thread may leave: where it waits, calls another proclet,
+// or says Checkpoint. A thread that has been kicked finds out at its next one
+// whether a proclet that it is inside of wants to leave. If so it splits itself,
+// so that every method on its stack is a thread of its own, and then the innermost one detaches itself if
+// it is its proclet that leaves.
+
+// Checkpoint lets the thread move, if its proclet is to. A method that computes for long
+// without calling anybody calls it now and then; it costs a load. Values in Go's
+// heap that the method still needs keep it from moving.
+func (t *Thread) Checkpoint() {
+	if t.depth != 0 && t.fiber.Kicked() {
+		t.safePoint(nil)
+	}
+}
+
+// Guard keeps the thread, and so the proclets that it is inside of, from moving until Unguard.
+// Calls of Guard nest. What is guarded should be short: a move that has
+// to wait for long is given up and tried again later.
+func (t *Thread) Guard() { t.guards++ }
+
+// Unguard is the inverse of Guard. The last one is a safe point. It panics without
+// a Guard.
+func (t *Thread) Unguard() {
+	if t.guards == 0 {
+		panic("proclet: Unguard without Guard")
+	}
+	if t.guards--; t.guards == 0 && t.depth != 0 && t.asked() {
+		t.safePoint(nil)
+	}
+}
+
+// Unmovable calls f, during which the thread does not move.
+func (t *Thread) Unmovable(f func()) {
+	t.Guard()
+	defer t.Unguard()
+	f()
+}
+
+// asked reports whether a proclet that t is inside of is to leave or ends.
+func (t *Thread) asked() bool {
+	for _, addr := range t.entered[:t.depth] {
+		if r := residentSlot(addr, false).Load(); r.leaving.Load() != nil || r.destroying.Load() {
+			return true
+		}
+	}
+	return false
+}
+
+// safePoint is where t, which was kicked, may leave. It waits for w, if that is
+// not nil.
+func (t *Thread) safePoint(w *waiter) {
+	t.fiber.ClearKick()
+	if t.guards > 0 || !t.asked() {
+		return
+	}
+	if t.root.kind == rootStarted && t.depth == 1 && t.leavesForGood() {
+		runtime.Goexit()
+	}
+	if !fiber.Movable {
+		return
+	}
+	if t.depth > 1 {
+		if err := t.split(); err != nil {
+			t.refuseLeaving(err)
+			return
+		}
+	}
+	if !t.mustLeave() {
+		return
+	}
+	if t.root.kind == rootOutside {
+		if err := t.becomeCall(); err != nil {
+			t.refuseLeaving(err)
+			return
+		}
+	}
+	t.waiting = w
+	if err := t.fiber.Leave(); err != nil {
+		t.refuseLeaving(err)
+	}
+}
+
+// leavesForGood reports whether the proclet of t's innermost method ends.
+func (t *Thread) leavesForGood() bool { return t.runtime().find(t.id).destroying.Load() }
+
+// mustLeave reports whether the proclet of t's innermost method is to leave.
+func (t *Thread) mustLeave() bool { return t.runtime().find(t.id).leaving.Load() != nil }
+
+// refuseLeaving tells those who want the proclets to leave that t is inside of that it cannot.
+func (t *Thread) refuseLeaving(err error) {
+	for _, addr := range t.entered[:t.depth] {
+		if l := residentSlot(addr, false).Load().leaving.Load(); l != nil {
+			l.refuse(err)
+		}
+	}
+}
+
+// becomeCall makes t, the call of an ordinary goroutine, one with an identity,
+// for whose answer the goroutine asks wherever the proclet goes.
+func (t *Thread) becomeCall() error {
+	rt := t.runtime()
+	sl := rt.slots.take(t.id)
+	call := callID{rt.self, sl.number, sl.seq}
+	if _, _, err := rt.find(t.id).once.begin(call, nil); err != nil {
+		rt.slots.put(t.id, sl)
+		return err
+	}
+	c := (*outsideCall)(constantAt(t.root.outside))
+	t.root = purpose{kind: rootCalled, call: call, sig: t.root.sig}
+	c.moved, c.call = true, call
+	c.done <- struct{}{}
+	return nil
+}
+
+// cut is one place where a thread is split: between a method and the one that it
+// has called.
+type cut struct {
+	lower, upper ID // their proclets
+	call         callID
+	expected     *expected
+	frozen       *frozen
+}
+
+// split makes every method on t's stack a thread of its own. A call between two of
+// them becomes one with an identity, and its answer what the caller expects. t is
+// the innermost one then. On an error nothing has changed.
+func (t *Thread) split() error {
+	var cuts [maxDepth]cut
+	n := t.depth - 1
+	inside, err := t.insideAbove()
+	if err != nil {
+		return err
+	}
+	size := t.imageBound()
+	for a, upper, i := t.below, t.id, n; a != nil; a, upper = a.below, a.id {
+		i--
+		cuts[i] = cut{lower: a.id, upper: upper}
+		if err := t.prepare(&cuts[i], a, size); err != nil {
+			t.undo(cuts[i+1 : n])
+			return err
+		}
+	}
+	for a := t.below; a != nil; a = a.below {
+		if a.root = t.root; a.below != nil {
+			a.root = purpose{kind: rootCalled, call: a.below.call, sig: a.below.sig}
+		}
+	}
+	sig := t.below.sig
+	images, err := t.fiber.Split()
+	if err != nil {
+		for a := t.below; a != nil; a = a.below {
+			a.expected = nil
+		}
+		t.undo(cuts[:n])
+		return err
+	}
+	t.alone(purpose{kind: rootCalled, call: cuts[n-1].call, sig: sig})
+	t.inside = inside
+	rt := t.runtime()
+	for i, image := range images {
+		c := &cuts[i]
+		rt.find(c.lower).freezeLower(t, c, image)
+		go rt.deliver(c.upper, slot{c.call.slot, c.call.seq}, awaitMessage(c.upper, slot{c.call.slot, c.call.seq}), c.lower)
+	}
+	return nil
+}
+
+// alone makes t one that consists of its innermost method.
+func (t *Thread) alone(what purpose) {
+	if t.below != nil { // what it knew lies in a lower part
+		t.inside = nil
+	}
+	t.root, t.below, t.depth, t.entered[0] = what, nil, 1, t.id.Addr
+}
+
+// insideAbove returns, in t's arena, where the chain of calls is inside of, but for
+// the innermost proclet.
+func (t *Thread) insideAbove() ([]ID, error) {
+	n := len(t.inside) + t.depth - 1
+	p := (*ID)(t.fiber.Alloc(uintptr(n) * unsafe.Sizeof(ID{})))
+	if p == nil {
+		return nil, ErrStackFull
+	}
+	all := unsafe.Slice(p, n)
+	copy(all, t.inside)
+	for a := t.below; a != nil; a = a.below {
+		n--
+		all[n] = a.id
+	}
+	return all, nil
+}
+
+// imageBound is a number of bytes that the image of no part of t exceeds.
+func (t *Thread) imageBound() uintptr {
+	var here byte
+	top := uintptr(unsafe.Pointer(t))
+	return 2*fiber.HeaderSize + top - uintptr(unsafe.Pointer(&here)) + t.fiber.Mark() - uintptr(t.fiber.Region().Base)
+}
+
+// prepare gives the call between a and what is above it an identity, and makes
+// what a's method expects of it.
+func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
+	rt := t.runtime()
+	sl := rt.slots.take(c.upper)
+	c.call = callID{rt.self, sl.number, sl.seq}
+	_, _, err := rt.find(c.upper).once.begin(c.call, nil)
+	if err != nil {
+		rt.slots.put(c.upper, sl)
+		return err
+	}
+	if c.frozen, err = newFrozen(a.heap, size); err == nil {
+		if c.expected, err = rt.find(c.lower).expect(t, sl.seq); err == nil {
+			a.call, a.expected = c.call, c.expected
+			return nil
+		}
+		a.heap.Free(unsafe.Pointer(c.frozen))
+	}
+	rt.cancel(c)
+	return err
+}
+
+// undo undoes prepare.
+func (t *Thread) undo(cuts []cut) {
+	rt := t.runtime()
+	for i := range cuts {
+		c := &cuts[i]
+		r := rt.find(c.lower)
+		r.forget(c.expected)
+		r.heap.Free(unsafe.Pointer(c.frozen))
+		rt.cancel(c)
+	}
+}
+
+// cancel takes the identity from a call.
+func (rt *Runtime) cancel(c *cut) {
+	rt.find(c.upper).once.end(c.call, []byte{answerGone})
+	rt.slots.put(c.upper, slot{c.call.slot, c.call.seq})
+}
+
+// freezeLower freezes the part of t below a cut, in r. It waits for the answer that
+// it expects from now on.
+func (r *resident) freezeLower(t *Thread, c *cut, image []byte) {
+	r.mu.Lock()
+	c.frozen.fill(t, &c.expected.waiter, image)
+	r.head.frozen.link(c.frozen)
+	leaving := r.leaving.Load() != nil
+	r.mu.Unlock()
+	if leaving {
+		r.gate.uncountFrozen(1)
+	}
+}

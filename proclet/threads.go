@@ -1,0 +1,179 @@
+package proclet
+
+import (
+	"fmt"
+	"log"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"nuos/mm"
+	"nuos/proclet/internal/fiber"
+)
+
+// MaxThreads is how many threads a proclet may have at once, calls inside it
+// included.
+const MaxThreads = 1 << 14
+
+// attached are the threads of this process that run or sleep on carriers. One
+// list for all runtimes: the addresses of threads are unique in the rack.
+var attached struct {
+	mu  sync.Mutex
+	all []*Thread
+	// resume are the images whose region is occupied by another part of the same thread:
+	// what to do when that is over.
+	resume map[*Thread][]func()
+}
+
+// regions are the regions of addresses that a machine has for new threads.
+type regions struct {
+	mu   sync.Mutex
+	free []mm.Range
+}
+
+func init() {
+	fiber.Hooks.Detached = detached
+	fiber.Hooks.Ended = ended
+	var t Thread
+	if unsafe.Sizeof(t) > fiber.HeaderSize {
+		panic(fmt.Sprintf("proclet: a Thread of %d bytes", unsafe.Sizeof(t)))
+	}
+}
+
+// newThread makes a thread that is to run in r, by whose gate it is counted.
+func (r *resident) newThread(what purpose, inside []ID) (*Thread, error) {
+	if r.gate.inside() > MaxThreads {
+		return nil, ErrTooManyThreads
+	}
+	region, err := r.rt.region()
+	if err != nil {
+		return nil, err
+	}
+	t := threadOf(fiber.New(region, runThread))
+	t.rt, t.heap, t.id, t.root = r.rt.index, r.heap, r.id, what
+	t.entered[0], t.depth = r.id.Addr, 1
+	if len(inside) > 0 {
+		p := t.fiber.Alloc(uintptr(len(inside)) * unsafe.Sizeof(ID{}))
+		if p == nil {
+			t.drop()
+			return nil, ErrStackFull
+		}
+		t.inside = unsafe.Slice((*ID)(p), len(inside))
+		copy(t.inside, inside)
+	}
+	return t, nil
+}
+
+// to makes the method whose closure is fn what a new thread executes.
+func (o *order) to(fn *closure) {
+	if image.constant(uintptr(unsafe.Pointer(fn)), 8) {
+		o.fn = fn
+		return
+	}
+	o.closure = *fn
+	o.fn = &o.closure
+}
+
+// with gives a new thread t its encoded argument.
+func (o *order) with(t *Thread, wire []byte) error {
+	if len(wire) == 0 {
+		return nil
+	}
+	p := t.fiber.Alloc(uintptr(len(wire)))
+	if p == nil {
+		return ErrStackFull
+	}
+	o.wire = unsafe.Slice((*byte)(p), len(wire))
+	copy(o.wire, wire)
+	return nil
+}
+
+// start starts t, which is new or was detached, in r.
+func (t *Thread) start(r *resident) {
+	t.attach()
+	if r.gate.closed() {
+		t.fiber.Kick() // it may have come too late for those who close the gate to see it
+	}
+	t.fiber.Start()
+}
+
+// attach enters t in the list of attached threads.
+func (t *Thread) attach() {
+	attached.mu.Lock()
+	attached.all = append(attached.all, t)
+	t.place = len(attached.all)
+	attached.mu.Unlock()
+}
+
+// detach is the inverse of attach.
+func (t *Thread) detach() {
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	n := len(attached.all)
+	last := attached.all[n-1]
+	attached.all[t.place-1] = last
+	last.place = t.place
+	attached.all[n-1] = nil
+	attached.all = attached.all[:n-1]
+	t.place = 0
+}
+
+// vacate has t's region given up, and returns what waits for that.
+func (t *Thread) vacate(giveUp func()) (resume []func()) {
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	giveUp()
+	resume = attached.resume[t]
+	delete(attached.resume, t)
+	return resume
+}
+
+// kickInside kicks all threads that are inside the proclet at addr.
+func kickInside(addr uint64) {
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	for _, t := range attached.all {
+		if slices.Contains(t.entered[:min(t.depth, maxDepth)], addr) {
+			t.fiber.Kick()
+		}
+	}
+}
+
+// ended is called on the carrier's stack when the outermost function of t, or of
+// the part that t is, has returned.
+func ended(f *fiber.Fiber) {
+	t := threadOf(f)
+	t.detach()
+	t.drop()
+}
+
+// drop gives the region of a thread that has ended, or has not begun, back. Only
+// the lowest part of a thread owns it.
+func (t *Thread) drop() {
+	owned, rt, region := t.fiber.Base() == 0, t.runtime(), t.fiber.Region()
+	resume := t.vacate(t.fiber.Free)
+	if owned && len(resume) == 0 {
+		rt.regions.mu.Lock()
+		rt.regions.free = append(rt.regions.free, region)
+		rt.regions.mu.Unlock()
+	}
+	for _, f := range resume {
+		f()
+	}
+}
+
+// region returns a region for a new thread.
+func (rt *Runtime) region() (mm.Range, error) {
+	rt.regions.mu.Lock()
+	if n := len(rt.regions.free); n > 0 {
+		r := rt.regions.free[n-1]
+		rt.regions.free = rt.regions.free[:n-1]
+		rt.regions.mu.Unlock()
+		return r, nil
+	}
+	rt.regions.mu.Unlock()
+	return rt.net.LeaseStack(fiber.RegionSize)
+}
+
+// giveUp reports what must not happen, on a stack that nobody looks at.
+func giveUp(what string, err error) { log.Printf("proclet: %s: %v", what, err) }

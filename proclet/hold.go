@@ -210,7 +210,7 @@ func (t *Thread) releaseOwned(mark *hold) {
 // isGone reports whether err says that a proclet or object does not exist any
 // more.
 func isGone(err error) bool {
-	return errors.Is(err, ErrNoProclet) || errors.Is(err, ErrLost) || errors.Is(err, ErrNoObject)
+	return !errors.Is(err, ErrMaybeExecuted) && (errors.Is(err, ErrNoProclet) || errors.Is(err, ErrLost) || errors.Is(err, ErrNoObject))
 }
 
 // outsiders is what the ordinary goroutines of a machine own, all of them

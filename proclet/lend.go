@@ -15,11 +15,11 @@ type loan struct {
 // lend makes a loan for a call of id with the argument at v, whose plan is p. It
 // is a safe point if t is a method's.
 func (t *Thread) lend(id ID, p *plan, v unsafe.Pointer) (*loan, error) {
-	l := &loan{rt: t.runtime()}
 	if id.IsZero() {
-		return l, nil // the call says so itself
+		return &loan{}, nil // the call says so itself
 	}
 	if t.heap == nil {
+		l := &loan{rt: t.runtime()}
 		err := l.add(t, handle{id: id})
 		if err == nil {
 			err = p.each(v, func(h handle, _ bool) error { return l.add(t, h) })
@@ -41,6 +41,7 @@ func (t *Thread) lend(id ID, p *plan, v unsafe.Pointer) (*loan, error) {
 		t.unclaim()
 		return nil, err
 	}
+	l := &loan{rt: t.runtime()} // not before: t may have moved
 	for n := t.holds; n != nil; n = n.next {
 		if n.state == holdClaimed {
 			l.held = append(l.held, n.of)

@@ -121,7 +121,7 @@ func (rt *Runtime) nearest(id ID, order []rack.MachineID) []rack.MachineID {
 	at := rack.Location{Machine: rt.self}
 	if rt.find(id) == nil {
 		var err error
-		if at, err = rt.net.Locate(context.Background(), id.Gen); err != nil {
+		if at, err = rt.net.Relocate(context.Background(), id.Gen); err != nil {
 			return order // nowhere that we know of
 		}
 	}

@@ -36,31 +36,44 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 	}
 	n := max(minBlock, (size+headerSize+blockAlign-1)&^(blockAlign-1))
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	p := h.take(n, limit)
-	if p != 0 {
-		hole, err := h.fill(p, n)
-		if err != nil {
-			h.link(p, h.size(p), hole)
-			return nil, err
-		}
-		h.checkPoison(p, hole)
-		h.cut(p, n, hole)
-	} else {
-		p = h.top
-		if p+n-headerSize > limit {
-			return nil, ErrHeapFull
-		}
-		if err := h.grow(p + n - headerSize); err != nil {
-			return nil, err
-		}
-		h.checkUnused(p, p+n-headerSize)
-		*h.header(p) = n
-		h.top = p + n
+	p, err := h.place(n, limit)
+	if err != nil {
+		h.mu.Unlock()
+		return nil, err
 	}
 	h.used += h.size(p)
 	h.peak = max(h.peak, h.used)
+	h.mu.Unlock()
 	return unsafe.Add(unsafe.Pointer(h), p), nil
+}
+
+// place makes an allocated block of n bytes, or a little more, that ends before
+// limit.
+func (h *Heap) place(n, limit uint64) (uint64, error) {
+	if p := h.take(n, limit); p != 0 {
+		hole, err := h.fill(p, n)
+		if err != nil {
+			h.link(p, h.size(p), hole)
+			return 0, err
+		}
+		h.checkPoison(p, hole)
+		h.cut(p, n, hole)
+		return p, nil
+	}
+	p := h.top
+	end := p + n - headerSize
+	if end > limit {
+		return 0, ErrHeapFull
+	}
+	if end > h.end {
+		if err := h.grow(end); err != nil {
+			return 0, err
+		}
+	}
+	h.checkUnused(p, end)
+	*h.header(p) = n
+	h.top = p + n
+	return p, nil
 }
 
 // cut makes the free block p, which is in no list, an allocated one of n bytes
@@ -81,7 +94,6 @@ func (h *Heap) cut(p, n uint64, hole pageRun) {
 // corrupt others.
 func (h *Heap) Free(p unsafe.Pointer) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	off := h.offset(p)
 	size := h.size(off)
 	h.used -= size
@@ -114,7 +126,10 @@ func (h *Heap) Free(p unsafe.Pointer) {
 	} else {
 		h.link(off, size, hole)
 	}
-	h.giveBack()
+	if h.idle+h.end-roundUp(h.top, PageSize) > heapSlack {
+		h.giveBack()
+	}
+	h.mu.Unlock()
 }
 
 // join returns the hole of a free block that is made of two with these holes,
@@ -134,15 +149,18 @@ func (h *Heap) join(a, b pageRun) pageRun {
 // size it was allocated with.
 func (h *Heap) UsableSize(p unsafe.Pointer) uint64 {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.size(h.offset(p)) - headerSize
+	size := h.size(h.offset(p))
+	h.mu.Unlock()
+	return size - headerSize
 }
 
-// offset returns the offset of an allocated object.
+// offset returns the offset of an allocated object. Otherwise it unlocks the heap
+// and panics.
 func (h *Heap) offset(p unsafe.Pointer) uint64 {
 	off := uint64(uintptr(p)) - uint64(h.base)
 	if off < firstBlock || off >= h.top || off%blockAlign != 0 || *h.header(off)&flagFree != 0 ||
 		h.size(off) < minBlock || off+h.size(off) > h.top {
+		h.mu.Unlock()
 		panic(fmt.Sprintf("mm: %p is not an object of the heap at %#x", p, h.base))
 	}
 	return off

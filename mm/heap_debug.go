@@ -70,6 +70,7 @@ func (h *Heap) checkUnused(from, to uint64) { h.mustBePoison(h.written(from, to)
 
 func (h *Heap) mustBePoison(off uint64) {
 	if off != 0 {
+		h.mu.Unlock()
 		panic(fmt.Sprintf("mm: heap at %#x: %#x was written to after it had been freed: %#x", h.base, h.base+Virt(off), *h.word(off)))
 	}
 }

@@ -52,8 +52,6 @@ func TestHeapNoticesWritesToFreedMemory(t *testing.T) {
 			}()
 			h.Alloc(200)
 		}()
-		h.mu.TryLock()
-		h.mu.Unlock()
 		h.Destroy()
 	}
 }

@@ -84,11 +84,8 @@ func (h *Heap) step(need, room uint64) uint64 {
 	return min(max(need, step), room)
 }
 
-// grow maps more memory, so that the heap has at least end bytes.
+// grow maps more memory, so that the heap, which has less, has at least end bytes.
 func (h *Heap) grow(end uint64) error {
-	if end <= h.end {
-		return nil
-	}
 	size, err := h.mapFrom(h.end, roundUp(end-h.end, PageSize), h.capacity-h.end)
 	h.end += size
 	return err
@@ -113,10 +110,10 @@ func (h *Heap) mapFrom(off, need, room uint64) (uint64, error) {
 // fill maps as much of the hole of the block p, which is in no list, as is needed
 // to cut it to size n. It returns what is left of the hole.
 func (h *Heap) fill(p, n uint64) (pageRun, error) {
-	hole := h.holeOf(p)
-	if hole == (pageRun{}) {
-		return hole, nil
+	if *h.header(p)&flagHole == 0 {
+		return pageRun{}, nil
 	}
+	hole := h.holeOf(p)
 	need := h.size(p)
 	if need-n >= minBlock {
 		need = n + freeHeader // the rest is a block, too

@@ -1,7 +1,6 @@
 package proclet
 
 import (
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,32 +58,6 @@ func BenchmarkLocalCall(b *testing.B) {
 	b.Run("string", func(b *testing.B) {
 		b.ReportAllocs()
 		ratio(b, through, func(int) { Call(th, ref, (*tally).Length, "requests") })
-	})
-}
-
-// BenchmarkMap compares the container with Go's.
-func BenchmarkMap(b *testing.B) {
-	const n = 10000
-	keys := make([]string, n)
-	m := map[string]string{}
-	for i := range keys {
-		keys[i] = fmt.Sprintf("key:%012d", i)
-		m[keys[i]] = keys[i]
-	}
-	inHeap(b, 16<<20, func(th *Thread, s *root) {
-		for _, k := range keys {
-			if err := s.words.Put(th, View(k), View(k)); err != nil {
-				b.Fatal(err)
-			}
-		}
-		sum := 0
-		b.Run("get", func(b *testing.B) {
-			ratio(b, func(i int) { sum += len(m[keys[i%n]]) }, func(i int) { sum += s.words.Get(View(keys[i%n])).Len() })
-		})
-		b.Run("put", func(b *testing.B) {
-			ratio(b, func(i int) { m[keys[i%n]] = string([]byte(keys[(i+1)%n])) }, func(i int) { s.words.Put(th, View(keys[i%n]), View(keys[(i+1)%n])) })
-		})
-		s.words.Clear(th)
 	})
 }
 

@@ -20,7 +20,8 @@ type Map[K comparable, V any] struct {
 	mapHead
 }
 
-// node is an entry. Code that does not know the types uses nodeLayout.
+// node is an entry, which the bytes of a String that is its key follow. Code that
+// does not know the types uses nodeLayout.
 type node[K comparable, V any] struct {
 	nodeHead
 	key   K
@@ -55,6 +56,11 @@ func (m *Map[K, V]) Has(k K) bool { return m.Get(k) != nil }
 // value that was there is freed. Slices and Maps in v must be empty: fill them
 // in place, with Entry. ErrHeapFull leaves the map unchanged.
 func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
+	if text, ok := any(&v).(*String); ok { // it may fit where the old one is
+		if old := m.Get(k); old != nil {
+			return any(old).(*String).Set(t, text.s)
+		}
+	}
 	if err := claimAll(t, &v); err != nil {
 		return err
 	}
@@ -107,7 +113,9 @@ func (m *Map[K, V]) Delete(t *Thread, k K) bool {
 			continue
 		}
 		*p = n.next
-		ownershipOf[K]().release(t, unsafe.Pointer(&n.key))
+		if _, text := any(&k).(*String); !text {
+			ownershipOf[K]().release(t, unsafe.Pointer(&n.key))
+		}
 		ownershipOf[V]().release(t, unsafe.Pointer(&n.value))
 		h.Free(unsafe.Pointer(n))
 		m.table.n--
@@ -192,14 +200,20 @@ func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
 		}
 		m.table = table
 	}
-	p, err := h.Alloc(uint64(unsafe.Sizeof(node[K, V]{})))
+	size := unsafe.Sizeof(node[K, V]{})
+	text, _ := any(&k).(*String)
+	if text != nil {
+		size += uintptr(len(text.s))
+	}
+	p, err := h.AllocBytes(uint64(size))
 	if err != nil {
 		return nil, err
 	}
 	n := (*node[K, V])(p)
-	n.hash = hashKey(&k, m.table.seed)
-	n.key = k
-	if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&n.key)); err != nil {
+	*n = node[K, V]{nodeHead: nodeHead{hash: hashKey(&k, m.table.seed)}, key: k}
+	if text != nil {
+		*any(&n.key).(*String) = placeString(unsafe.Add(p, unsafe.Sizeof(*n)), text.s)
+	} else if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&n.key)); err != nil {
 		h.Free(p)
 		return nil, err
 	}

@@ -206,6 +206,9 @@ func (m *mapHead) release(t *Thread, o *mapOwner) {
 	}
 	h := t.heapOf()
 	keys, values := o.key.ownership(), o.elem.ownership()
+	if o.key.typ == stringType {
+		keys = nil // they are in the nodes
+	}
 	for i := range table.buckets {
 		for n := *table.at(i); n != nil; {
 			next := n.next

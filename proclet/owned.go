@@ -12,7 +12,8 @@ import (
 // their Strings and what is in their Slices and Maps. An ownership says where in a
 // value of some type something is that owns.
 type ownership struct {
-	parts []ownedPart
+	parts  []ownedPart
+	counts bool // some of them hold counts
 }
 
 type ownedPart struct {
@@ -81,6 +82,8 @@ func ownershipOf[T any]() *ownership { return elementOf(reflect.TypeFor[T]()).ow
 
 func (o *ownership) add(t reflect.Type, at uintptr) {
 	if c := containerOf(t); c != nil {
+		_, counts := c.owner.(countOwner)
+		o.counts = o.counts || counts
 		o.parts = append(o.parts, ownedPart{at, c.owner})
 		return
 	}
@@ -106,7 +109,7 @@ func (o *ownership) adopt(t *Thread, p unsafe.Pointer) error {
 	at := noescape(p) // no owner keeps it
 	for i, part := range o.parts {
 		if err := part.owner.adopt(t, unsafe.Add(at, part.offset)); err != nil {
-			done := ownership{o.parts[:i]}
+			done := ownership{parts: o.parts[:i]}
 			done.undo(t, p)
 			return err
 		}

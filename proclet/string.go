@@ -40,6 +40,14 @@ func (s String) Clone() string { return strings.Clone(s.s) }
 // Set replaces the contents by a copy of v. ErrHeapFull leaves s unchanged.
 func (s *String) Set(t *Thread, v string) error {
 	h := t.heapOf()
+	if len(s.s) > 0 && len(v) > 0 {
+		old := unsafe.StringData(s.s)
+		if room := h.UsableSize(unsafe.Pointer(old)); uint64(len(v)) <= room && room <= 2*uint64(len(v))+32 {
+			copy(unsafe.Slice(old, len(v)), v)
+			s.s = unsafe.String(old, len(v))
+			return nil
+		}
+	}
 	c, err := newString(h, v)
 	if err != nil {
 		return err
@@ -95,8 +103,16 @@ func newString(h *mm.Heap, v string) (String, error) {
 	if err != nil {
 		return String{}, err
 	}
+	return placeString(p, v), nil
+}
+
+// placeString copies v to p.
+func placeString(p unsafe.Pointer, v string) String {
+	if len(v) == 0 {
+		return String{}
+	}
 	copy(unsafe.Slice((*byte)(p), len(v)), v)
-	return String{unsafe.String((*byte)(p), len(v))}, nil
+	return String{unsafe.String((*byte)(p), len(v))}
 }
 
 func (s *String) release(h *mm.Heap) {

@@ -17,7 +17,4 @@ var (
 	// ErrPanicking: a panic or a runtime.Goexit is running deferred functions of
 	// frames below a boundary, so the stack cannot be cut there.
 	ErrPanicking = errors.New("fiber: a panic has crossed a boundary")
-
-	// ErrArena: the arena is full.
-	ErrArena = errors.New("fiber: arena is full")
 )

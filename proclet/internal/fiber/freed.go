@@ -18,13 +18,8 @@ var freed struct {
 	n              int
 }
 
-const (
-	// maxFreed is how many regions may have more than keepSize bytes in use
-	// without a fiber.
-	maxFreed = 64
-	// keepSize is what stays in use of every other: the page that the header is in.
-	keepSize = mm.PageSize
-)
+// maxFreed is how many regions without a fiber may have pages in use.
+const maxFreed = 64
 
 // Free gives up the region of a fiber that has ended, for New or Thaw on this
 // machine.
@@ -43,8 +38,7 @@ func (f *Fiber) Free() {
 	if freed.n > maxFreed {
 		last := at(freed.oldest)
 		last.unlink()
-		// With the lock held, or a new fiber might be in it.
-		discard(mm.Range{Base: last.Region().Base, Size: RegionSize - keepSize})
+		discard(last.Region()) // with the lock held, or a new fiber might be in it
 	}
 }
 

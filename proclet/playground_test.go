@@ -3,6 +3,8 @@ package proclet
 import (
 	"sync"
 	"testing"
+
+	"nuos/proclet/internal/fiber"
 )
 
 // playground is a state with one of everything that threads wait with.
@@ -101,4 +103,12 @@ func queueLen(l *latch, q *waitQueue) (n int) {
 		n++
 	}
 	return n
+}
+
+// needMoves skips a test of threads that move in programs whose threads cannot.
+func needMoves(t testing.TB) {
+	t.Helper()
+	if !fiber.Movable {
+		t.Skip("threads are goroutines under the race detector, which cannot move")
+	}
 }

@@ -97,7 +97,7 @@ func (r *reading) reachesRead() bool {
 		pc := r.todo[len(r.todo)-1]
 		r.todo = r.todo[:len(r.todo)-1]
 		inst, err := x86asm.Decode(unsafe.Slice((*byte)(at(pc)), min(15, r.end-pc)), 64)
-		if err != nil {
+		if err != nil || vex(inst) {
 			return true // an instruction that the decoder does not know
 		}
 		switch r.effect(inst, r.moved(pc)) {
@@ -138,6 +138,17 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 	return true
 }
 
+// vex reports whether inst is one of the newer vector instructions. The
+// decoder takes those that it does not know for others.
+func vex(inst x86asm.Inst) bool {
+	for _, p := range inst.Prefix {
+		if p.IsVEX() {
+			return true
+		}
+	}
+	return false
+}
+
 // panics reports whether the function at pc is one that the compiler calls to
 // panic, which does not return.
 func panics(pc uintptr) bool {
@@ -171,8 +182,8 @@ func (r *reading) effect(inst x86asm.Inst, moved int64) effect {
 		to := from + int64(inst.MemBytes)
 		switch {
 		case inst.Op == x86asm.LEA || m.Index != 0:
-			if r.addresses(from) {
-				return reads
+			if !r.split {
+				return reads // where it leads to depends on more than this offset
 			}
 		case r.off+8 <= from || r.off >= to || inst.MemBytes < 8: // no part of a pointer
 		case i != 0 || !stores[inst.Op]:
@@ -185,20 +196,6 @@ func (r *reading) effect(inst x86asm.Inst, moved int64) effect {
 		return reads
 	}
 	return ignores
-}
-
-// addresses reports whether code that uses the address of the word at off can
-// get to the word that is looked for: if both can belong to one variable.
-func (r *reading) addresses(off int64) bool {
-	if r.split || off > r.off || off < int64(r.scalars) || off < int64(r.size) && r.off >= int64(r.size) {
-		return false
-	}
-	for i := range r.objects {
-		if r.objects[i].contains(off) {
-			return false // the word is in none
-		}
-	}
-	return true
 }
 
 // stores are the instructions that write their first operand, of eight bytes

@@ -75,3 +75,38 @@ func TestMayReadAgreesWithMaps(t *testing.T) {
 		t.Error("want thousands, and at most 2 in 100 that are not")
 	}
 }
+
+// The decoder finds the instructions where the compiler put them: each change
+// in the tables is at the beginning of one.
+func TestDecoding(t *testing.T) {
+	m := lastmoduledatap
+	functions, unknown := 0, 0
+	for _, e := range m.ftab[:len(m.ftab)-1] {
+		f := findfunc(m.text + uintptr(e.entryoff))
+		if f.flag&funcFlagAsm != 0 {
+			continue
+		}
+		functions++
+		begins := map[uintptr]bool{}
+		pc, end := f.entry(), f.end()
+		for pc < end {
+			begins[pc] = true
+			inst, err := x86asm.Decode(unsafe.Slice((*byte)(at(pc)), min(15, end-pc)), 64)
+			if err != nil || vex(inst) {
+				unknown++
+				break
+			}
+			pc += uintptr(inst.Len)
+		}
+		f.runs(f.pcln, func(from, _ uintptr, _ int32) bool {
+			if from < pc && !begins[from] {
+				t.Errorf("%s: the decoder sees no instruction at %#x", runtime.FuncForPC(f.entry()).Name(), from)
+			}
+			return true
+		})
+	}
+	t.Logf("%d functions, %d with instructions that the decoder does not know", functions, unknown)
+	if unknown*20 > functions {
+		t.Error("want few")
+	}
+}

@@ -8,10 +8,10 @@ import (
 	"nuos/mm"
 )
 
-// Regions whose fibers have ended keep their pages for a while: the next fiber
-// needs them again, and giving them back costs more than starting it. The list of
-// such regions is linked through their headers and bounded; the one that has waited
-// longest goes first.
+// Regions whose fibers have ended, or are elsewhere, keep their pages for a while: the
+// next fiber there needs them again, and giving them back and getting new ones costs
+// more than starting or thawing it. The list of such regions is linked through their
+// headers and bounded; the one that has waited longest goes first.
 var freed struct {
 	mu             sync.Mutex
 	newest, oldest uintptr // addresses of Fibers
@@ -22,7 +22,7 @@ var freed struct {
 const maxFreed = 64
 
 // Free gives up the region of a fiber that has ended, for New or Thaw on this
-// machine.
+// machine. Its pages are given back some time later, or by Trim.
 func (f *Fiber) Free() {
 	freed.mu.Lock()
 	defer freed.mu.Unlock()
@@ -36,9 +36,34 @@ func (f *Fiber) Free() {
 	freed.newest = f.address()
 	freed.n++
 	if freed.n > maxFreed {
-		last := at(freed.oldest)
-		last.unlink()
-		discard(last.Region()) // with the lock held, or a new fiber might be in it
+		discardOldest()
+	}
+}
+
+// Depart gives up the region of a detached fiber, of which an image was taken and
+// which lives elsewhere from now on. It is otherwise like Free.
+func (f *Fiber) Depart() {
+	if f.carrier != 0 {
+		panic("fiber: departure of an attached fiber")
+	}
+	f.Free()
+}
+
+// Trim gives back the pages of all regions that have been given up.
+func Trim() {
+	freed.mu.Lock()
+	defer freed.mu.Unlock()
+	for freed.n > 0 {
+		discardOldest()
+	}
+}
+
+// discardOldest needs the lock until it is done: a new fiber might be in the region.
+func discardOldest() {
+	f := at(freed.oldest)
+	f.unlink()
+	if err := mm.DiscardStack(f.Region()); err != nil {
+		panic(err) // a region is a part of the area
 	}
 }
 
@@ -71,14 +96,4 @@ func (f *Fiber) take() error {
 	}
 	f.magic = inUse
 	return nil
-}
-
-// Depart gives up the region of a detached fiber, of which an image was taken and
-// which lives elsewhere from now on. All of its pages are given back.
-func (f *Fiber) Depart() { discard(f.Region()) }
-
-func discard(r mm.Range) {
-	if err := mm.DiscardStack(r); err != nil {
-		panic(err) // r is a part of a region
-	}
 }

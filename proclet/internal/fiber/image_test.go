@@ -180,7 +180,13 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d free regions have pages; want 64 at most", many)
 	}
 	sample(t, first)
-	if got := resident(t, stress.Region(first)); got != 0 {
-		t.Errorf("%d pages are left where a fiber has departed", got)
+	if got := resident(t, stress.Region(first)); got == 0 {
+		t.Errorf("no pages are left where a fiber has just departed")
+	}
+	fiber.Trim()
+	for i := range n {
+		if got := resident(t, stress.Region(first+i)); got != 0 {
+			t.Fatalf("%d pages are left after Trim", got)
+		}
 	}
 }

@@ -38,14 +38,14 @@ var interfaceCases = []struct {
 	f    func()
 	want string
 }{
-	{"live", func() { r := anyRarity.(rare); leave(); use(r) }, local1},
+	{"live", func() { r := anyRarity.(rare); leave(); keep(r) }, local1},
 	{"method called later", func() { r := anyRarity.(rare); leave(); r.rareMethod() }, local1},
-	{"dead", func() { r := anyRarity.(rare); use(r); leave() }, ""},
+	{"dead", func() { r := anyRarity.(rare); keep(r); leave() }, ""},
 	{"type used later", typeUsedLater, local1},
 	{"compared with nil later", func() { r, ok := anyRarity.(rare); leave(); intSink = len(fmt.Sprint(ok, r == nil)) }, local1},
 	{"array", rareArray, local1},
 	{"array behind a pointer", func() { var a [3]rare; rareBehindPointer(&a) }, local1},
-	{"dead array", func() { var a [3]rare; a[n-1] = anyRarity.(rare); use(a[n-2]); leave() }, ""},
+	{"dead array", func() { var a [3]rare; a[n-1] = anyRarity.(rare); keep(a[n-2]); leave() }, ""},
 	{"arguments on the stack", func() { manyRare(1, anyRarity.(rare), 2, 3, 4, 5, 6, 7, 8, 9, 10) }, local1},
 	{"argument in a register", func() { leaveWith(anyRarity.(rare)) }, local1},
 	{"dead argument", func() { leaveWithout(anyRarity.(rare)) }, ""},
@@ -55,8 +55,8 @@ var interfaceCases = []struct {
 	{"method value", func() { call(anyRarity.(rare).rareMethod) }, local1},
 	{"deferred", func() { r := anyRarity.(rare); defer r.rareMethod(); leave() }, local1},
 	{"panic", func() { defer func() { leave(); recover() }(); panic(anyConstant) }, local2},
-	{"made by reflect", func() { v := anyConstant; leave(); use(v) }, local2},
-	{"made by reflect, dead", func() { v := anyConstant; use(v); leave() }, ""},
+	{"made by reflect", func() { v := anyConstant; leave(); keep(v) }, local2},
+	{"made by reflect, dead", func() { v := anyConstant; keep(v); leave() }, ""},
 	{"made by reflect, behind a pointer", func() { v := [2]any{nil, anyConstant}; anyBehindPointer(&v) }, local2},
 }
 
@@ -65,7 +65,7 @@ func typeUsedLater() {
 	r := anyRarity.(rare)
 	leave()
 	_, is := any(r).(*counter)
-	use(is)
+	keep(is)
 }
 
 //go:noinline
@@ -73,20 +73,20 @@ func rareArray() {
 	var a [3]rare
 	a[n-1] = anyRarity.(rare)
 	leave()
-	use(a[n-2])
+	keep(a[n-2])
 }
 
 //go:noinline
 func rareBehindPointer(a *[3]rare) {
 	a[n-1] = anyRarity.(rare)
 	leave()
-	use(a[n-1])
+	keep(a[n-1])
 }
 
 //go:noinline
 func anyBehindPointer(a *[2]any) {
 	leave()
-	use(a[n-2])
+	keep(a[n-2])
 }
 
 //go:noinline
@@ -96,10 +96,10 @@ func manyRare(a int, r rare, b, c, d, e, f, g, h, i, j int) int {
 }
 
 //go:noinline
-func leaveWith(r rare) { leave(); use(r) }
+func leaveWith(r rare) { leave(); keep(r) }
 
 //go:noinline
-func leaveWithout(r rare) { use(r); leave() }
+func leaveWithout(r rare) { keep(r); leave() }
 
 //go:noinline
 func rareResult() (r rare) {
@@ -115,7 +115,7 @@ func severalRare() {
 	b, c := a.rareMethod(), n
 	d, e := anyRarity.(rare), anyRarity
 	leave()
-	use(e)
+	keep(e)
 	intSink = d.rareMethod() + b + c
 }
 
@@ -133,7 +133,7 @@ func smear(w uintptr) {
 	for i := range a {
 		a[i] = w
 	}
-	use(&a)
+	keep(&a)
 }
 
 // What earlier calls left behind refuses nothing.

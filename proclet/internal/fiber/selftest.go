@@ -33,6 +33,9 @@ var check = sync.OnceValue(func() error {
 		if what == "" {
 			what = wrongPanic()
 		}
+		if what == "" {
+			what = wrongBoundary()
+		}
 		wrong <- what
 	}()
 	what := <-wrong
@@ -132,6 +135,34 @@ func wrongPanic() (what string) {
 		return "the chain of deferred calls"
 	}
 	panic("probe")
+}
+
+// wrongBoundary makes a call, and compares its frame with where boundary.go looks.
+func wrongBoundary() (what string) {
+	var before context
+	here(&before)
+	f := Fiber{arena: 8}
+	probe := func(f *Fiber) {
+		var c context
+		here(&c)
+		bp := c.bp
+		b, ok := nextBoundary(&bp)
+		switch {
+		case !ok || uintptr(b) != c.bp+16:
+			what = "the return address of a call"
+		case bp != uintptr(b)+savedBP || *word(bp) != before.bp:
+			what = "the frame of assembly"
+		case b.deferred() != before.deferred || b.panicked() != before.panicked || b.arena() != f.arena:
+			what = "what a boundary saves"
+		}
+	}
+	call(&f, *(*uintptr)(unsafe.Pointer(&probe)))
+	for _, pc := range []uintptr{callReturn, leaveReturn, runPC, basePC} {
+		if fn := runtime.FuncForPC(pc); fn == nil || !strings.Contains(fn.Name(), "/internal/fiber.") {
+			what = "a return address of this package"
+		}
+	}
+	return what
 }
 
 // seesGoexit reports whether Exiting does what it says.

@@ -106,10 +106,23 @@ func (rt *Runtime) deliver(id ID, sl slot, msg []byte, to ID) {
 		r.gate.uncount()
 		return
 	}
+	rt.deliverAnswer(to, sl.seq, answer)
+}
+
+// deliverAnswer has an answer delivered to the proclet to, where it is what the
+// machine calls seq. An error says that there is nobody any more who waits.
+func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
+	// The usual case, and the only way into a proclet that is running its Close.
+	if r := rt.find(to); r != nil && r.gate.enter(true) {
+		r.fulfil(rt.self, seq, answer)
+		r.gate.uncount()
+		return nil
+	}
 	b := appendID([]byte{messageResult}, to)
 	b = binary.AppendUvarint(b, uint64(rt.self))
-	b = binary.AppendUvarint(b, sl.seq)
-	rt.ask(to, append(b, answer...)) // an error says that there is nobody who waits
+	b = binary.AppendUvarint(b, seq)
+	_, err := rt.ask(to, append(b, answer...))
+	return err
 }
 
 // askFor asks for the answer of a call that was begun before.

@@ -105,14 +105,53 @@ func (t *Thread) changeCount(h handle, op countOp) error {
 		defer r.gate.uncount()
 		return r.count(h.object, op, 1)
 	}
+	if t.depth != 0 {
+		return t.changeAway(h, op)
+	}
 	c := rt.newCounting(h, op, 1)
 	c.back = t.isInside(h.id)
-	err := c.ask()
-	if errors.Is(err, ErrMaybeExecuted) && !c.done {
-		c.undo = op == countRetain // as soon as it is known whether there is something to undo
-		rt.releases.add(c)
+	return c.askFirst()
+}
+
+// changeAway is changeCount for a thread, which may move while it waits: an agent
+// asks on its behalf, as for a call.
+func (t *Thread) changeAway(h handle, op countOp) error {
+	e, err := t.sendCount(h, op)
+	if err != nil {
+		return err
 	}
+	t.block(&e.waiter, never)
+	err = nil
+	if a := e.answer(); a[0] == answerFailed {
+		err = (&decoder{a[1:]}).failure()
+	}
+	t.runtime().find(t.id).forget(e)
 	return err
+}
+
+func (t *Thread) sendCount(h handle, op countOp) (*expected, error) {
+	rt := t.runtime()
+	c := rt.newCounting(h, op, 1)
+	c.back = t.isInside(h.id)
+	e, err := rt.find(t.id).expect(t, c.sl.seq)
+	if err != nil {
+		rt.slots.put(h.id, c.sl)
+		return nil, err
+	}
+	go c.deliver(t.id)
+	return e, nil
+}
+
+// deliver has the count changed and tells the thread that waits for it.
+func (c *counting) deliver(to ID) {
+	seq, answer := c.sl.seq, []byte{answerDone}
+	err := c.askFirst()
+	if err != nil {
+		answer = failed(err)
+	}
+	if gone := c.rt.deliverAnswer(to, seq, answer); gone != nil && err == nil && c.op == countRetain {
+		c.rt.giveBack(c.h, 1)
+	}
 }
 
 // counting is one change of a count that is made by message.
@@ -131,6 +170,17 @@ func (rt *Runtime) newCounting(h handle, op countOp, n uint64) *counting {
 	return &counting{rt: rt, h: h, op: op, n: n, sl: rt.slots.take(h.id)}
 }
 
+// askFirst is ask for somebody who does not ask again. If it is not known whether
+// a count was acquired, that is found out in the background, and undone.
+func (c *counting) askFirst() error {
+	err := c.ask()
+	if !c.done {
+		c.undo = c.op == countRetain
+		c.rt.releases.add(c)
+	}
+	return err
+}
+
 // ask has the count changed. It may be called again after an error, unless done
 // is set.
 func (c *counting) ask() error {
@@ -145,10 +195,14 @@ func (c *counting) ask() error {
 	}
 	answer, err := c.rt.ask(c.h.id, b)
 	if err != nil {
-		if isGone(err) {
-			c.done = true
-			c.rt.slots.drop(c.h.id, 1)
-		} else if !errors.Is(err, ErrMaybeExecuted) && c.op == countRetain {
+		for _, gone := range []error{ErrNoProclet, ErrLost} {
+			if errors.Is(err, gone) { // whether it was counted before does not matter any more
+				c.done = true
+				c.rt.slots.drop(c.h.id, 1)
+				return gone
+			}
+		}
+		if !errors.Is(err, ErrMaybeExecuted) && c.op == countRetain {
 			c.done = true
 			c.rt.slots.put(c.h.id, c.sl)
 		}

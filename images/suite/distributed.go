@@ -130,3 +130,55 @@ func checkCPULoad(s *suite) (string, error) {
 	done := fmt.Sprintf("%d tasks on %d workers, of whom %d were dismissed", tasks, progress.Hired, progress.Dismissed)
 	return done, errors.Join(want("steps", got, should), want("tasks", progress.Done, tasks), e.Release(s.t))
 }
+
+// checkDisMemPool: objects of several types in memory anywhere in the rack, with
+// one, many and no owners.
+func checkDisMemPool(s *suite) (string, error) {
+	pool, err := dist.NewMemPool(s.t, dist.Options{ShardBytes: 64 << 10})
+	if err != nil {
+		return "", err
+	}
+	const workers = 4
+	n := s.times(300)
+	err = together(workers, func(w int) error {
+		var raw []proclet.RemotePtr[[256]uint64]
+		var texts []proclet.RemoteUnique[proclet.String]
+		for i := range n {
+			v := [256]uint64{uint64(w), uint64(i)}
+			p, err := dist.Alloc(s.t, pool, v)
+			if err != nil {
+				return err
+			}
+			raw = append(raw, p)
+			text, err := dist.AllocUnique(s.t, pool, proclet.View(fmt.Sprintf("text %d of worker %d", i, w)))
+			if err != nil {
+				return err
+			}
+			texts = append(texts, text)
+			shared, err := dist.AllocShared(s.t, pool, int64(i))
+			if err != nil {
+				return err
+			}
+			old, err := shared.Ptr().Load(s.t)
+			if err := errors.Join(err, want("value", old, int64(i)), proclet.Release(s.t, shared)); err != nil {
+				return err
+			}
+		}
+		for i := range n {
+			v, err := raw[i].Load(s.t)
+			if err := errors.Join(err, want("object", v, [256]uint64{uint64(w), uint64(i)}), raw[i].Free(s.t)); err != nil {
+				return err
+			}
+			text, err := texts[i].Ptr().Load(s.t)
+			if err := errors.Join(err, want("text", text.String(), fmt.Sprintf("text %d of worker %d", i, w)), proclet.Release(s.t, texts[i])); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	stats, err := pool.Stats(s.t)
+	return fmt.Sprintf("%d objects in %d shards", 3*n*workers, stats.Shards), errors.Join(err, pool.Release(s.t))
+}

@@ -61,6 +61,7 @@ var checks = []check{
 	{"continuous_migrate", checkContinuousMigrate},
 	{"cpu_load", checkCPULoad},
 	{"dis_hash_table", checkDisHashTable},
+	{"dis_mem_pool", checkDisMemPool},
 	{"tcp_poll", checkTCPPoll},
 }
 

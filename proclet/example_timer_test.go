@@ -41,7 +41,9 @@ func ExampleOnce() {
 }
 
 // Election has one winner, for whom many may wait.
-type Election struct{ winner proclet.Promise[proclet.String] }
+type Election struct {
+	winner proclet.Promise[proclet.String]
+}
 
 func (e *Election) Stand(t *proclet.Thread, name string) (bool, error) {
 	err := e.winner.Set(t, proclet.View(name))

@@ -160,3 +160,29 @@ func TestLeftOvers(t *testing.T) {
 		}
 	}
 }
+
+// All that reflect makes is recognized, and nothing that the compiler made.
+func TestMadeTypes(t *testing.T) {
+	type unheardOf struct{ a [9]int16 }
+	of, pointer := reflect.TypeFor[unheardOf](), reflect.TypeFor[*int]()
+	made := 0
+	for _, typ := range []reflect.Type{
+		of, pointer, reflect.TypeFor[error](), reflect.TypeFor[func(string) error](),
+		reflect.PointerTo(reflect.PointerTo(of)), reflect.ChanOf(reflect.BothDir, of), reflect.FuncOf([]reflect.Type{of}, nil, false),
+		reflect.MapOf(of, of), reflect.SliceOf(of), reflect.ArrayOf(3, of), reflect.ArrayOf(1, pointer),
+		reflect.StructOf([]reflect.StructField{{Name: "A", Type: pointer}}),
+		reflect.StructOf([]reflect.StructField{{Name: "Refusal", Anonymous: true, Type: reflect.TypeFor[*Refusal]()}}),
+	} {
+		p := (*[2]uintptr)(unsafe.Pointer(&typ))[1] // a *rtype
+		want := !verifyNotInHeapPtr(p)
+		if want {
+			made++
+		}
+		if got := suspicious(p) && local(p); got != want {
+			t.Errorf("local(%v) = %v; want %v", typ, got, want)
+		}
+	}
+	if made != 9 {
+		t.Errorf("%d types were made; want 9", made)
+	}
+}

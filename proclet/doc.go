@@ -8,9 +8,9 @@
 // # State
 //
 // The state of a proclet is a struct, its state type. [New] starts with its zero
-// value. It may hold numbers, arrays, structs, a [Ref] to another proclet, a
-// [Mutex], and the containers [String], [Slice] and [Map], whose contents lie in
-// the proclet's heap. Go's maps, channels, functions, interfaces, strings,
+// value. It may hold numbers, arrays, structs, a [Ref] to another proclet, what
+// threads wait with, see below, and the containers [String], [Slice] and [Map],
+// whose contents lie in the proclet's heap. Go's maps, channels, functions, interfaces, strings,
 // slices and pointers would point out of the heap, where neither a move nor the
 // garbage collector follows them; they are refused when the first proclet of the
 // type is made, with an error that names the field and what to use instead.
@@ -39,6 +39,27 @@
 // Several calls may be inside a proclet at once. A method that needs to be alone
 // takes a Mutex, with [Mutex.Hold] if it returns what refers to the state:
 // a result is copied after the method has returned.
+//
+// # Waiting
+//
+// Threads of a proclet wait for each other, and for time to pass, with values in
+// its state: [Mutex], [RWMutex], [Cond], [WaitGroup], [Semaphore], [Once],
+// [Promise], [Timer] and [Ticker], and with [Thread.Sleep]. They are like their
+// counterparts in package sync but for the Thread that their methods take: their
+// zero values are ready, and they may lie in containers. Whoever waits is linked
+// into them with a record in the proclet's heap; so a thread that waits moves with
+// its proclet, and its place in the queue and its deadline with it. Deadlines are
+// times of the proclet's clock, [Thread.Now], which goes on where the proclet goes.
+//
+// Nobody starves: a Mutex is handed over to a thread that others have overtaken,
+// readers and writers of an RWMutex take turns, and signals, permits and ticks go
+// to the thread that has waited longest.
+//
+// Waiting takes a little room in the heap, some of which is set aside for that. A
+// method that has to wait when even that is full panics with [ErrHeapFull].
+//
+// Package sync and channels are not for waiting in methods: a thread that waits
+// with them cannot move, and so neither can its proclet.
 //
 // # Arguments and results
 //
@@ -74,6 +95,11 @@
 //   - A long answer, more than a sixteenth of the heap with those kept already, is
 //     not kept: if it is lost together with the machine that sent it, the caller
 //     gets ErrMaybeExecuted although the proclet lives.
+//   - Primitives are known by their addresses to those who wait: they must not be
+//     copied, and a [Slice] whose elements have some must not grow while anybody
+//     uses these. The values of a [Map] stay where they are.
+//   - The race detector does not see heaps of proclets, nor the order that
+//     primitives make between threads.
 //   - Two proclets that call each other while holding a Mutex each can deadlock, as
 //     with any locks.
 package proclet

@@ -101,19 +101,13 @@ func (rt *Runtime) deliver(id ID, sl slot, msg []byte, to ID) {
 	if err != nil {
 		answer = failed(err)
 	}
-	if r := rt.enterExpecting(to); r != nil { // the usual case
-		r.fulfil(rt.self, sl.seq, answer)
-		r.gate.uncount()
-		return
-	}
 	rt.deliverAnswer(to, sl.seq, answer)
 }
 
-// deliverAnswer has an answer delivered to the proclet to, where it is what the
+// deliverAnswer has an answer delivered to the proclet to, where it is what this
 // machine calls seq. An error says that there is nobody any more who waits.
 func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
-	// The usual case, and the only way into a proclet that is running its Close.
-	if r := rt.find(to); r != nil && r.gate.enter(true) {
+	if r := rt.enterExpecting(to); r != nil { // the usual case
 		r.fulfil(rt.self, seq, answer)
 		r.gate.uncount()
 		return nil

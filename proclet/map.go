@@ -64,6 +64,12 @@ func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
 	if err := claimAll(t, &v); err != nil {
 		return err
 	}
+	if countsIn[K]() && !m.Has(k) {
+		if err := claimAll(t, &k); err != nil {
+			return err
+		}
+		defer t.unclaim() // if another call has put k meanwhile
+	}
 	o := ownershipOf[V]()
 	if m.table != nil {
 		if n := m.find(hashKey(&k, m.table.seed), k); n != nil {
@@ -92,6 +98,15 @@ func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
 func (m *Map[K, V]) Entry(t *Thread, k K) (*V, error) {
 	if v := m.Get(k); v != nil {
 		return v, nil
+	}
+	if countsIn[K]() {
+		if err := claimAll(t, &k); err != nil {
+			return nil, err
+		}
+		if v := m.Get(k); v != nil { // another call has put k meanwhile
+			t.unclaim()
+			return v, nil
+		}
 	}
 	n, err := m.add(t, k)
 	if err != nil {
@@ -187,11 +202,8 @@ func (m *Map[K, V]) find(hash uint32, k K) *node[K, V] {
 	return nil
 }
 
-// add adds an entry for k, which has none, with the zero value.
+// add adds an entry for k, which has none and is claimed, with the zero value.
 func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
-	if err := claimAll(t, &k); err != nil {
-		return nil, err
-	}
 	h := t.heapOf()
 	if m.table == nil {
 		table, err := newMapTable(h)

@@ -67,6 +67,12 @@ func (m *OrderedMap[K, V]) Put(t *Thread, k K, v V) error {
 // Entry returns a pointer to the value of k, which becomes the zero value if
 // there was none. See Get and Put.
 func (m *OrderedMap[K, V]) Entry(t *Thread, k K) (*V, error) {
+	if countsIn[K]() && !m.Has(k) {
+		if err := claimAll(t, &k); err != nil {
+			return nil, err
+		}
+		defer t.unclaim() // if another call has put k meanwhile
+	}
 	if m.list == nil {
 		l, err := newSkipList(t, orderingOf[K]())
 		if err != nil {
@@ -83,9 +89,6 @@ func (m *OrderedMap[K, V]) Entry(t *Thread, k K) (*V, error) {
 	_, at := m.search(&k, &path)
 	if at != nil && compare(l.order, &at.key, &k) == 0 {
 		return &at.value, nil
-	}
-	if err := claimAll(t, &k); err != nil {
-		return nil, err
 	}
 	height := l.toss()
 	var node skipNode[K, V]

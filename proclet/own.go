@@ -52,7 +52,7 @@ func (*RemoteShared[T]) container() containerType {
 // one, for adopt to take. It is a safe point. On an error what was claimed stays
 // with the method.
 func claimAll[T any](t *Thread, v *T) error {
-	if o := ownershipOf[T](); o == nil || !o.counts {
+	if !countsIn[T]() {
 		return nil
 	}
 	err := ownershipOf[T]().claim(t, unsafe.Pointer(v))

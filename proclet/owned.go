@@ -80,6 +80,13 @@ func (e *element) ownership() *ownership {
 // ownershipOf returns what values of type T own; nil if nothing.
 func ownershipOf[T any]() *ownership { return elementOf(reflect.TypeFor[T]()).ownership() }
 
+// countsIn reports whether values of type T hold counts, so that making a copy
+// own its own may take time, in which other calls go on.
+func countsIn[T any]() bool {
+	o := ownershipOf[T]()
+	return o != nil && o.counts
+}
+
 func (o *ownership) add(t reflect.Type, at uintptr) {
 	if c := containerOf(t); c != nil {
 		_, counts := c.owner.(countOwner)

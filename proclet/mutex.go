@@ -23,7 +23,7 @@ type Mutex struct {
 const (
 	mutexLocked  = 1 << iota
 	mutexWaiting // the queue is not empty
-	mutexWoken   // the first waiter has been woken, because the Mutex was opened, and has not been here since
+	mutexWoken   // the Mutex was opened and the first waiter woken, which has not been here since
 	mutexOvertaken
 
 	// From bit mutexOvertaken on: how often the Mutex was locked past the first
@@ -165,14 +165,9 @@ func (m *Mutex) arrive(w *waiter, timeout bool) (over, locked bool) {
 		s := m.word.Load()
 		open := s&mutexLocked == 0
 		over = open || timeout
-		next := s | mutexLocked
-		switch {
-		case !over:
+		next := lockedPast(w)
+		if !over {
 			next = mutexLocked | mutexWaiting | mutexHandOver
-		case w.next != nil:
-			next = mutexLocked | mutexWaiting
-		default:
-			next = mutexLocked
 		}
 		if m.word.CompareAndSwap(s, next) {
 			if over {
@@ -181,6 +176,14 @@ func (m *Mutex) arrive(w *waiter, timeout bool) (over, locked bool) {
 			return over, open
 		}
 	}
+}
+
+// lockedPast is the word of a locked Mutex whose first waiter w leaves the queue.
+func lockedPast(w *waiter) uint32 {
+	if w.next != nil {
+		return mutexLocked | mutexWaiting
+	}
+	return mutexLocked
 }
 
 // unlock unlocks m, and reports whether it was locked.
@@ -217,11 +220,7 @@ func (m *Mutex) pass() bool {
 		unpark(w)
 		return true
 	}
-	next := uint32(mutexLocked)
-	if w.next != nil {
-		next |= mutexWaiting
-	}
-	if !m.word.CompareAndSwap(s, next) {
+	if !m.word.CompareAndSwap(s, lockedPast(w)) {
 		return false
 	}
 	m.queue.remove(w)

@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// RWMutex is a lock in a proclet's state that one writer or any number of readers
-// hold. The zero value is open. It must not be copied after its first use.
+// RWMutex is a lock in a proclet's state that one writer or any number of
+// readers hold. The zero value is open. It must not be copied after its first
+// use.
 //
-// Readers and writers take turns: while a writer waits, new readers wait behind it, and all
-// readers that wait when a writer unlocks come before the next writer. So each
-// waits for at most one turn of the other kind more than the writers before it
-// need. As a consequence a thread that holds the lock for reading must not ask for it
-// again: it would wait for a writer that waits for it.
+// Readers and writers take turns: while a writer waits, new readers wait behind
+// it, and all readers that wait when a writer unlocks come before the next
+// writer. So a reader waits for one writer at the most, and between two writers
+// that wait there is one turn of readers at the most. A thread that holds the
+// lock for reading must not ask for it again: it would wait for a writer that
+// waits for it.
 type RWMutex struct {
 	word    atomic.Uint32
 	latch   latch // guards the queues

@@ -11,11 +11,11 @@ import (
 // waiter is a thread that waits, as the primitive sees it that the thread waits
 // for. It lies in the heap of the proclet in which the thread waits.
 //
-// Its primitive links it into a [waitQueue] and guards it with its internal lock:
-// the one who lets the thread go on takes the waiter out of the queue and wakes
-// it, both with the lock held. So a thread whose time is up, and that takes the
-// lock, finds out whether it has got what it waited for after all, and that nobody
-// else is going to touch the waiter.
+// Its primitive links it into a [waitQueue] and guards it with its latch: the one
+// who lets the thread go on takes the waiter out of the queue and wakes it, both
+// with the latch held. So a thread whose time is up, and that takes the latch, finds
+// out whether it has got what it waited for after all, and nobody else is going to
+// touch the waiter.
 type waiter struct {
 	next, prev *waiter // in the queue
 	queued     bool
@@ -29,8 +29,8 @@ type waiter struct {
 }
 
 // newWaiter returns a waiter for t, which freeWaiter gives back. It panics with
-// ErrHeapFull if the heap has no room for it. It is not called with an internal
-// lock held.
+// ErrHeapFull if the heap has no room for it. It is not called with a latch
+// held.
 func (t *Thread) newWaiter() *waiter {
 	if t.depth == 0 {
 		panic("proclet: waiting outside a method of a proclet")
@@ -52,19 +52,20 @@ func (t *Thread) freeWaiter(w *waiter) { t.heap.Free(unsafe.Pointer(w)) }
 
 // block returns true when w has been woken, at once if it was before, and false
 // when the deadline has passed. Each wake ends one block. The caller holds no
-// internal lock.
+// latch.
 //
 // It is a safe point: the thread may go on on another machine.
 func (t *Thread) block(w *waiter, deadline clock) bool {
 	w.deadline = deadline
-	for {
+	for left := !alwaysMoving; ; {
 		if w.woken.CompareAndSwap(true, false) {
 			return true
 		}
 		if deadline != never && t.clock() >= deadline {
 			return false
 		}
-		if t.fiber.Kicked() {
+		if t.fiber.Kicked() || !left {
+			left = true
 			t.safePoint(w)
 			continue
 		}

@@ -1,7 +1,7 @@
 package proclet
 
 // waitQueue holds waiters in the order in which they came. It lies in the state,
-// inside a primitive whose internal lock guards it.
+// inside a primitive whose latch guards it.
 type waitQueue struct{ first, last *waiter }
 
 func (q *waitQueue) empty() bool { return q.first == nil }

@@ -9,16 +9,33 @@
 //
 // The state of a proclet is a struct, its state type. [New] starts with its zero
 // value. It may hold numbers, arrays, structs, a [Ref] to another proclet, what
-// threads wait with, see below, and the containers [String], [Slice] and [Map],
-// whose contents lie in the proclet's heap. Go's maps, channels, functions, interfaces, strings,
-// slices and pointers would point out of the heap, where neither a move nor the
-// garbage collector follows them; they are refused when the first proclet of the
-// type is made, with an error that names the field and what to use instead.
+// threads wait with, see below, and containers, whose contents lie in the proclet's
+// heap. Go's maps, channels, functions, interfaces, strings, slices and pointers
+// would point out of the heap, where neither a move nor the garbage collector
+// follows them; they are refused when the first proclet of the type is made, with
+// an error that names the field and what to use instead.
+//
+// # Containers
+//
+// They are [String], [Bytes], [Slice], [Deque], [Map], [Set], [OrderedMap], [Heap],
+// a priority queue, and [Ptr], which owns one object. They may contain each other.
 //
 // A container owns what is in it. Keys and values given to it are copied, those
 // removed are freed, and an error, such as [ErrHeapFull], leaves it unchanged.
-// What a container returns without copying, the contents of a String or a
-// pointer to a value, is valid until the container changes.
+// A value given to it must have no contents in its containers, Strings and Bytes
+// excepted; they are filled in place. What a container returns without copying, the
+// contents of a String or a pointer to a value, is valid until the container
+// changes or, where its documentation says so, until that element is removed.
+//
+// An iteration goes on when the container is changed, by the body of the loop or by
+// another call while that waits; what is given then is said at each All. Two things
+// are mistakes that are not noticed: to use what is not valid any more, and to
+// free a container itself, or what contains it, while it is iterated over. A
+// program built with the tag proclet_debug fills freed memory with a pattern and
+// panics when it has been written to.
+//
+// Reading and iterating allocate nothing. A container is no lock: calls that
+// change it, and those that read it meanwhile, take turns with a Mutex or the like.
 //
 // # Methods and calls
 //
@@ -72,6 +89,25 @@
 // gone when the method has returned, so keep copies only. Go maps, and types with
 // an encoding of their own, are the exception: they are built in Go's heap.
 //
+// # References
+//
+// A proclet lives as long as somebody holds it: a method, a proclet's state, an
+// ordinary goroutine, or a name. [Ref] says who holds what is where. Methods need not do
+// anything for that: what they get is theirs until they return, what they store is
+// held by the state, and what they return by their caller.
+//
+//	child, err := proclet.New[Node](t, proclet.Options{Near: ref})
+//	...
+//	return n.left.Set(t, child) // without this it would end with the method
+//
+// When the last holder has given it back, the proclet ends on the machine where it
+// lives then: see [Closer]. A [RemotePtr] points to an object inside a proclet, on
+// which methods are called with [CallAt]; [RemoteUnique] and [RemoteShared] hold
+// the object, and the proclet with it.
+//
+// Counts change exactly once, however often a message about it has to be sent. An
+// acquisition waits for its answer; giving back happens in the background.
+//
 // # Invariants
 //
 //   - A heap holds no pointers out of it, except to constants of the program. So
@@ -88,7 +124,11 @@
 //
 // # Caveats
 //
-//   - References are not counted: a proclet lives until [Destroy].
+//   - Proclets that hold each other in a circle live until [Destroy]: one of them
+//     should have a [Weak]. What a machine holds that dies, and what was on its way to
+//     it, is held for ever. Otherwise counts are exact.
+//   - A Ref in the state that is assigned, and not given to Set or a container, is
+//     given back without having been acquired.
 //   - A method must not start goroutines that outlive it, nor keep its Thread,
 //     its argument or pointers into the state in Go variables.
 //   - Global variables belong to a machine, not to a proclet.

@@ -92,41 +92,41 @@ func ExampleRef() {
 	proclet.Release(t, left)
 }
 
-// Account is an object of a Bank.
-type Account struct {
+// Wallet is an object of a Safe.
+type Wallet struct {
 	mu      proclet.Mutex
 	balance int64
 }
 
 // Deposit is called with [proclet.CallAt].
-func (a *Account) Deposit(t *proclet.Thread, n int64) (int64, error) {
+func (a *Wallet) Deposit(t *proclet.Thread, n int64) (int64, error) {
 	a.mu.Lock(t)
 	defer a.mu.Unlock(t)
 	a.balance += n
 	return a.balance, nil
 }
 
-// Bank is a proclet with many small objects.
-type Bank struct{}
+// Safe is a proclet with many small objects.
+type Safe struct{}
 
-// Open opens an account, which the caller holds together with those to whom it
+// Open opens a wallet, which the caller holds together with those to whom it
 // gives it.
-func (b *Bank) Open(t *proclet.Thread, _ struct{}) (proclet.RemoteShared[Account], error) {
-	return proclet.NewRemoteShared(t, Account{})
+func (b *Safe) Open(t *proclet.Thread, _ struct{}) (proclet.RemoteShared[Wallet], error) {
+	return proclet.NewRemoteShared(t, Wallet{})
 }
 
 // Many objects live in one proclet, and each has its own holders.
 func ExampleCallAt() {
 	t := proclet.Current()
-	bank, err := proclet.New[Bank](t, proclet.Options{})
+	safe, err := proclet.New[Safe](t, proclet.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	account, err := proclet.Call(t, bank, (*Bank).Open, struct{}{})
+	wallet, err := proclet.Call(t, safe, (*Safe).Open, struct{}{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	proclet.Release(t, bank) // the account holds it
-	fmt.Println(proclet.CallAt(t, account.Ptr(), (*Account).Deposit, 100))
-	proclet.Release(t, account) // the last one: account and bank end
+	proclet.Release(t, safe) // the wallet holds it
+	fmt.Println(proclet.CallAt(t, wallet.Ptr(), (*Wallet).Deposit, 100))
+	proclet.Release(t, wallet) // the last one: wallet and safe end
 }

@@ -78,7 +78,7 @@ func (t *Thread) safePoint(w *waiter) {
 		return
 	}
 	if t.root.kind == rootOutside {
-		if err := t.becomeCall(); err != nil {
+		if err := t.becomeCall(t.id); err != nil {
 			t.refuseLeaving(err)
 			return
 		}
@@ -104,14 +104,14 @@ func (t *Thread) refuseLeaving(err error) {
 	}
 }
 
-// becomeCall makes t, the call of an ordinary goroutine, one with an identity,
-// for whose answer the goroutine asks wherever the proclet goes.
-func (t *Thread) becomeCall() error {
+// becomeCall makes t, the call of the proclet id by an ordinary goroutine, one
+// with an identity, for whose answer the goroutine asks wherever the proclet goes.
+func (t *Thread) becomeCall(id ID) error {
 	rt := t.runtime()
-	sl := rt.slots.take(t.id)
+	sl := rt.slots.take(id)
 	call := callID{rt.self, sl.number, sl.seq}
-	if _, _, err := rt.find(t.id).once.begin(call, nil); err != nil {
-		rt.slots.put(t.id, sl)
+	if _, _, err := rt.find(id).once.begin(call, nil); err != nil {
+		rt.slots.put(id, sl)
 		return err
 	}
 	c := (*outsideCall)(constantAt(t.root.outside))
@@ -141,6 +141,16 @@ func (t *Thread) split() error {
 		return err
 	}
 	size := t.imageBound()
+	if t.root.kind == rootOutside {
+		// The lowest part may leave later, while it is frozen.
+		lowest := t.below
+		for lowest.below != nil {
+			lowest = lowest.below
+		}
+		if err := t.becomeCall(lowest.id); err != nil {
+			return err
+		}
+	}
 	for a, upper, i := t.below, t.id, n; a != nil; a, upper = a.below, a.id {
 		i--
 		cuts[i] = cut{lower: a.id, upper: upper}

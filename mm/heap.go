@@ -22,10 +22,6 @@ const (
 //
 // Any goroutine may call the methods at any time; they take the heap's lock.
 // When the bytes are copied nobody may be inside, so the lock travels open.
-//
-// One lock for all threads: caches for each of them, or for each processor, were
-// measured to gain little, since the lock is held for some 20 ns, and would keep
-// small proclets from staying small.
 type Heap struct {
 	magic      uint64
 	build      uint64 // of the program that made the heap
@@ -39,6 +35,8 @@ type Heap struct {
 	peak  uint64 // highest value of used
 	pages        // which of them have frames
 	blocks
+
+	caches [heapCaches]cache
 }
 
 // CreateHeap makes an empty heap that may grow to r.Size bytes, a power of two
@@ -109,7 +107,7 @@ type HeapStats struct {
 func (h *Heap) Stats() HeapStats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return HeapStats{Capacity: h.capacity, Mapped: h.end - h.holes, Used: h.used, Peak: h.peak}
+	return HeapStats{Capacity: h.capacity, Mapped: h.end - h.holes, Used: h.used - h.cached(), Peak: h.peak}
 }
 
 func heapAt(base Virt) *Heap { return (*Heap)(pointer(base)) }

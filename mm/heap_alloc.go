@@ -35,8 +35,15 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 		return nil, ErrHeapFull
 	}
 	n := max(minBlock, (size+headerSize+blockAlign-1)&^(blockAlign-1))
+	if p := h.takeCached(n); p != 0 {
+		return unsafe.Add(unsafe.Pointer(h), p), nil
+	}
 	h.mu.Lock()
 	p, err := h.place(n, limit)
+	if err != nil {
+		h.flush()
+		p, err = h.place(n, limit)
+	}
 	if err != nil {
 		h.mu.Unlock()
 		return nil, err
@@ -93,8 +100,19 @@ func (h *Heap) cut(p, n uint64, hole pageRun) {
 // object of the heap: using an object after freeing it is a bug that would
 // corrupt others.
 func (h *Heap) Free(p unsafe.Pointer) {
+	if h.putCached(p) {
+		return
+	}
 	h.mu.Lock()
-	off := h.offset(p)
+	h.free(h.offset(p))
+	if h.idle+h.end-roundUp(h.top, PageSize) > heapSlack {
+		h.giveBack()
+	}
+	h.mu.Unlock()
+}
+
+// free frees the allocated block off.
+func (h *Heap) free(off uint64) {
 	size := h.size(off)
 	h.used -= size
 	h.poison(off, off+size-headerSize)
@@ -126,10 +144,6 @@ func (h *Heap) Free(p unsafe.Pointer) {
 	} else {
 		h.link(off, size, hole)
 	}
-	if h.idle+h.end-roundUp(h.top, PageSize) > heapSlack {
-		h.giveBack()
-	}
-	h.mu.Unlock()
 }
 
 // join returns the hole of a free block that is made of two with these holes,
@@ -159,7 +173,7 @@ func (h *Heap) UsableSize(p unsafe.Pointer) uint64 {
 func (h *Heap) offset(p unsafe.Pointer) uint64 {
 	off := uint64(uintptr(p)) - uint64(h.base)
 	if off < firstBlock || off >= h.top || off%blockAlign != 0 || *h.header(off)&flagFree != 0 ||
-		h.size(off) < minBlock || off+h.size(off) > h.top {
+		h.size(off) < minBlock || off+h.size(off) > h.top || h.isCached(off) {
 		h.mu.Unlock()
 		panic(fmt.Sprintf("mm: %p is not an object of the heap at %#x", p, h.base))
 	}

@@ -2,8 +2,8 @@ package mm
 
 import "fmt"
 
-// Check walks the whole heap and verifies everything that the allocator relies
-// on. The error is ErrHeapCorrupt and says what is wrong.
+// Check empties the caches, walks the whole heap and verifies everything that the
+// allocator relies on. The error is ErrHeapCorrupt and says what is wrong.
 func (h *Heap) Check() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -13,6 +13,7 @@ func (h *Heap) Check() error {
 	if h.magic != heapMagic {
 		return bad("magic is %#x", h.magic)
 	}
+	h.flush()
 	if h.end > h.capacity || h.top > h.capacity+headerSize || h.top > h.end+headerSize || h.top%blockAlign != 0 {
 		return bad("top %#x, mapped up to %#x, capacity %#x", h.top, h.end, h.capacity)
 	}

@@ -21,6 +21,7 @@ const skipFree = 4 * PageSize
 func (h *Heap) Used() []Range {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.flush()
 	return h.usedPages()
 }
 
@@ -45,6 +46,7 @@ func (h *Heap) usedPages() (used []Range) {
 func (h *Heap) Extent() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.flush()
 	return roundUp(h.top, PageSize)
 }
 
@@ -111,6 +113,7 @@ func AdoptHeap(r Range, used []Range, generation, build uint64) (*Heap, error) {
 		return nil, fmt.Errorf("%w: its free blocks are not where %#x says", ErrHeapCorrupt, used)
 	}
 	h.mu = sync.Mutex{}
+	clear(h.caches[:]) // Used left nothing there
 	h.pages = pages{end: end}
 	for p := range h.largeFree(skipFree) {
 		gap := inner(p, h.size(p))

@@ -142,10 +142,11 @@ func (h *Heap) fill(p, n uint64) (pageRun, error) {
 
 // giveBack unmaps what is free if that is much.
 func (h *Heap) giveBack() {
-	tail := h.end - roundUp(h.top, PageSize)
-	if h.idle+tail <= max(heapSlack, (h.end-h.holes)/3) {
+	if h.idle+h.end-roundUp(h.top, PageSize) <= max(heapSlack, (h.end-h.holes)/3) {
 		return
 	}
+	h.flush()
+	tail := h.end - roundUp(h.top, PageSize)
 	if tail > 0 && h.unmap(pageRun{uint32((h.end - tail) / PageSize), uint32(h.end / PageSize)}) {
 		h.end -= tail
 	}

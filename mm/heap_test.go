@@ -327,6 +327,9 @@ func TestHeapCheckNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Free(a)
+	if err := h.Check(); err != nil { // which empties the caches, too
+		t.Fatal(err)
+	}
 	off := uint64(uintptr(a)) - uint64(h.base)
 	for what, word := range map[string]*uint64{
 		"size": h.header(off), "footer": h.prevSize(off + h.size(off)), "link": h.word(off), "used": &h.used, "top": &h.top,

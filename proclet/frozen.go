@@ -88,7 +88,7 @@ func detached(f *fiber.Fiber) {
 	z, err := newFrozen(r.heap, uintptr(len(*b)))
 	r.mu.Lock()
 	leaving := r.leaving.Load()
-	if leaving == nil || err != nil {
+	if leaving == nil && !alwaysMoving || err != nil {
 		r.mu.Unlock()
 		if err == nil {
 			r.heap.Free(unsafe.Pointer(z))
@@ -101,8 +101,13 @@ func detached(f *fiber.Fiber) {
 	z.fill(t, t.waiting, *b)
 	r.head.frozen.link(z)
 	resume := t.vacate(f.Depart)
+	if leaving == nil {
+		r.revive(z)
+	}
 	r.mu.Unlock()
-	r.gate.uncountFrozen(1)
+	if leaving != nil {
+		r.gate.uncountFrozen(1)
+	}
 	for _, f := range resume {
 		f()
 	}

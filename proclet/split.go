@@ -17,7 +17,7 @@ import (
 // without calling anybody calls it now and then; it costs a load. Values in Go's
 // heap that the method still needs keep it from moving.
 func (t *Thread) Checkpoint() {
-	if t.depth != 0 && t.fiber.Kicked() {
+	if t.depth != 0 && (t.fiber.Kicked() || alwaysMoving) {
 		t.safePoint(nil)
 	}
 }
@@ -59,7 +59,11 @@ func (t *Thread) asked() bool {
 // not nil.
 func (t *Thread) safePoint(w *waiter) {
 	t.fiber.ClearKick()
-	if t.guards > 0 || !t.asked() {
+	switch {
+	case t.guards > 0:
+		return
+	case !t.asked():
+		t.roundTrip()
 		return
 	}
 	if t.root.kind == rootStarted && t.depth == 1 && t.leavesForGood() {

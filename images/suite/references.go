@@ -144,7 +144,7 @@ func (n *Node) Grow(t *proclet.Thread, g growth) (int, error) {
 		return size, nil
 	}
 	for range 2 {
-		child, err := proclet.New[Node](t, proclet.Options{Capacity: 1 << 16})
+		child, err := proclet.New[Node](t, proclet.Options{Capacity: 1 << 20})
 		if err != nil {
 			return 0, err
 		}
@@ -193,7 +193,7 @@ func (n *Node) Up(t *proclet.Thread, far int) (int, error) {
 // checkNestedProclet: proclets make proclets and call them, and are called back.
 func checkNestedProclet(s *suite) (string, error) {
 	const depth = 4
-	root, err := proclet.New[Node](s.t, proclet.Options{Capacity: 1 << 16})
+	root, err := proclet.New[Node](s.t, proclet.Options{Capacity: 1 << 20})
 	if err != nil {
 		return "", err
 	}

@@ -22,7 +22,9 @@ func TestSuite(t *testing.T) {
 		params  []string
 	}{
 		{"hosted", qemu.Options{Hosted: true}, []string{"effort=50"}},
+		{"hosted, moving", qemu.Options{Hosted: true}, []string{"effort=20", "moving=0s"}},
 		{"virtual", qemu.Options{}, []string{"effort=3"}},
+		{"virtual, moving", qemu.Options{}, []string{"effort=1", "moving=1ms"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

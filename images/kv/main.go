@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -53,7 +54,8 @@ func run() error {
 	case err := <-failed:
 		return err
 	case <-migrator.Drained():
-		return r.Leave(context.Background())
+		ctx := context.Background()
+		return errors.Join(runtime.Settle(ctx), r.Leave(ctx))
 	}
 }
 

@@ -25,8 +25,14 @@ import (
 //
 // Call is a safe point: the calling thread may go on on another machine.
 func Call[S, A, R any](t *Thread, ref Ref[S], method func(*S, *Thread, A) (R, error), arg A) (res R, err error) {
-	return invoke[A, R](t, ref.id, signatureOf[S, A, R]{}, *(**closure)(unsafe.Pointer(&method)), arg)
+	return invoke[A, R](t, ref.id, signatureOf[S, A, R]{}, closureOf(unsafe.Pointer(&method)), arg)
 }
+
+// closureOf returns what the func value at p points to. Hidden from escape
+// analysis, so that a method expression that generic code has made lies in its
+// maker's frame, and does not keep the thread from moving. That is sound because
+// whoever keeps a closure beyond its call copies it; see order.to and callHere.
+func closureOf(p unsafe.Pointer) *closure { return *(**closure)(noescape(p)) }
 
 // invoke calls the method whose closure is fn and whose types are sig's.
 func invoke[A, R any](t *Thread, id ID, sig signature, fn *closure, arg A) (res R, err error) {
@@ -97,13 +103,16 @@ func (t *Thread) callHere(id ID, sig signature, fn *closure, p *plan, arg, res u
 	}
 	a.heap, a.id, a.nheld, a.held, a.holds, a.below = t.heap, t.id, t.nheld, t.held, t.holds, t.below
 	a.sig, a.res, a.fn = sig, res, fn
-	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
-		a.closure = *fn
-		a.fn = &a.closure
-	}
-	// The argument is copied here, where it is kept, but is the called method's. So
-	// it lies above the part of the arena that ends at the boundary.
+	// The argument, and a closure that was made at run time, are copied here, where
+	// they are kept, but are the called method's: they lie above the part of the
+	// arena that ends at the boundary.
 	bottom := t.fiber.Mark()
+	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
+		if a.fn = (*closure)(t.fiber.Alloc(unsafe.Sizeof(closure{}))); a.fn == nil {
+			return t.refuse(id, ErrStackFull)
+		}
+		*a.fn = *fn
+	}
 	in, err := t.copyArgument(p, arg)
 	if err != nil {
 		return t.refuse(id, err)
@@ -160,7 +169,6 @@ func (t *Thread) runInnermost() {
 	a := t.below
 	in, sig, fn := a.in, a.sig, a.fn
 	t.fiber.Release(a.top)
-	t.Checkpoint()
 	t.run(sig, fn, in)
 }
 

@@ -210,7 +210,7 @@ func (t *Thread) collect(e *expected, sig signature, res unsafe.Pointer) error {
 // orphan answers what a dead machine was asked for: nobody knows what became of
 // those calls.
 func (r *resident) orphan(dead func(rack.MachineID) bool) {
-	answer := failed(fmt.Errorf("%w: %w", ErrMaybeExecuted, rack.ErrLost))
+	answer := failed(fmt.Errorf("%w: %w", ErrMaybeExecuted, ErrLost))
 	var due []*expected
 	r.mu.Lock()
 	for _, e := range r.head.expectations.buckets {

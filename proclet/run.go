@@ -83,7 +83,6 @@ func runThread(f *fiber.Fiber) {
 		t.leaveMethod()
 		return
 	}
-	t.Checkpoint()
 	if t.order.start != nil {
 		t.runStarted(in)
 		return
@@ -148,6 +147,7 @@ func (t *Thread) copyArgument(p *plan, arg unsafe.Pointer) (unsafe.Pointer, erro
 func (t *Thread) run(sig signature, fn *closure, in unsafe.Pointer) {
 	ended := false
 	defer t.caught(&ended)
+	t.Checkpoint()
 	sig.apply(fn, (*head)(t.heap.Root()).state, t, in)
 	ended = true
 	t.leaveMethod()

@@ -160,6 +160,7 @@ func (r *resident) addStarted() (uint64, error) {
 func (t *Thread) runStarted(in unsafe.Pointer) {
 	ended := false
 	defer t.caught(&ended)
+	t.Checkpoint()
 	start, fn := t.order.start, t.order.fn
 	start.run(fn, (*head)(t.heap.Root()).state, t, in)
 	ended = true

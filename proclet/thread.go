@@ -60,12 +60,11 @@ type activation struct {
 	holds *hold
 	below *activation
 
-	sig     signature // of what it has called
-	closure closure
-	fn      *closure
-	in      unsafe.Pointer // the argument, copied
-	top     uintptr        // mark of the arena above the argument
-	res     unsafe.Pointer // where the result goes
+	sig signature // of what it has called
+	fn  *closure
+	in  unsafe.Pointer // the argument, copied
+	top uintptr        // mark of the arena above the argument
+	res unsafe.Pointer // where the result goes
 
 	// Set when the thread is split here: the identity of the call, what the lower
 	// part is there for from now on, and what it expects.

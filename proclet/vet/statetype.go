@@ -2,7 +2,6 @@ package vet
 
 import (
 	"fmt"
-	"go/token"
 	"go/types"
 
 	"golang.org/x/tools/go/analysis"
@@ -55,14 +54,6 @@ type fault struct {
 
 func (f *fault) String() string {
 	return fmt.Sprintf("%s: %s is %s; %s", f.use, f.path, f.what, f.instead)
-}
-
-// Pos returns where the field is declared.
-func (f *fault) Pos() token.Pos {
-	if f.field == nil {
-		return token.NoPos
-	}
-	return f.field.Pos()
 }
 
 // stateFault returns why t cannot be the state of a proclet, or nil. The rules

@@ -22,8 +22,7 @@ func runTravel(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	for _, u := range uses(pass, "AR") {
-		c := travelChecker{pkg: pass.Pkg}
-		c.use = map[string]string{"A": "argument", "R": "result"}[u.param]
+		c := travelChecker{use: map[string]string{"A": "argument", "R": "result"}[u.param]}
 		if f := c.check(u.typ, typeName(u.typ)); f != nil {
 			pass.Reportf(u.at.Pos(), "%v", f)
 		}
@@ -33,7 +32,6 @@ func runTravel(pass *analysis.Pass) (any, error) {
 
 type travelChecker struct {
 	use  string
-	pkg  *types.Package
 	open []types.Type // types being checked, outermost first
 }
 

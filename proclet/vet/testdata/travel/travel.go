@@ -12,7 +12,7 @@ import (
 
 type S struct{ n int }
 
-type good struct {
+type Good struct {
 	name   string
 	tags   []string
 	counts map[string]*int
@@ -23,30 +23,32 @@ type good struct {
 	grid   [3][3]float64
 }
 
-type tree struct {
-	left, right *tree
+type Tree struct {
+	left, right *Tree
 }
 
-type event struct {
+type Event struct {
 	names []struct{ f func() }
 }
 
-func (s *S) Good(t *proclet.Thread, a good) (*good, error)                    { return &a, nil }
+func (s *S) Good(t *proclet.Thread, a Good) (*Good, error)                    { return &a, nil }
 func (s *S) Any(t *proclet.Thread, a any) (int, error)                        { return 0, nil }
 func (s *S) Error(t *proclet.Thread, a int) (error, error)                    { return nil, nil }
-func (s *S) Tree(t *proclet.Thread, a tree) (int, error)                      { return 0, nil }
-func (s *S) Event(t *proclet.Thread, a []event) (int, error)                  { return 0, nil }
+func (s *S) Tree(t *proclet.Thread, a Tree) (int, error)                      { return 0, nil }
+func (s *S) Event(t *proclet.Thread, a []Event) (int, error)                  { return 0, nil }
 func (s *S) Map(t *proclet.Thread, a int) (map[string]chan int, error)        { return nil, nil }
 func (s *S) Container(t *proclet.Thread, a int) (*proclet.Slice[byte], error) { return nil, nil }
 func (s *S) Context(t *proclet.Thread, a context.Context) (int, error)        { return 0, nil }
 func (s *S) Thread(t *proclet.Thread, a *proclet.Thread) (int, error)         { return 0, nil }
 
+func (s *S) Time(t *proclet.Thread, a time.Time) (map[string]time.Duration, error) { return nil, nil }
+
 func use(t *proclet.Thread, r proclet.Ref[S]) {
-	proclet.Call(t, r, (*S).Good, good{})
+	proclet.Call(t, r, (*S).Good, Good{})
 	proclet.Call(t, r, (*S).Any, any(1))             // want `argument: any is an interface; pass the concrete type`
 	proclet.Call(t, r, (*S).Error, 1)                // want `result: error is an interface; pass the concrete type`
-	proclet.Call(t, r, (*S).Tree, tree{})            // want `argument: \(\*travel\.tree\.left\) is travel\.tree, which contains itself; pass a slice of its elements`
-	proclet.Go(t, r, (*S).Event, nil)                // want `argument: \[\]travel\.event\[\]\.names\[\]\.f is a function; pass a Ref to a proclet`
+	proclet.Call(t, r, (*S).Tree, Tree{})            // want `argument: \(\*travel\.Tree\.left\) is travel\.Tree, which contains itself; pass a slice of its elements`
+	proclet.Go(t, r, (*S).Event, nil)                // want `argument: \[\]travel\.Event\[\]\.names\[\]\.f is a function; pass a Ref to a proclet`
 	proclet.Call(t, r, (*S).Map, 1)                  // want `result: map\[string\]chan int\[\] is a channel; pass a Ref to a proclet`
 	proclet.Call(t, r, (*S).Container, 1)            // want `result: \(\*\*proclet\.Slice\[byte\]\) is a proclet\.Slice, which stays in its proclet; pass a Go slice or map`
 	proclet.Call(t, r, (*S).Context, context.TODO()) // want `argument: context\.Context is a context\.Context; pass the deadline as a time\.Time`

@@ -74,9 +74,9 @@ func buildSSA(pass *analysis.Pass) (all []*ssa.Function) {
 }
 
 // runsInside reports whether fn or a function that it is written in runs on
-// proclets' threads.
+// proclets' threads, and may move.
 func runsInside(fn *ssa.Function, code *threadCode) bool {
-	for ; fn != nil; fn = fn.Parent() {
+	for ; fn != nil && !code.unmovable[fn.Syntax()]; fn = fn.Parent() {
 		if code.is[fn.Syntax()] {
 			return true
 		}
@@ -144,6 +144,7 @@ var neverWait = map[string]bool{
 	"Unlock": true, "RUnlock": true, "TryLock": true, "TryRLock": true, "TryAcquire": true, "Release": true,
 	"Signal": true, "Broadcast": true, "Done": true, "Add": true, "Stop": true, "Reset": true, "Now": true,
 	"Go": true, "Set": true, "Fail": true, "Drop": true, "Free": true,
+	"State": true, "Guard": true, "Unmovable": true,
 }
 
 // calledName names what is called, for people.

@@ -25,10 +25,14 @@ var inside = &analysis.Analyzer{
 type threadCode struct {
 	roots []ast.Node // *ast.FuncDecl and *ast.FuncLit, in the order of the source
 	is    map[ast.Node]bool
+
+	// unmovable are the literals given to Thread.Unmovable, which may hold what
+	// they like.
+	unmovable map[ast.Node]bool
 }
 
 func runInside(pass *analysis.Pass) (any, error) {
-	code := &threadCode{is: map[ast.Node]bool{}}
+	code := &threadCode{is: map[ast.Node]bool{}, unmovable: map[ast.Node]bool{}}
 	if !concerns(pass) {
 		return code, nil
 	}
@@ -51,8 +55,14 @@ func runInside(pass *analysis.Pass) (any, error) {
 			code.add(d)
 		}
 	}
-	for n := range in.PreorderSeq((*ast.CallExpr)(nil)) {
-		for _, arg := range threadFunctions(pass.TypesInfo, n.(*ast.CallExpr)) {
+	for n := range in.PreorderSeq((*ast.CallExpr)(nil), (*ast.CompositeLit)(nil)) {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if fn := callee(pass.TypesInfo, call); inModel(fn) && fn.Name() == "Unmovable" {
+				code.unmovable[ast.Unparen(call.Args[0])] = true
+			}
+		}
+		_, functions := threadFunctions(pass.TypesInfo, n)
+		for _, arg := range functions {
 			switch arg := ast.Unparen(arg).(type) {
 			case *ast.FuncLit:
 				code.add(arg)
@@ -112,29 +122,46 @@ func givesThread(info *types.Info, call *ast.CallExpr) bool {
 	return false
 }
 
-// threadFunctions returns the arguments of call that the model will run on a
-// thread of its own or in another proclet: functions that take a pointer to state
-// and a Thread, that of Thread.Go, and all that distributed structures take.
-func threadFunctions(info *types.Info, call *ast.CallExpr) (args []ast.Expr) {
-	fn := callee(info, call)
-	if fn == nil || !inModel(fn) {
-		return nil
+// threadFunctions returns the functions that n, a call of the model or a struct of
+// it, has among its arguments or elements, and that the model runs on a thread of its
+// own or in another proclet: those that take a pointer to state and a Thread, those
+// of Thread.Go and FuncOf, and all that distributed structures take. to names what
+// they are given to.
+func threadFunctions(info *types.Info, n ast.Node) (to string, functions []ast.Expr) {
+	switch n := n.(type) {
+	case *ast.CallExpr:
+		fn := callee(info, n)
+		if !inModel(fn) {
+			return "", nil
+		}
+		sig := fn.Origin().Signature()
+		for i, arg := range n.Args {
+			if i >= sig.Params().Len() {
+				break
+			}
+			f, ok := sig.Params().At(i).Type().Underlying().(*types.Signature)
+			starts := fn.Name() == "Go" && sig.Recv() != nil || fn.Pkg().Path() == distributed && fn.Exported()
+			if ok && (starts || isCalled(f)) || fn.Name() == "FuncOf" {
+				functions = append(functions, arg)
+			}
+		}
+		return fn.Name(), functions
+	case *ast.CompositeLit:
+		name, s := structOf(info.TypeOf(n))
+		if s == nil || !inModel(name) {
+			return "", nil
+		}
+		for _, e := range n.Elts {
+			if kv, ok := e.(*ast.KeyValueExpr); ok {
+				e = kv.Value
+			}
+			if _, ok := info.TypeOf(e).Underlying().(*types.Signature); ok {
+				functions = append(functions, e)
+			}
+		}
+		return name.Name(), functions
 	}
-	sig := fn.Origin().Signature()
-	for i, arg := range call.Args {
-		if i >= sig.Params().Len() {
-			break
-		}
-		f, ok := sig.Params().At(i).Type().Underlying().(*types.Signature)
-		if !ok {
-			continue
-		}
-		starts := fn.Name() == "Go" && sig.Recv() != nil
-		if starts || isCalled(f) || fn.Pkg().Path() == distributed && fn.Exported() {
-			args = append(args, arg)
-		}
-	}
-	return args
+	return "", nil
 }
 
 // isCalled reports whether f has the form of a method expression: a pointer to

@@ -25,11 +25,10 @@ func runMethods(pass *analysis.Pass) (any, error) {
 		return nil, nil
 	}
 	in := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
-	for n := range in.PreorderSeq((*ast.CallExpr)(nil)) {
-		call := n.(*ast.CallExpr)
-		for _, arg := range threadFunctions(pass.TypesInfo, call) {
-			name := callee(pass.TypesInfo, call).Name()
-			switch f := ast.Unparen(arg).(type) {
+	for n := range in.PreorderSeq((*ast.CallExpr)(nil), (*ast.CompositeLit)(nil)) {
+		name, functions := threadFunctions(pass.TypesInfo, n)
+		for _, function := range functions {
+			switch f := ast.Unparen(function).(type) {
 			case *ast.FuncLit:
 				if v := captured(pass, f); v != nil {
 					pass.Reportf(f.Pos(), "function given to %s captures %s, which stays here when it runs elsewhere; pass it as the argument", name, v.Name())

@@ -30,7 +30,12 @@ func concerns(pass *analysis.Pass) bool {
 }
 
 // inModel reports whether the model declares obj.
-func inModel(obj types.Object) bool { return obj != nil && obj.Pkg() != nil && isModel(obj.Pkg()) }
+func inModel(obj types.Object) bool {
+	if fn, ok := obj.(*types.Func); ok && fn == nil {
+		return false
+	}
+	return obj != nil && obj.Pkg() != nil && isModel(obj.Pkg())
+}
 
 func isModel(p *types.Package) bool { return p.Path() == model || p.Path() == distributed }
 

@@ -202,6 +202,36 @@ func (s *S) NoHelper(t *proclet.Thread, n int) (string, error) {
 
 func put(t *proclet.Thread, s *S, n int) { s.count.Put(t, n, n) }
 
+// Unmovable keeps what it likes where it cannot move.
+func (s *S) Unmovable(t *proclet.Thread, n int) (int, error) {
+	t.Unmovable(func() {
+		text := fmt.Sprint(n)
+		s.mu.Lock(t)
+		n = len(text)
+		s.mu.Unlock(t)
+		s.forget(text)
+	})
+	return n, nil
+}
+
+func (s *S) Started(t *proclet.Thread, n int) (int, error) {
+	_, err := t.Go(func(t *proclet.Thread) {
+		text := fmt.Sprint(1) // want `the result of fmt\.Sprint is still used after Thread\.Sleep`
+		t.Sleep(1)
+		proclet.State[S](t).forget(text)
+	})
+	return 0, err
+}
+
+func (s *S) Computes(t *proclet.Thread, n int) (int, error) {
+	seen := map[int]bool{} // want `a Go map is still used after Thread\.Checkpoint`
+	for i := range n {
+		seen[i%7] = true
+		t.Checkpoint()
+	}
+	return len(seen), nil
+}
+
 // outside runs on goroutines, which keep what they like.
 func outside(t *proclet.Thread, r proclet.Ref[S]) string {
 	text := fmt.Sprint(1)

@@ -48,6 +48,27 @@ func distributed(t *proclet.Thread, h dist.HashTable[int, int], by int) {
 	dist.Reduce(t, h, 0, func(sum int, k, v *int) int { return sum + *v + by }, func(a, b int) int { return a + b }) // want `function given to Reduce captures by`
 }
 
+func (s *S) watch(t *proclet.Thread, every int) {}
+
+func (s *S) Start(t *proclet.Thread, n int) (int, error) {
+	proclet.Start(t, (*S).watch, 1)
+	proclet.Start(t, func(s *S, t *proclet.Thread, a int) { s.n = n }, 1) // want `function given to Start captures n, which stays here`
+	t.Go(func(t *proclet.Thread) { proclet.State[S](t).n++ })
+	t.Go(func(t *proclet.Thread) { s.n++ }) // want `function given to Go captures s, which stays here`
+	return 0, nil
+}
+
+func job(t *proclet.Thread, width int) {
+	sum := func(a, b int) int { return a + b }
+	dist.Execute(t, dist.Job[int, int]{
+		Tasks:   3,
+		Run:     func(t *proclet.Thread, task, arg int) (int, error) { return task * width, nil }, // want `function given to Job captures width, which stays here`
+		Combine: sum,
+	}, dist.ExecutorOptions{})
+	proclet.FuncOf(func() int { return width }) // want `function given to FuncOf captures width`
+	proclet.FuncOf(func() int { return step })
+}
+
 type holder struct{}
 
 func (holder) run(s *S, t *proclet.Thread, n int) (int, error) { return 0, nil }

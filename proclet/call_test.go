@@ -273,8 +273,7 @@ type chainNode struct {
 }
 
 func (c *chainNode) Link(t *Thread, next Ref[chainNode]) (struct{}, error) {
-	c.next = next
-	return struct{}{}, nil
+	return struct{}{}, c.next.Set(t, next)
 }
 
 // Walk goes n proclets further and back, and says what it has seen.

@@ -3,6 +3,7 @@ package proclet
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"nuos/mm"
@@ -19,7 +20,8 @@ import (
 // The table lies in the proclet's heap and moves with it.
 type onceTable struct {
 	buckets [32]*onceEntry
-	kept    uint64 // bytes of answers that are too long for their entries
+	kept    uint64       // bytes of answers that are too long for their entries
+	cancels atomic.Int64 // calls that are being executed though nobody wants the answer
 }
 
 type onceEntry struct {
@@ -28,6 +30,7 @@ type onceEntry struct {
 	slot   uint32
 	seq    uint64
 	state  onceState
+	cancel bool // nobody wants the answer
 	len    uint32
 	long   unsafe.Pointer // the answer, if it is too long for short
 	short  [48]byte
@@ -138,15 +141,19 @@ func (o *once) request(e *onceEntry, c callID, r reply) (answer []byte) {
 func (o *once) end(c callID, answer []byte) (asked []reply) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	asked = o.asked[c]
+	delete(o.asked, c)
 	e := *o.table.find(c.caller, c.slot)
+	if e.cancel {
+		e.cancel = false
+		o.table.cancels.Add(-1)
+	}
 	e.state, e.len = onceDone, uint32(len(answer))
 	if len(answer) <= len(e.short) {
 		copy(e.short[:], answer)
-	} else if !o.keep(e, answer) {
+	} else if !o.keep(e, answer, len(asked) > 0) {
 		e.state = onceGone
 	}
-	asked = o.asked[c]
-	delete(o.asked, c)
 	return asked
 }
 
@@ -163,10 +170,11 @@ func (o *once) redirect(answer []byte) {
 	}
 }
 
-// keep copies a long answer into the heap, unless answers together would take
-// more than a sixteenth of it: state comes first.
-func (o *once) keep(e *onceEntry, answer []byte) bool {
-	if o.table.kept+uint64(len(answer)) > o.heap.Range().Size/16 {
+// keep copies a long answer into the heap. One that is sent all the same is only
+// needed again if the machine dies, so it is not kept if answers together would
+// take more than a sixteenth of the heap: state comes first.
+func (o *once) keep(e *onceEntry, answer []byte, sent bool) bool {
+	if sent && o.table.kept+uint64(len(answer)) > o.heap.Range().Size/16 {
 		return false
 	}
 	p, err := o.heap.AllocReserved(uint64(len(answer)))

@@ -60,6 +60,9 @@ func invokeShared[A, R any](t *Thread, id ID, sig signature, fn *closure, arg A)
 
 // call calls a method of another proclet from one that t executes.
 func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer) error {
+	if err := t.Err(); err != nil {
+		return err
+	}
 	ct, err := typesOf(sig)
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func (t *Thread) callHere(id ID, sig signature, fn *closure, p *plan, arg, res u
 	if a == nil {
 		return t.refuse(id, ErrStackFull)
 	}
-	a.heap, a.id, a.nheld, a.held, a.holds, a.below = t.heap, t.id, t.nheld, t.held, t.holds, t.below
+	a.heap, a.id, a.nheld, a.held, a.holds, a.below, a.until = t.heap, t.id, t.nheld, t.held, t.holds, t.below, t.until
 	a.sig, a.res, a.fn = sig, res, fn
 	// The argument, and a closure that was made at run time, are copied here, where
 	// they are kept, but are the called method's: they lie above the part of the
@@ -122,10 +125,12 @@ func (t *Thread) callHere(id ID, sig signature, fn *closure, p *plan, arg, res u
 	}
 	a.in, a.top = in, t.fiber.Mark()
 	t.fiber.Release(bottom)
+	left := t.left()
 	t.heap, t.id, t.nheld, t.holds, t.below = heapOf(id), id, 0, nil, a
+	t.setLeft(left)
 	t.fiber.Call(runCalled)
 
-	t.heap, t.id, t.nheld, t.held, t.holds, t.below = a.heap, a.id, a.nheld, a.held, a.holds, a.below
+	t.heap, t.id, t.nheld, t.held, t.holds, t.below, t.until = a.heap, a.id, a.nheld, a.held, a.holds, a.below, a.until
 	if a.expected != nil {
 		t.alone(a.root)
 		return t.collect(a.expected, a.sig, a.res)

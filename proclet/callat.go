@@ -13,7 +13,7 @@ import (
 // The object stays there until the method has returned. Other errors than those
 // of Call: ErrNoObject.
 func CallAt[T, A, R any](t *Thread, p RemotePtr[T], method func(*T, *Thread, A) (R, error), arg A) (res R, err error) {
-	fn := *(**closure)(unsafe.Pointer(&method))
+	fn := closureOf(unsafe.Pointer(&method))
 	return invoke[at[A], R](t, p.at.id, signatureAt[T, A, R]{}, fn, at[A]{p.at.object, arg})
 }
 

@@ -65,6 +65,15 @@ var (
 	// ErrTooManyThreads: the proclet has MaxThreads threads.
 	ErrTooManyThreads = errors.New("proclet: too many threads")
 
+	// ErrDeadline: the deadline of the call has passed. errors.Is finds
+	// context.DeadlineExceeded in it, too, and ErrMaybeExecuted if the call had been
+	// sent: the method may have been executed or may yet be. Otherwise it was not.
+	ErrDeadline error = deadlineError{}
+
+	// ErrCancelled: the call was cancelled. errors.Is finds context.Canceled in it,
+	// too, and ErrMaybeExecuted unless it was certainly not executed.
+	ErrCancelled error = cancelledError{}
+
 	// ErrExited: the method ended its thread with runtime.Goexit.
 	ErrExited = errors.New("proclet: the method ended its thread")
 

@@ -198,13 +198,27 @@ func (r *resident) fulfil(agent rack.MachineID, seq uint64, answer []byte) {
 
 // collect waits for the answer that t expects and decodes it.
 func (t *Thread) collect(e *expected, sig signature, res unsafe.Pointer) error {
-	t.block(&e.waiter, never)
+	t.block(&e.waiter, t.deadline())
+	r := t.runtime().find(t.id)
 	ct, err := typesOf(sig)
-	if err == nil {
-		err = t.accept(e.answer(), ct, res)
+	if err != nil {
+		r.forget(e)
+		return err
 	}
-	t.runtime().find(t.id).forget(e)
-	return err
+	return t.accepted(r, e, ct, res)
+}
+
+// accepted decodes the answer that t expected, if it is there: otherwise it comes
+// too late.
+func (t *Thread) accepted(r *resident, e *expected, ct *callTypes, res unsafe.Pointer) error {
+	defer r.forget(e)
+	r.mu.Lock()
+	answered := e.len != 0
+	r.mu.Unlock()
+	if !answered {
+		return errLate
+	}
+	return t.accept(e.answer(), ct, res)
 }
 
 // orphan answers what a dead machine was asked for: nobody knows what became of

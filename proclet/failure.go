@@ -60,7 +60,7 @@ func RegisterErrors(errs ...error) {
 
 func init() {
 	RegisterErrors(ErrNoProclet, ErrLost, ErrMaybeExecuted, ErrHeapFull, ErrType, ErrMethod, ErrNoName, ErrNameTaken, ErrKept,
-		ErrPinned, ErrBusy, ErrHeld, ErrStackFull, ErrTooManyThreads, ErrExited, ErrNoObject, ErrNotOwned, errMalformed,
+		ErrPinned, ErrBusy, ErrHeld, ErrStackFull, ErrTooManyThreads, ErrExited, ErrDeadline, ErrCancelled, ErrNoObject, ErrNotOwned, errMalformed,
 		mm.ErrNoMemory,
 		rack.ErrNoAddresses, rack.ErrDraining, rack.ErrNoDirectory, rack.ErrTooLarge)
 }

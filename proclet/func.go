@@ -23,7 +23,7 @@ func FuncOf[F any](fn F) (Func[F], error) {
 	if reflect.TypeFor[F]().Kind() != reflect.Func {
 		return Func[F]{}, fmt.Errorf("%w: %v is not a func type", ErrType, reflect.TypeFor[F]())
 	}
-	c := *(**closure)(unsafe.Pointer(&fn))
+	c := closureOf(unsafe.Pointer(&fn))
 	id, err := identify(c)
 	if err != nil {
 		return Func[F]{}, err

@@ -33,8 +33,11 @@ func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg
 	if err != nil {
 		return slot{}, nil, err
 	}
+	if err := t.Err(); err != nil {
+		return slot{}, nil, err
+	}
 	sl := rt.slots.take(id)
-	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, inside: t.path()}
+	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, left: t.left(), inside: t.path()}
 	msg, err := ct.arg.encode(m.append(make([]byte, 0, 128)), arg)
 	if err == nil && len(m.inside) > maxInside {
 		err = fmt.Errorf("proclet: a chain of more than %d calls", maxInside)

@@ -44,6 +44,7 @@ type Runtime struct {
 	regions   regions
 	releases  releases
 	outsiders outsiders
+	credits   credits
 
 	made     atomic.Uint32 // proclets made here: the low half of generations
 	placing  atomic.Uint32 // counts placements
@@ -75,7 +76,7 @@ func serve(net network, build uint64) *Runtime {
 			panic(err)
 		}
 	}
-	rt := &Runtime{net: net, self: net.Self().ID, build: build, arriving: map[ID]*arrival{}}
+	rt := &Runtime{credits: make(credits, asynchronousCalls), net: net, self: net.Self().ID, build: build, arriving: map[ID]*arrival{}}
 	rt.slots.flush = rt.release
 	runtimesMu.Lock()
 	defer runtimesMu.Unlock()

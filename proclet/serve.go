@@ -60,6 +60,8 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 		return rt.answerDestroy(id)
 	case messageCount:
 		return rt.answerCount(from, d, reply)
+	case messageCancel:
+		return rt.answerCancel(from, d)
 	case messageReturn:
 		return rt.answerReturn(d)
 	}
@@ -121,6 +123,7 @@ func (r *resident) startCall(call callID, m *callMessage, wire []byte) error {
 	if err != nil {
 		return err
 	}
+	t.setLeft(m.left)
 	t.order.to(fn)
 	if err := t.order.with(t, wire); err != nil {
 		t.drop()

@@ -35,6 +35,7 @@ type Thread struct {
 	root    purpose     // what the outermost method of this part is there for
 	inside  []ID        // the proclets that the chain of calls was inside of before it came here
 	guards  int32       // how often Guard was called
+	until   clock       // the deadline of the innermost method, by its proclet's clock; 0: none
 	place   int         // in attached, from 1; 0 if it is detached
 	waiting *waiter     // while it leaves: what it waits for
 	rt      uint32      // index in runtimes
@@ -59,6 +60,7 @@ type activation struct {
 	held  [maxHeld]*Mutex
 	holds *hold
 	below *activation
+	until clock
 
 	sig signature // of what it has called
 	fn  *closure

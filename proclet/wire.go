@@ -9,13 +9,14 @@ import (
 
 // Messages between runtimes. All numbers are varints.
 //
-//	call     identity, method, the proclets that the chain of calls is inside of, argument
+//	call     identity, method, time left, the proclets that the chain of calls is inside of, argument
 //	release  proclet, answers that are not needed any more
 //	create   state type, capacity, whether it is pinned
 //	destroy  proclet
 //	await    identity of a call that was begun before; its answer
 //	result   proclet, what expects it, an answer
 //	count    identity, proclet, object, change of its count, whether the chain of calls is inside
+//	cancel   identity of a call whose result nobody wants any more
 //	return   address and capacity of a heap that is no more, to the machine whose lease it was
 const (
 	messageCall = iota + 1
@@ -26,6 +27,7 @@ const (
 	messageCount
 	messageAwait
 	messageResult
+	messageCancel
 )
 
 // How an answer begins.
@@ -47,6 +49,7 @@ type callMessage struct {
 	seq    uint64
 	method methodID
 	sig    offset
+	left   uint64 // nanoseconds until the deadline, rounded up; 0: none
 	inside []ID
 }
 
@@ -57,7 +60,7 @@ func appendID(b []byte, id ID) []byte {
 func (m *callMessage) append(b []byte) []byte {
 	b = append(b, messageCall)
 	b = appendID(b, m.id)
-	for _, v := range [...]uint64{uint64(m.slot), m.seq, uint64(m.method.code), uint64(m.method.dict), uint64(m.sig), uint64(len(m.inside))} {
+	for _, v := range [...]uint64{uint64(m.slot), m.seq, uint64(m.method.code), uint64(m.method.dict), uint64(m.sig), m.left, uint64(len(m.inside))} {
 		b = binary.AppendUvarint(b, v)
 	}
 	for _, id := range m.inside {
@@ -79,17 +82,18 @@ func (d *decoder) call() (m callMessage, err error) {
 	if m.id, err = d.id(); err != nil {
 		return m, err
 	}
-	var v [6]uint64
+	var v [7]uint64
 	for i := range v {
 		if v[i], err = d.uint(); err != nil {
 			return m, err
 		}
 	}
-	if v[0] > 1<<32-1 || v[5] > maxInside || v[5] > uint64(len(d.b)) {
-		return m, fmt.Errorf("%w: slot %d, %d calls deep", errMalformed, v[0], v[5])
+	if v[0] > 1<<32-1 || v[6] > maxInside || v[6] > uint64(len(d.b)) {
+		return m, fmt.Errorf("%w: slot %d, %d calls deep", errMalformed, v[0], v[6])
 	}
 	m.slot, m.seq, m.method, m.sig = uint32(v[0]), v[1], methodID{offset(v[2]), offset(v[3])}, offset(v[4])
-	for range v[5] {
+	m.left = v[5]
+	for range v[6] {
 		id, err := d.id()
 		if err != nil {
 			return m, err

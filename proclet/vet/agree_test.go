@@ -60,6 +60,7 @@ func TestStateAgrees(t *testing.T) {
 		{"Request", tryState[state.Request](th)},
 		{"FloatKey", tryState[state.FloatKey](th)},
 		{"PaddedKey", tryState[state.PaddedKey](th)},
+		{"Cached", tryState[state.Cached](th)},
 		{"Unordered", tryState[state.Unordered](th)},
 		{"Futures", tryState[state.Futures](th)},
 	}

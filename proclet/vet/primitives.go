@@ -20,7 +20,9 @@ process: what waits for them cannot leave its machine.`,
 	Run:      runPrimitives,
 }
 
-// instead says what to use for what Go's own packages offer, by package and name.
+// instead says what to use for what Go's own packages offer to wait with, by package
+// and name. What does not wait, such as sync.Map and sync/atomic, is all right in
+// variables of a machine; in state, State refuses it.
 var instead = map[string]map[string]string{
 	"sync": {
 		"Mutex":      "use a proclet.Mutex in the proclet's state",
@@ -33,10 +35,6 @@ var instead = map[string]map[string]string{
 		"OnceFunc":   "use a proclet.Once in the proclet's state",
 		"OnceValue":  "use a proclet.Once in the proclet's state",
 		"OnceValues": "use a proclet.Once in the proclet's state",
-	},
-	"sync/atomic": {
-		"Value":   "keep the value in the proclet's state, under a proclet.Mutex",
-		"Pointer": "keep the value in the proclet's state, under a proclet.Mutex",
 	},
 	"golang.org/x/sync/errgroup":     {"Group": "use a proclet.WaitGroup and t.Go"},
 	"golang.org/x/sync/semaphore":    {"Weighted": "use a proclet.Semaphore in the proclet's state"},

@@ -49,7 +49,7 @@ type fault struct {
 	path    string // where in the type
 	what    string
 	instead string
-	field   *types.Var // the innermost field on the path, or nil
+	field   *types.Var // the innermost field on the path that its package declares, or nil
 }
 
 func (f *fault) String() string {
@@ -68,11 +68,15 @@ func stateFault(t types.Type, sizes types.Sizes) *fault {
 // objectFault returns why a value of type t cannot lie in a proclet's heap, or nil.
 func objectFault(t types.Type, sizes types.Sizes) *fault {
 	c := stateChecker{sizes: sizes, seen: map[types.Type]bool{}}
+	if n, ok := types.Unalias(t).(*types.Named); ok {
+		c.pkg = n.Obj().Pkg()
+	}
 	return c.check(t, typeName(t), nil)
 }
 
 type stateChecker struct {
 	sizes types.Sizes
+	pkg   *types.Package      // of the state type, in whose fields faults are reported
 	seen  map[types.Type]bool // those that were or are being checked
 }
 
@@ -100,7 +104,11 @@ func (c *stateChecker) check(t types.Type, path string, field *types.Var) *fault
 	switch u := t.Underlying().(type) {
 	case *types.Struct:
 		for f := range u.Fields() {
-			if fault := c.check(f.Type(), path+"."+f.Name(), f); fault != nil {
+			at := field
+			if f.Pkg() == c.pkg {
+				at = f
+			}
+			if fault := c.check(f.Type(), path+"."+f.Name(), at); fault != nil {
 				return fault
 			}
 		}

@@ -34,7 +34,7 @@ func (s *S) Locks(t *proclet.Thread, a int) (int, error) {
 	var wg sync.WaitGroup // want `sync\.WaitGroup in a proclet: use a proclet\.WaitGroup in the proclet's state`
 	wg.Wait()
 	hits.Add(1)
-	last.Store(1) // want `atomic\.Value in a proclet: keep the value in the proclet's state, under a proclet\.Mutex`
+	last.Store(1)
 	return 0, nil
 }
 

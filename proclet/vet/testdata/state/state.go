@@ -3,6 +3,8 @@ package state
 
 import (
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -121,6 +123,12 @@ type Futures struct {
 	f *proclet.Future[int] // want `state: state\.Futures\.f is a pointer`
 }
 
+type Cached struct {
+	last atomic.Value // want `state: state\.Cached\.last\.v is an interface`
+	hits atomic.Int64
+	mu   sync.Mutex
+}
+
 type Box[T any] struct {
 	v T // want `state: state\.Box\[string\]\.v is a Go string; use proclet\.String`
 }
@@ -141,6 +149,7 @@ func use(t *proclet.Thread) {
 	proclet.New[Any](t, proclet.Options{})
 	proclet.New[Caller](t, proclet.Options{})
 	proclet.New[PaddedKey](t, proclet.Options{})
+	proclet.New[Cached](t, proclet.Options{})
 	proclet.New[Unordered](t, proclet.Options{})
 	proclet.New[Futures](t, proclet.Options{})
 	proclet.NewRemote(t, Object{})

@@ -5,7 +5,10 @@
 //	echo      TCP, UDP and HTTP servers: whether sockets work
 //	kv        a Redis-compatible store on proclets
 //	measure   what calls and moves cost between two machines
+//	wanderer  a thread that walks round the rack in the middle of a recursion
+//	suite     checks of what proclets promise, on three machines
 //
 // Each is an ordinary main package that also runs hosted. Nothing in them is
 // specific to a machine: nuos build adds the one file that links the kernel in.
+// A line //nuos:machines N in a main package is how many machines nuos run starts.
 package images

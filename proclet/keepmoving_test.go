@@ -214,9 +214,11 @@ func (s *playground) Spread(t *Thread, v int64) (int64, error) {
 func (s *playground) Compute(t *Thread, v int64) {
 	defer s.group.Done(t)
 	sum := int64(0)
-	for range 20000 {
+	for i := range 20000 {
 		sum += v
-		t.Checkpoint()
+		if i%20 == 0 {
+			t.Checkpoint()
+		}
 	}
 	s.permits.Release(t, 1)
 	s.permits.Acquire(t, 1)

@@ -64,10 +64,13 @@ type ground struct {
 	wg  sync.WaitGroup
 }
 
+// groundCapacity has room for thousands of threads, even frozen ones.
+const groundCapacity = 16 << 20
+
 func newGround(t testing.TB) *ground {
 	_, rts := newSegment(t, 1)
 	th := rts[0].Current()
-	ref := mustNew[playground](t, th, Options{Capacity: 1 << 20})
+	ref := mustNew[playground](t, th, Options{Capacity: groundCapacity})
 	return &ground{t: t, th: th, ref: ref, s: (*playground)(rts[0].find(ref.id).state)}
 }
 

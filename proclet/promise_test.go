@@ -45,7 +45,7 @@ func TestPromise(t *testing.T) {
 		if err := s.log.Append(th, 0); err != nil {
 			t.Fatal(err)
 		}
-		if full := s.promise.Set(th, View(strings.Repeat("x", 1<<21))); !errors.Is(full, ErrHeapFull) {
+		if full := s.promise.Set(th, View(strings.Repeat("x", groundCapacity))); !errors.Is(full, ErrHeapFull) {
 			t.Errorf("Set of more than the heap holds: %v", full)
 		}
 		Free(th, &s.promise)

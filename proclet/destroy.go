@@ -110,18 +110,7 @@ func (r *resident) finish() error {
 	err := r.close()
 	r.gate.uncount()
 	r.gate.drain()
-	v := r.visitor()
-	if t := r.kind.reflectType(); holdsCounts(t) {
-		elementOf(t).ownership().release(v, r.state)
-	}
-	tb := &r.head.objects
-	for place := range tb.len {
-		if e := tb.at(place + 1); e.holders > 0 {
-			if kind, err := implementation[stateKind](e.kind, kindOf[struct{}]{}); err == nil && holdsCounts(kind.reflectType()) {
-				elementOf(kind.reflectType()).ownership().release(v, e.p)
-			}
-		}
-	}
+	r.giveBackAll()
 	return err
 }
 

@@ -127,8 +127,8 @@
 //   - Proclets that hold each other in a circle live until [Destroy]: one of them
 //     should have a [Weak]. What a machine holds that dies, and what was on its way to
 //     it, is held for ever. Otherwise counts are exact.
-//   - A Ref in the state that is assigned, and not given to Set or a container, is
-//     given back without having been acquired.
+//   - A Ref in the state that was assigned, and not given to Set or a container,
+//     holds nothing.
 //   - A method must not start goroutines that outlive it, nor keep its Thread,
 //     its argument or pointers into the state in Go variables.
 //   - Global variables belong to a machine, not to a proclet.

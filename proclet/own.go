@@ -2,7 +2,6 @@ package proclet
 
 import (
 	"reflect"
-	"sync"
 	"unsafe"
 )
 
@@ -16,22 +15,27 @@ type countOwner struct{ kind countedType }
 
 func (c countOwner) adopt(t *Thread, p unsafe.Pointer) error {
 	h := c.kind.at(p)
-	if h.id.IsZero() || t.take(h) {
+	if h.id.IsZero() {
 		return nil
 	}
-	// A container that has not claimed it: this may wait.
-	if err := t.claim(h, c.kind == countedUnique); err != nil {
-		return err
+	if !t.take(h) { // a container that has not claimed it: this may wait
+		if err := t.claim(h, c.kind == countedUnique); err != nil {
+			return err
+		}
+		if err := t.acquireClaimed(false); err != nil {
+			return err
+		}
+		t.take(h)
 	}
-	if err := t.acquireClaimed(false); err != nil {
-		return err
+	err := t.keep(h)
+	if err != nil {
+		t.own(h)
 	}
-	t.take(h)
-	return nil
+	return err
 }
 
 func (c countOwner) release(t *Thread, p unsafe.Pointer) {
-	if h := c.kind.at(p); !h.id.IsZero() {
+	if h := c.kind.at(p); !h.id.IsZero() && t.unkeep(h) {
 		t.runtime().giveBack(h, 1)
 	}
 }
@@ -88,7 +92,7 @@ func (o *ownership) undo(t *Thread, p unsafe.Pointer) {
 		c, ok := part.owner.(countOwner)
 		if !ok {
 			part.owner.release(t, unsafe.Add(at, part.offset))
-		} else if h := c.kind.at(unsafe.Add(at, part.offset)); !h.id.IsZero() {
+		} else if h := c.kind.at(unsafe.Add(at, part.offset)); !h.id.IsZero() && t.unkeep(h) {
 			t.own(h)
 		}
 	}
@@ -110,7 +114,7 @@ func Own[T any](t *Thread, v *T) (err error) {
 		}
 		h := c.kind.at(unsafe.Add(unsafe.Pointer(v), part.offset))
 		switch {
-		case h.id.IsZero():
+		case h.id.IsZero() || !t.unkeep(h):
 		case err == nil:
 			err = t.own(h)
 		default:
@@ -123,7 +127,7 @@ func Own[T any](t *Thread, v *T) (err error) {
 // setCounted makes *p, a part of the state, hold h.
 func setCounted(t *Thread, p *handle, h handle, unique bool) error {
 	t.heapOf()
-	if *p == h {
+	if *p == h && (h.id.IsZero() || t.keeps(h)) {
 		return nil
 	}
 	if err := t.claim(h, unique); err != nil {
@@ -134,11 +138,15 @@ func setCounted(t *Thread, p *handle, h handle, unique bool) error {
 		return err
 	}
 	if !h.id.IsZero() {
+		if err := t.keep(h); err != nil {
+			t.unclaim()
+			return err
+		}
 		t.take(h)
 	}
 	old := *p
 	*p = h
-	if !old.id.IsZero() {
+	if !old.id.IsZero() && old != h && t.unkeep(old) { // if it is h it was assigned
 		t.runtime().giveBack(old, 1)
 	}
 	return nil
@@ -147,46 +155,9 @@ func setCounted(t *Thread, p *handle, h handle, unique bool) error {
 // dropCounted gives back what *p, a part of the state, holds.
 func dropCounted(t *Thread, p *handle) {
 	t.heapOf()
-	if old := *p; !old.id.IsZero() {
-		*p = handle{}
+	old := *p
+	*p = handle{}
+	if !old.id.IsZero() && t.unkeep(old) {
 		t.runtime().giveBack(old, 1)
 	}
-}
-
-var typesWithCounts sync.Map // *typeHeader -> bool
-
-// holdsCounts reports whether values of t may hold counts, themselves or in their
-// containers.
-func holdsCounts(t reflect.Type) bool {
-	if v, ok := typesWithCounts.Load(headerOf(t)); ok {
-		return v.(bool)
-	}
-	v := findCounts(t, map[reflect.Type]bool{})
-	typesWithCounts.Store(headerOf(t), v)
-	return v
-}
-
-// findCounts is holdsCounts for a type that those of seen are made of.
-func findCounts(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if t == nil || seen[t] {
-		return false
-	}
-	seen[t] = true
-	if countedKind(t) != notCounted {
-		return true
-	}
-	if c := containerOf(t); c != nil {
-		return findCounts(c.elem, seen) || findCounts(c.hashed, seen) || findCounts(c.ordered, seen)
-	}
-	switch t.Kind() {
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if findCounts(t.Field(i).Type, seen) {
-				return true
-			}
-		}
-	case reflect.Array:
-		return findCounts(t.Elem(), seen)
-	}
-	return false
 }

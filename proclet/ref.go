@@ -42,8 +42,9 @@ func ParseID(s string) (ID, error) {
 //   - Arguments are lent: the caller holds them as long as it waits, and an
 //     asynchronous call holds them itself until it has ended.
 //   - The state owns what it stores. Fields are set with [Ref.Set] and cleared with
-//     [Ref.Drop], never assigned; containers do both of their own accord, and when
-//     the proclet ends, everything in its state is given back.
+//     [Ref.Drop]; containers do both of their own accord, and when the proclet ends,
+//     everything that its state holds is given back. A Ref that is merely assigned
+//     holds nothing.
 //   - Ordinary goroutines own what they get until [Release]. What they never
 //     release lives on.
 //   - A name holds what it is bound to until [Unbind].

@@ -24,7 +24,7 @@ type resident struct {
 	earlier uint64         // calls it had before it lived here
 	gate    gate
 	once    once
-	objects sync.Mutex // guards head.objects
+	objects sync.Mutex // guards head.objects and head.holdings
 
 	mu      sync.Mutex              // guards head.frozen, head.expectations, and the frozen of waiters
 	leaving atomic.Pointer[leaving] // changes with mu held
@@ -40,14 +40,15 @@ type resident struct {
 // head is the root object of a proclet's heap: what the runtime knows about the
 // proclet and must move with it.
 type head struct {
-	state   unsafe.Pointer
-	kind    offset // of the state type
-	moves   uint64
-	calls   uint64 // on the machines where it lived before
-	pinned  bool
-	once    onceTable
-	refs    refcount // those who hold the proclet
-	objects objectTable
+	state    unsafe.Pointer
+	kind     offset // of the state type
+	moves    uint64
+	calls    uint64 // on the machines where it lived before
+	pinned   bool
+	once     onceTable
+	refs     refcount // those who hold the proclet
+	objects  objectTable
+	holdings holdings // what the state holds of others
 
 	frozen       frozenThreads
 	expectations expectations

@@ -131,9 +131,13 @@ func mayWait(call *ssa.Call, waits map[*ssa.Function]bool) bool {
 		return false
 	}
 	if recv := obj.Signature().Recv(); recv != nil {
-		// Containers take a Thread for its heap; a Promise can be waited for.
 		on := valueType(recv.Type())
-		return !isContainer(on) || isCounted(on) || obj.Name() == "Wait" || obj.Name() == "WaitFor"
+		switch {
+		case isThread(on):
+			return threadWaits[obj.Name()]
+		case isContainer(on) && !isCounted(on): // they want its heap
+			return obj.Name() == "Wait" || obj.Name() == "WaitFor" // of a Promise
+		}
 	}
 	return true
 }
@@ -142,10 +146,12 @@ func mayWait(call *ssa.Call, waits map[*ssa.Function]bool) bool {
 // wait.
 var neverWait = map[string]bool{
 	"Unlock": true, "RUnlock": true, "TryLock": true, "TryRLock": true, "TryAcquire": true, "Release": true,
-	"Signal": true, "Broadcast": true, "Done": true, "Add": true, "Stop": true, "Reset": true, "Now": true,
-	"Go": true, "Set": true, "Fail": true, "Drop": true, "Free": true,
-	"State": true, "Guard": true, "Unmovable": true,
+	"Signal": true, "Broadcast": true, "Done": true, "Add": true, "Stop": true, "Reset": true,
+	"Go": true, "Set": true, "Fail": true, "Drop": true, "Free": true, "State": true,
 }
+
+// threadWaits are the methods of Thread at which it may have to move.
+var threadWaits = map[string]bool{"Sleep": true, "Checkpoint": true, "Unguard": true}
 
 // calledName names what is called, for people.
 func calledName(call *ssa.Call) string {

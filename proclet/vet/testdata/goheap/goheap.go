@@ -232,6 +232,20 @@ func (s *S) Computes(t *proclet.Thread, n int) (int, error) {
 	return len(seen), nil
 }
 
+// Asks asks its Thread what does not wait.
+func (s *S) Asks(t *proclet.Thread, n int) (string, error) {
+	text := fmt.Sprint(n)
+	t.Now()
+	_, err := text, t.Err()
+	return text, err
+}
+
+func (s *S) Many(t *proclet.Thread, n int) (string, error) {
+	text := fmt.Sprint(n) // want `the result of fmt\.Sprint is still used after proclet\.CallMany`
+	_, err := proclet.CallMany(t, []proclet.Ref[S]{s.other}, (*S).N, 1)
+	return text, err
+}
+
 // outside runs on goroutines, which keep what they like.
 func outside(t *proclet.Thread, r proclet.Ref[S]) string {
 	text := fmt.Sprint(1)

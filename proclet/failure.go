@@ -14,8 +14,8 @@ import (
 )
 
 // MethodError is what a caller gets when a method returned an error that is not
-// itself a registered one: its text, and the registered errors that errors.Is
-// found in it. The error value stays behind, because it may refer to the
+// itself a registered one: its text, and the errors in it that were registered or
+// have registered types. The error value stays behind, because it may refer to the
 // proclet's heap or to another machine's memory.
 type MethodError struct {
 	Text string
@@ -24,7 +24,16 @@ type MethodError struct {
 
 func (e *MethodError) Error() string { return e.Text }
 
-// Unwrap makes errors.Is find the registered errors.
+// whole returns e, or, if the error that e describes has the type of the only one
+// that was found in it, that one.
+func (e *MethodError) whole(t reflect.Type) error {
+	if len(e.Is) == 1 && reflect.TypeOf(e.Is[0]) == t && e.Is[0].Error() == e.Text {
+		return e.Is[0]
+	}
+	return e
+}
+
+// Unwrap makes errors.Is and errors.As find the registered errors.
 func (e *MethodError) Unwrap() []error { return e.Is }
 
 // sentinels are the errors that keep their identity between machines. Their
@@ -81,6 +90,9 @@ func found(err error) (is []error) {
 				return
 			}
 		}
+		if kindOfError(err) != nil {
+			is = append(is, err)
+		}
 		switch e := err.(type) {
 		case interface{ Unwrap() error }:
 			walk(e.Unwrap())
@@ -101,11 +113,13 @@ func export(err error) error {
 	if err == nil || errors.As(err, &p) && err == error(p) {
 		return err
 	}
-	is := found(err)
-	if len(is) == 1 && is[0] == err {
-		return err
+	e := &MethodError{Text: strings.Clone(err.Error())}
+	for _, one := range found(err) {
+		if one = detachError(one); one != nil {
+			e.Is = append(e.Is, one)
+		}
 	}
-	return &MethodError{Text: strings.Clone(err.Error()), Is: is}
+	return e.whole(reflect.TypeOf(err))
 }
 
 // Tags of encoded errors.
@@ -128,9 +142,12 @@ func appendFailure(b []byte, err error) []byte {
 	str(err.Error())
 	b = binary.AppendUvarint(b, uint64(len(is)))
 	for _, e := range is {
-		str(e.Error())
+		b = appendFound(b, e)
 	}
-	return b
+	if len(is) == 1 && reflect.TypeOf(is[0]) == reflect.TypeOf(err) && is[0].Error() == err.Error() {
+		return append(b, 1) // the one that was found is the error itself
+	}
+	return append(b, 0)
 }
 
 // failure decodes an error.
@@ -154,21 +171,22 @@ func (d *decoder) failure() error {
 	if err != nil {
 		return err
 	}
-	s := &sentinels
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if whole, ok := s.byText[string(text)]; ok && n == 1 {
-		return whole
-	}
 	e := &MethodError{Text: string(text)}
 	for range n {
-		t, err := d.sized()
+		one, err := d.found()
 		if err != nil {
 			return err
 		}
-		if one, ok := s.byText[string(t)]; ok {
+		if one != nil {
 			e.Is = append(e.Is, one)
 		}
+	}
+	whole, err := d.flag()
+	switch {
+	case err != nil:
+		return err
+	case whole && len(e.Is) == 1:
+		return e.Is[0]
 	}
 	return e
 }

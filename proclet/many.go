@@ -57,6 +57,9 @@ func CallMany[S, A, R any](t *Thread, refs []Ref[S], method func(*S, *Thread, A)
 	results, err := t.callMany(len(refs), func(i int) (ID, unsafe.Pointer) {
 		return refs[i].id, unsafe.Add(noescape(unsafe.Pointer(unsafe.SliceData(args))), uintptr(i%len(args))*unsafe.Sizeof(zero))
 	}, signatureOf[S, A, R]{}, closureOf(unsafe.Pointer(&method)))
+	if results == nil {
+		return nil, err
+	}
 	return unsafe.Slice((*R)(results), len(refs)), err
 }
 

@@ -65,6 +65,26 @@ func SizeOf[T any](v *T) (uint64, error) {
 	return uint64(p.size + p.measure(unsafe.Pointer(v))), nil
 }
 
+// Carry returns a copy of v, with everything it refers to, in memory that moves with
+// t's method and lives until that returns, see [Thread.Scope]: so a method can keep
+// across its calls what it has made in Go's heap, such as a string of fmt.Sprintf. Go
+// maps stay in Go's heap. Ordinary goroutines get v itself. The error is ErrType if
+// values of T cannot be copied, or ErrStackFull.
+func Carry[T any](t *Thread, v T) (own T, err error) {
+	if t.heap == nil {
+		return v, nil
+	}
+	p, err := planFor[T]()
+	if err != nil || p.flat() {
+		return v, err
+	}
+	a, err := t.results(p.measure(noescape(unsafe.Pointer(&v))))
+	if err == nil {
+		err = p.copy(noescape(unsafe.Pointer(&own)), noescape(unsafe.Pointer(&v)), &a)
+	}
+	return own, err
+}
+
 // RefTo returns a reference to the proclet with this ID that holds no count:
 // calls through it work as long as others keep the proclet. A call fails with
 // ErrType if S is not the proclet's state type.

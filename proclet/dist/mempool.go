@@ -58,6 +58,10 @@ func AllocShared[T any](t *proclet.Thread, p MemPool, v T) (proclet.RemoteShared
 // allocate calls method of a shard that has room.
 func allocate[T, P any](t *proclet.Thread, p MemPool, method func(*poolShard, *proclet.Thread, T) (answer[P], error), v T) (P, error) {
 	var none P
+	v, err := proclet.Carry(t, v)
+	if err != nil {
+		return none, err
+	}
 	for try := 0; ; try++ {
 		shard, ok := roomy(p.pool.ID())
 		if !ok {

@@ -127,6 +127,11 @@ type answer[R any] struct {
 func operate[S, A, R any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], place uint64,
 	method func(*S, *proclet.Thread, A) (answer[R], error), arg A,
 	reshape func(*S, *proclet.Thread, wish) (bool, error)) (R, error) {
+	arg, err := proclet.Carry(t, arg) // it may be needed more than once
+	if err != nil {
+		var none R
+		return none, err
+	}
 	full := false
 	for try := 0; ; try++ {
 		e, err := find(t, shards, place)

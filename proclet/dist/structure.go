@@ -47,39 +47,50 @@ const atOnce = 32
 // the order of the places. Each place is seen once, by the shard that holds it.
 func cover[S, A, R any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], from, to uint64,
 	method func(*S, *proclet.Thread, piece[A]) (part[R], error), arg A, take func(R)) error {
-	type pending struct {
-		result *proclet.Future[part[R]]
-		p      piece[A]
+	arg, err := proclet.Carry(t, arg)
+	if err != nil {
+		return err
 	}
-	var queue []pending
-	for from < to || len(queue) > 0 {
-		if from < to && len(queue) < atOnce {
+	for from < to {
+		var refs [atOnce]proclet.Ref[S]
+		var pieces [atOnce]piece[A]
+		var upTo [atOnce]uint64 // how far the shards have come
+		n := 0
+		for ; n < atOnce && from < to; n++ {
 			e, err := find(t, shards, from)
 			if err != nil {
 				return err
 			}
-			p := piece[A]{from, min(to, e.high), arg}
-			queue = append(queue, pending{proclet.Go(t, proclet.RefTo[S](e.shard), method, p), p})
-			from = p.to
-			continue
+			refs[n], pieces[n] = proclet.RefTo[S](e.shard), piece[A]{from, min(to, e.high), arg}
+			from = pieces[n].to
 		}
-		next := queue[0]
-		queue = queue[1:]
-		res, err := next.result.Wait(t)
-		switch {
-		case err == nil:
-			take(res.result)
-		case isElsewhere(err):
-			unlearn(shards.ID(), next.p.from)
-			res.upTo = next.p.from
-		default:
+		parts, err := proclet.CallMany(t, refs[:n], method, pieces[:n]...)
+		many, failed := err.(*proclet.ManyError)
+		if err != nil && !failed {
 			return err
 		}
-		for res.upTo < next.p.to { // the shard has split or moved on
-			if res, err = onePiece(t, shards, res.upTo, next.p.to, method, arg); err != nil {
-				return err
+		for i := range n {
+			upTo[i] = parts[i].upTo
+			if failed && many.Errs[i] != nil {
+				if upTo[i] = pieces[i].from; !isElsewhere(many.Errs[i]) {
+					return many.Errs[i]
+				}
+				unlearn(shards.ID(), upTo[i])
 			}
-			take(res.result)
+		}
+		many, err = nil, nil
+		for i := range n {
+			if upTo[i] > pieces[i].from {
+				take(parts[i].result)
+			}
+			for upTo[i] < pieces[i].to { // the shard has split or moved on
+				p, err := onePiece(t, shards, upTo[i], pieces[i].to, method, arg)
+				if err != nil {
+					return err
+				}
+				upTo[i] = p.upTo
+				take(p.result)
+			}
 		}
 	}
 	return nil

@@ -150,6 +150,7 @@ func (w *world) shuffle(t testing.TB, random *rand.Rand) (stop func() int) {
 // addresses of this process, so its bytes are put aside in between.
 func move(t testing.TB, from, to *proclet.Runtime, id proclet.ID) bool {
 	if err := from.BeginLeave(id, 100*time.Millisecond); err != nil {
+		t.Logf("move %v: %v", id, err)
 		return false
 	}
 	d, err := from.Describe(id)

@@ -12,10 +12,11 @@ import (
 // everything is given back, wherever it is in the state. They are a hash table with
 // linear probing in the heap, guarded by resident.objects.
 type holdings struct {
-	entries unsafe.Pointer // *[cap]holding
+	entries unsafe.Pointer // *[cap]holding; few, if that is enough
 	cap     uint64         // a power of two, or 0
 	used    uint64         // entries that are not zero; those with n == 0 among them
 	live    uint64         // entries with n > 0
+	few     [firstHoldings]holding
 }
 
 type holding struct {
@@ -23,7 +24,8 @@ type holding struct {
 	n  uint64
 }
 
-const firstHoldings = 8
+// firstHoldings is room for three: most proclets have no more.
+const firstHoldings = 4
 
 func (x *holdings) at(i uint64) *holding {
 	return (*holding)(unsafe.Add(x.entries, (i&(x.cap-1))*uint64(unsafe.Sizeof(holding{}))))
@@ -40,6 +42,9 @@ func (x *holdings) find(h handle) *holding {
 }
 
 func (x *holdings) add(heap *mm.Heap, h handle) error {
+	if x.cap == 0 {
+		x.entries, x.cap = unsafe.Pointer(&x.few), firstHoldings
+	}
 	if (x.used+1)*4 > x.cap*3 {
 		if err := x.rehash(heap); err != nil {
 			return err
@@ -60,7 +65,7 @@ func (x *holdings) add(heap *mm.Heap, h handle) error {
 // rehash makes a new table, with room for as many again as there are.
 func (x *holdings) rehash(heap *mm.Heap) error {
 	next := holdings{cap: firstHoldings, live: x.live, used: x.live}
-	for next.cap < 2*(x.live+1) {
+	for next.cap *= 2; next.cap < 2*(x.live+1); {
 		next.cap *= 2
 	}
 	p, err := heap.Alloc(next.cap * uint64(unsafe.Sizeof(holding{})))
@@ -73,24 +78,32 @@ func (x *holdings) rehash(heap *mm.Heap) error {
 			*next.find(e.of) = *e
 		}
 	}
-	if x.entries != nil {
-		heap.Free(x.entries)
-	}
+	x.clear(heap)
 	*x = next
 	return nil
+}
+
+// clear makes the table empty and gives its memory back.
+func (x *holdings) clear(heap *mm.Heap) {
+	if x.cap > firstHoldings {
+		heap.Free(x.entries)
+	}
+	*x = holdings{}
 }
 
 // has reports whether there is a count of h.
 func (x *holdings) has(h handle) bool { return x.cap > 0 && x.find(h).n > 0 }
 
 // remove takes a count of h away, if there is one.
-func (x *holdings) remove(h handle) bool {
+func (x *holdings) remove(heap *mm.Heap, h handle) bool {
 	if !x.has(h) {
 		return false
 	}
 	e := x.find(h)
 	if e.n--; e.n == 0 {
-		x.live--
+		if x.live--; x.live == 0 {
+			x.clear(heap)
+		}
 	}
 	return true
 }
@@ -117,7 +130,7 @@ func (t *Thread) unkeep(h handle) bool {
 	r := t.runtime().find(t.id)
 	r.objects.Lock()
 	defer r.objects.Unlock()
-	return r.head.holdings.remove(h)
+	return r.head.holdings.remove(r.heap, h)
 }
 
 // giveBackAll gives back what the state of a proclet holds that has ended.

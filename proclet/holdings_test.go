@@ -70,7 +70,7 @@ func TestHoldings(t *testing.T) {
 				t.Fatal(err)
 			}
 			want[h]++
-		} else if got := x.remove(h); got != (want[h] > 0) {
+		} else if got := x.remove(r.heap, h); got != (want[h] > 0) {
 			t.Fatalf("remove = %v with %d", got, want[h])
 		} else if got {
 			want[h]--
@@ -84,7 +84,13 @@ func TestHoldings(t *testing.T) {
 			t.Errorf("%v: %d, want %d", e.of, e.n, want[e.of])
 		}
 	}
-	r.heap.Free(x.entries)
+	for h, n := range want {
+		for range n {
+			if !x.remove(r.heap, h) {
+				t.Fatalf("%v is not there", h)
+			}
+		}
+	}
 	if now := r.heap.Stats().Used; now != used {
 		t.Errorf("%d bytes used, %d before", now, used)
 	}

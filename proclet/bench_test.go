@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"nuos/mm"
 )
@@ -16,6 +17,22 @@ type tally struct{ n int64 }
 func (s *tally) Add(t *Thread, n int64) (int64, error) { s.n += n; return s.n, nil }
 
 func (s *tally) Length(t *Thread, v string) (int64, error) { return int64(len(v)), nil }
+
+// meter is a proclet that calls another one.
+type meter struct{ _ byte }
+
+// measurement is what a meter measures, in memory of the test, which does not move.
+type measurement struct {
+	b       *testing.B
+	ref     Ref[tally]
+	through func(int)
+}
+
+func (m *meter) Measure(t *Thread, what uintptr) (int, error) {
+	x := (*measurement)(constantAt(what))
+	ratio(x.b, x.through, func(int) { Call(t, x.ref, (*tally).Add, 1) })
+	return 0, nil
+}
 
 type direct interface {
 	Add(t *Thread, n int64) (int64, error)
@@ -51,6 +68,13 @@ func BenchmarkLocalCall(b *testing.B) {
 	inside := rts[0].find(ref.id)
 	var d direct = (*tally)(inside.state)
 	through := func(int) { d.Add(nil, 1) }
+	b.Run("between-proclets", func(b *testing.B) {
+		b.ReportAllocs()
+		caller := mustNew[meter](b, th, Options{})
+		if _, err := Call(th, caller, (*meter).Measure, uintptr(unsafe.Pointer(&measurement{b, ref, through}))); err != nil {
+			b.Fatal(err)
+		}
+	})
 	b.Run("number", func(b *testing.B) {
 		b.ReportAllocs()
 		ratio(b, through, func(int) { Call(th, ref, (*tally).Add, 1) })

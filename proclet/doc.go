@@ -53,6 +53,17 @@
 // exactly once, or reports [ErrNoProclet] or [ErrLost] (not executed) or
 // [ErrMaybeExecuted].
 //
+// [Go] makes a call and gives a [Future], which can be cancelled; [CallMany] calls
+// several proclets at once; [Post] wants no answer. [CallWithin] sets a deadline,
+// which goes with the calls that the method makes in turn. Deadlines and
+// cancelling end the waiting of callers and keep later calls from being made; a method
+// that runs for long asks [Thread.Err]. A machine has a bounded number of
+// asynchronous calls on their way; who wants to make another one waits.
+//
+// A method takes one argument and returns one result: several are the fields of a
+// struct. An error arrives as its text, with the errors in it that were named by
+// [RegisterErrors] or [RegisterErrorType].
+//
 // Several calls may be inside a proclet at once. A method that needs to be alone
 // takes a Mutex, with [Mutex.Hold] if it returns what refers to the state:
 // a result is copied after the method has returned.
@@ -78,6 +89,34 @@
 // Package sync and channels are not for waiting in methods: a thread that waits
 // with them cannot move, and so neither can its proclet.
 //
+// # Threads
+//
+// Methods run on threads that move. A call from another machine, or of an ordinary
+// goroutine, starts one; a call of another proclet on the same machine runs on the
+// caller's. [Thread.Go] and [Start] start one that goes on when the method has
+// returned, until it ends or its proclet does; [Handle.Join] waits for it.
+//
+// When a proclet is to move, its threads leave at their next safe point: where they
+// wait with something of this package or in a call, and at [Thread.Checkpoint],
+// which methods that compute for long should call now and then. They go on
+// where the proclet is then, in the middle of whatever they do: locals, deferred
+// functions, panics in flight, pointers into the heap and into the stack are as
+// they were. A thread that is inside several proclets is divided: each method stays
+// with its proclet, and those that wait for each other do so across machines.
+//
+// What a thread needs at a safe point must not lie in Go's heap: what make, append,
+// fmt and closures that escape return stays on its machine. If it does, the move is
+// given up with [ErrHeld], which names the function and the line, and the thread
+// goes on. Arguments, and what calls return, lie in memory that moves with the
+// thread until the method returns; see [Thread.Scope] for methods that call in a
+// loop. [Thread.Guard] keeps a thread where it is, for a short time: a move that has
+// to wait for long is given up and tried again later.
+//
+// A panic that nobody recovers, and runtime.Goexit, end the call or the thread, not
+// the machine. A method that finds too little stack for another call makes it on a
+// stack of its own, as if it came from elsewhere. A stack that overflows between
+// calls is Go's fatal error.
+//
 // # Arguments and results
 //
 // They may be numbers, strings, slices, maps, arrays, structs and pointers to all
@@ -85,8 +124,8 @@
 // monotonic reading; and types that implement encoding.BinaryAppender and
 // encoding.BinaryUnmarshaler. A type that contains itself, and a Slice or Map of
 // a proclet, cannot be passed. Pointers and slices are copied as trees:
-// what was shared is so no longer. An argument lies in the callee's heap and is
-// gone when the method has returned, so keep copies only. Go maps, and types with
+// what was shared is so no longer. An argument lies in memory of the callee's
+// thread and is gone when the method has returned, so keep copies only. Go maps, and types with
 // an encoding of their own, are the exception: they are built in Go's heap.
 //
 // # References
@@ -117,6 +156,8 @@
 //   - A proclet is in the table of one machine only, and calls run only while they
 //     are counted by its gate. When the gate is closed and nobody is inside, nothing
 //     of the proclet changes.
+//   - Threads that have left their stacks lie in the heap, as bytes without pointers
+//     into Go's heap. The gate of an open proclet counts them as well.
 //   - The identities of calls from other machines and the answers to them lie in the
 //     heap and move with it.
 //   - Methods and types are named between machines by their places in the program,
@@ -131,6 +172,12 @@
 //     holds nothing.
 //   - A method must not start goroutines that outlive it, nor keep its Thread,
 //     its argument or pointers into the state in Go variables.
+//   - A move needs room in the heap for the stacks of the threads inside, some 3 KB
+//     each and what they use; otherwise it is given up with ErrHeld and ErrHeapFull.
+//   - Threads that were started in a proclet end with it, at their next safe point,
+//     as by runtime.Goexit. Calls inside are waited for.
+//   - Under the race detector threads are goroutines and do not move: a proclet
+//     moves when they have ended.
 //   - Global variables belong to a machine, not to a proclet.
 //   - A long answer, more than a sixteenth of the heap with those kept already, is
 //     not kept: if it is lost together with the machine that sent it, the caller

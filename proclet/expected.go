@@ -153,8 +153,8 @@ func (rt *Runtime) answerResult(d *decoder) ([]byte, error) {
 	return []byte{answerDone}, nil
 }
 
-// enterExpecting is enter for somebody who brings what those inside wait for: a
-// proclet that ends lets him in as long as there are any.
+// enterExpecting is enter for somebody who brings what those inside wait for: he
+// is let in through a closed gate as long as there are any.
 func (rt *Runtime) enterExpecting(id ID) *resident {
 	for {
 		r := rt.find(id)
@@ -165,7 +165,7 @@ func (rt *Runtime) enterExpecting(id ID) *resident {
 			continue
 		}
 		ends := r.destroying.Load()
-		if r.gate.enter(ends) {
+		if r.gate.enter(true) {
 			return r
 		}
 		if ends {

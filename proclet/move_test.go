@@ -255,6 +255,8 @@ func TestAnswersAreForgotten(t *testing.T) {
 	s.kill(rts[1].self)
 	rts[2].release()
 	waitFor(t, "the answers to be forgotten", func() bool { return used() == empty })
+	rts[2].slots.mu.Lock()
+	defer rts[2].slots.mu.Unlock()
 	if n := len(rts[2].slots.targets); n != 0 {
 		t.Errorf("%d targets are left", n)
 	}

@@ -260,6 +260,6 @@ func (t *Thread) leaveMethod() {
 		c.done <- struct{}{}
 	case rootStarted:
 		r.startedEnds(t.root.started, err)
-		r.gate.uncount()
+		r.gate.uncountFrozen(1)
 	}
 }

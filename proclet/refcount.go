@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"sync/atomic"
+	"time"
 
 	"nuos/rack"
 )
@@ -85,8 +86,17 @@ func (r *resident) endUnused() {
 	r.rt.releases.began()
 	go func() {
 		defer r.rt.releases.ended()
-		if err := r.rt.outside.destroy(r.id); err != nil && !isGone(err) {
-			log.Printf("proclet: ending %v, which nobody holds: %v", r.id, err)
+		for {
+			err := r.rt.outside.destroy(r.id)
+			var p *PanicError
+			switch {
+			case err == nil, isGone(err), errors.Is(err, rack.ErrFenced), errors.Is(err, rack.ErrClosed):
+				return
+			case errors.As(err, &p), errors.Is(err, ErrExited):
+				log.Printf("proclet: ending %v, which nobody holds: %v", r.id, describe(err))
+				return
+			}
+			time.Sleep(retryAfter) // it has moved to where it cannot be reached at the moment
 		}
 	}()
 }

@@ -26,6 +26,9 @@ type releases struct {
 // maxReleasing is how many are on their way at once.
 const maxReleasing = 16
 
+// retryAfter is the pause before something is tried again that was in vain.
+const retryAfter = 100 * time.Millisecond
+
 // giveBack gives n counts of h back. It does not wait.
 func (rt *Runtime) giveBack(h handle, n uint64) {
 	if r := rt.find(h.id); r != nil && r.gate.enter(false) {
@@ -103,8 +106,7 @@ func (c *counting) try() bool {
 	case c.done, errors.Is(err, rack.ErrFenced), errors.Is(err, rack.ErrClosed):
 		return false
 	}
-	const pause = 100 * time.Millisecond
-	time.AfterFunc(pause, func() {
+	time.AfterFunc(retryAfter, func() {
 		s := &c.rt.releases
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -30,7 +30,7 @@ type outcome struct {
 
 // kinds are the errors that keep their identity on the way to an observer.
 var kinds = map[string]error{
-	"busy": proclet.ErrBusy, "pinned": proclet.ErrPinned, "gone": proclet.ErrNoProclet,
+	"busy": proclet.ErrBusy, "held": proclet.ErrHeld, "pinned": proclet.ErrPinned, "gone": proclet.ErrNoProclet,
 	"same": ErrSameMachine, "machine": ErrNoMachine, "refused": ErrRefused, "transfer": ErrTransfer, "lost": ErrLost,
 }
 

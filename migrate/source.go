@@ -30,7 +30,7 @@ const retry = 100 * time.Millisecond
 // there. Moves of different proclets may go on at once.
 //
 // With any error but ErrLost the proclet is here and serves, or it was not here
-// at all (proclet.ErrNoProclet). proclet.ErrPinned, proclet.ErrBusy, ErrRefused,
+// at all (proclet.ErrNoProclet). proclet.ErrPinned, proclet.ErrBusy, proclet.ErrHeld, ErrRefused,
 // ErrTransfer, ErrNoMachine, ErrSameMachine say what stood in the way. ctx bounds
 // the time until the commit; after that Move stays until it is over.
 func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (Report, error) {

@@ -62,24 +62,28 @@ func (w *worker[A, R]) work(t *proclet.Thread, o orders[A, R]) (struct{}, error)
 	return struct{}{}, err
 }
 
-func (w *worker[A, R]) runAll(t *proclet.Thread, o *orders[A, R]) error {
-	for {
+func (w *worker[A, R]) runAll(t *proclet.Thread, o *orders[A, R]) (err error) {
+	for err == nil {
 		i, ok := w.next(t)
 		if !ok {
 			return nil
 		}
-		run, err := o.task.run.Get()
-		if err != nil {
-			return err
-		}
-		res, err := run(t, i, o.arg)
-		if err != nil {
-			return err
-		}
-		if err := w.add(t, o, res); err != nil {
-			return err
-		}
+		t.Scope(func() { err = w.runOne(t, o, i) })
+		t.Checkpoint()
 	}
+	return err
+}
+
+func (w *worker[A, R]) runOne(t *proclet.Thread, o *orders[A, R], i int) error {
+	run, err := o.task.run.Get()
+	if err != nil {
+		return err
+	}
+	res, err := run(t, i, o.arg)
+	if err != nil {
+		return err
+	}
+	return w.add(t, o, res)
 }
 
 // next takes the next task.

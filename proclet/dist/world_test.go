@@ -87,6 +87,13 @@ func (w *world) thread(i int) *proclet.Thread { return w.runtimes[i%len(w.runtim
 
 // clear destroys what tests have left: the next rack uses the same addresses.
 func (w *world) clear() {
+	for w.proclets() > 0 {
+		w.destroyAll()
+		time.Sleep(time.Millisecond) // what nobody holds any more is being ended
+	}
+}
+
+func (w *world) destroyAll() {
 	for _, rt := range w.runtimes {
 		for _, p := range rt.Proclets() {
 			if id, err := proclet.ParseID(p.ID); err == nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"nuos/proclet"
+	"nuos/proclet/internal/fiber"
 )
 
 // traveller is a proclet whose method uses structures all the time.
@@ -147,7 +148,7 @@ func TestMethodsThatUseStructuresMove(t *testing.T) {
 		t.Errorf("sums %v, want %v", sums, want)
 	}
 	t.Logf("%d moves, %d tries", moves, tries)
-	if moves < tries*9/10 || moves < 10 {
+	if fiber.Movable && (moves < tries*9/10 || moves < 10) { // not under the race detector
 		t.Errorf("only %d of %d moves succeeded", moves, tries)
 	}
 }

@@ -9,9 +9,10 @@ import (
 
 // arrival is a proclet that is on its way here. Calls for it wait.
 type arrival struct {
-	d    Description
-	kind stateKind
-	over chan struct{} // closed when it has arrived or will not
+	d     Description
+	kind  stateKind
+	since clock         // of the machine: when it was announced
+	over  chan struct{} // closed when it has arrived or will not
 }
 
 func (d *Description) heap() mm.Range { return mm.Range{Base: mm.Virt(d.ID.Addr), Size: d.Capacity} }
@@ -32,7 +33,7 @@ func (rt *Runtime) Prepare(d Description) error {
 			return fmt.Errorf("%w: %#x used of %d bytes at %#x", mm.ErrHeapRange, u, d.Mapped, d.ID.Addr)
 		}
 	}
-	a := &arrival{d: d, kind: kind, over: make(chan struct{})}
+	a := &arrival{d: d, kind: kind, since: machineClock(), over: make(chan struct{})}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if rt.arriving[d.ID] != nil || rt.find(d.ID) != nil {
@@ -61,7 +62,7 @@ func (rt *Runtime) Adopt(id ID) error {
 	}
 	hd := (*head)(h.Root())
 	hd.moves++
-	hd.ahead = hd.left - machineClock()
+	hd.ahead = hd.left - a.since // its clock ran on while the bytes came
 	r := rt.newResident(id, h, a.kind)
 	r.gate.count(hd.frozen.n + 1) // one more, so that it stays until we are done with it
 	delete(rt.arriving, id)

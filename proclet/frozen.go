@@ -98,14 +98,15 @@ func detached(f *fiber.Fiber) {
 		t.start(r)
 		return
 	}
+	back := leaving == nil || t.root.kind == rootOutside // a round trip, see alwaysMoving
 	z.fill(t, t.waiting, *b)
 	r.head.frozen.link(z)
 	resume := t.vacate(f.Depart)
-	if leaving == nil {
+	if back {
 		r.revive(z)
 	}
 	r.mu.Unlock()
-	if leaving != nil {
+	if !back {
 		r.gate.uncountFrozen(1)
 	}
 	for _, f := range resume {

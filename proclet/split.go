@@ -171,9 +171,6 @@ func (t *Thread) split() error {
 	sig := t.below.sig
 	images, err := t.fiber.Split()
 	if err != nil {
-		for a := t.below; a != nil; a = a.below {
-			a.expected = nil
-		}
 		t.undo(cuts[:n])
 		return err
 	}
@@ -244,6 +241,9 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 
 // undo undoes prepare.
 func (t *Thread) undo(cuts []cut) {
+	for a := t.below; a != nil; a = a.below {
+		a.expected = nil
+	}
 	rt := t.runtime()
 	for i := range cuts {
 		c := &cuts[i]

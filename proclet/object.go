@@ -13,6 +13,7 @@ import (
 type objectTable struct {
 	entries  unsafe.Pointer // *[cap]objectEntry
 	len, cap uint64
+	live     uint64 // entries that are not free
 	free     uint64 // place of a free entry, or 0
 	serial   uint64 // the last one that was given
 }
@@ -68,6 +69,7 @@ func (r *resident) addObject(p unsafe.Pointer, kind offset, raw bool) (objectID,
 		tb.len = place
 	}
 	tb.serial++
+	tb.live++
 	*tb.at(place) = objectEntry{serial: tb.serial, p: p, kind: kind, holders: 1, raw: raw}
 	return objectID{place, tb.serial}, nil
 }
@@ -117,6 +119,10 @@ func (r *resident) countObject(o objectID, op countOp, n uint64) error {
 	tb := &r.head.objects
 	*e = objectEntry{next: tb.free}
 	tb.free = o.place
+	if tb.live--; tb.live == 0 { // serials go on, so that old pointers stay stale
+		r.heap.Free(tb.entries)
+		*tb = objectTable{serial: tb.serial}
+	}
 	r.objects.Unlock()
 
 	ended.destroy(r)

@@ -152,6 +152,23 @@ func TestRemoteRaw(t *testing.T) {
 		if now := heapUsed(t, th, b.id); now >= used {
 			t.Errorf("%d bytes used with no object, %d with all", now, used)
 		}
+		// With the last object the table is gone, and pointers to them are as stale as before.
+		tb := &ownerOf(t, th, b.id).find(b.id).head.objects
+		if tb.cap != 0 || tb.live != 0 {
+			t.Errorf("a table of %d objects with room for %d", tb.live, tb.cap)
+		}
+		again, err := Call(th, b, (*bank).Raw, "first of a new table")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range all {
+			if got, err := CallAt(th, p, (*account).Owner, struct{}{}); !errors.Is(err, ErrNoObject) {
+				t.Errorf("stale pointer %d finds %q, %v", i, got, err)
+			}
+		}
+		if got, err := CallAt(th, again, (*account).Owner, struct{}{}); err != nil || got != "first of a new table" {
+			t.Errorf("Owner = %q, %v", got, err)
+		}
 		if err := Destroy(th, b); err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"unsafe"
 
-	"nuos/mm"
 	"nuos/proclet/internal/fiber"
 )
 
@@ -60,8 +59,10 @@ func invokeShared[A, R any](t *Thread, id ID, sig signature, fn *closure, arg A)
 
 // call calls a method of another proclet from one that t executes.
 func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer) error {
-	if err := t.Err(); err != nil {
-		return err
+	if t.until != 0 || t.root.kind == rootCalled {
+		if err := t.Err(); err != nil {
+			return err
+		}
 	}
 	ct, err := typesOf(sig)
 	if err != nil {
@@ -77,10 +78,10 @@ func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer
 		// t is inside, or t sees that the gate is closed.
 		t.entered[t.depth] = id.Addr
 		t.depth++
-		r := t.runtime().find(id)
+		r := t.findHere(id)
 		if r != nil && r.gate.enter(false) {
 			if ct.state == nil || ct.state == r.typ {
-				return t.callHere(id, sig, fn, ct.arg, arg, res)
+				return t.callHere(r, ct, sig, fn, arg, res)
 			}
 			r.gate.leave()
 			t.depth--
@@ -98,70 +99,101 @@ func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer
 // callHere calls a method of a proclet that t has entered, on t's own stack. If
 // one of the proclets on this stack leaves meanwhile, t is split: what goes on
 // here, perhaps on another machine, is then the caller alone.
-func (t *Thread) callHere(id ID, sig signature, fn *closure, p *plan, arg, res unsafe.Pointer) error {
+func (t *Thread) callHere(r *resident, ct *callTypes, sig signature, fn *closure, arg, res unsafe.Pointer) error {
 	mark := t.fiber.Mark()
-	a := (*activation)(t.fiber.Alloc(unsafe.Sizeof(activation{})))
-	if a == nil {
-		return t.refuse(id, ErrStackFull)
+	words := t.fiber.AllocDirty(unsafe.Sizeof(activation{}))
+	if words == nil {
+		return t.refuse(r, ErrStackFull)
 	}
-	a.heap, a.id, a.nheld, a.held, a.holds, a.below, a.until = t.heap, t.id, t.nheld, t.held, t.holds, t.below, t.until
+	*(*activationWords)(words) = activationWords{}
+	a := (*activation)(words)
+	a.heap, a.id, a.holds, a.below, a.until = t.heap, t.id, t.holds, t.below, t.until
+	if t.nheld != 0 {
+		a.nheld, a.held = t.nheld, t.held
+	}
 	a.sig, a.res, a.fn = sig, res, fn
+	a.callee, a.flat, a.resSize = uintptr(unsafe.Pointer(r)), ct.flatRes, ct.res.size
 	// The argument, and a closure that was made at run time, are copied here, where
 	// they are kept, but are the called method's: they lie above the part of the
 	// arena that ends at the boundary.
 	bottom := t.fiber.Mark()
 	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
 		if a.fn = (*closure)(t.fiber.Alloc(unsafe.Sizeof(closure{}))); a.fn == nil {
-			return t.refuse(id, ErrStackFull)
+			return t.refuse(r, ErrStackFull)
 		}
 		*a.fn = *fn
 	}
-	in, err := t.copyArgument(p, arg)
-	if err != nil {
-		return t.refuse(id, err)
+	if p := ct.arg; ct.flatArg {
+		if a.in = t.fiber.AllocDirty(p.size + 8); a.in == nil {
+			return t.refuse(r, ErrStackFull)
+		}
+		copyFlat(a.in, arg, p.size)
+	} else {
+		in, err := t.copyArgument(p, arg)
+		if err != nil {
+			return t.refuse(r, err)
+		}
+		if p.inGo {
+			t.local().in = in // the collector does not see a
+		}
+		a.in = in
 	}
-	if p.inGo {
-		t.local().in = in // the collector does not see a
-	}
-	a.in, a.top = in, t.fiber.Mark()
+	a.top = t.fiber.Mark()
 	t.fiber.Release(bottom)
-	left := t.left()
-	t.heap, t.id, t.nheld, t.holds, t.below = heapOf(id), id, 0, nil, a
-	t.setLeft(left)
+	left := uint64(0)
+	if t.until != 0 {
+		left = t.left()
+	}
+	t.heap, t.id, t.nheld, t.holds, t.below = r.heap, r.id, 0, nil, a
+	if left != 0 {
+		t.setLeft(left)
+	}
 	t.fiber.Call(runCalled)
 
-	t.heap, t.id, t.nheld, t.held, t.holds, t.below, t.until = a.heap, a.id, a.nheld, a.held, a.holds, a.below, a.until
+	t.heap, t.id, t.nheld, t.holds, t.below, t.until = a.heap, a.id, a.nheld, a.holds, a.below, a.until
+	if a.nheld != 0 {
+		t.held = a.held
+	}
 	if a.expected != nil {
 		t.alone(a.root)
 		return t.collect(a.expected, a.sig, a.res)
 	}
 	t.depth--
-	if err := t.takeError(); err != nil {
-		return err
+	if t.failed {
+		return t.takeError()
 	}
-	return t.received(a.sig, a.res, mark)
+	if a.flat {
+		t.fiber.Release(mark)
+		return nil
+	}
+	return t.received(a.sig, a.res)
 }
 
 // received ends a call whose result has arrived.
-func (t *Thread) received(sig signature, res unsafe.Pointer, mark uintptr) error {
+func (t *Thread) received(sig signature, res unsafe.Pointer) error {
 	ct, err := typesOf(sig)
 	if err != nil {
 		return err
 	}
-	if ct.res.flat() {
-		t.fiber.Release(mark)
-		return nil
-	}
 	return t.receive(ct.res, res)
 }
 
-// flat reports whether values of p are all of what they refer to.
-func (p *plan) flat() bool { return p.kind == planBytes || p.kind == planBool }
+// flat reports whether values of p are bytes that refer to nothing.
+func (p *plan) flat() bool { return headerOf(p.typ).ptrBytes == 0 && !p.counted }
+
+// copyFlat copies a value of a flat plan.
+func copyFlat(dst, src unsafe.Pointer, size uintptr) {
+	if size == 8 {
+		*(*uint64)(dst) = *(*uint64)(src)
+		return
+	}
+	copy(unsafe.Slice((*byte)(dst), size), unsafe.Slice((*byte)(src), size))
+}
 
 // refuse ends a call that t has entered a proclet for, before it began.
-func (t *Thread) refuse(id ID, err error) error {
+func (t *Thread) refuse(r *resident, err error) error {
 	t.depth--
-	t.runtime().find(id).gate.leave()
+	r.gate.leave()
 	return err
 }
 
@@ -177,8 +209,17 @@ func (t *Thread) runInnermost() {
 	t.run(sig, fn, in)
 }
 
-// heapOf returns the heap of a proclet that lives here.
-func heapOf(id ID) *mm.Heap { return (*mm.Heap)(constantAt(uintptr(id.Addr))) }
+// findHere is find for t's runtime.
+func (t *Thread) findHere(id ID) *resident {
+	s := residentSlot(id.Addr, false)
+	if s == nil {
+		return nil
+	}
+	if r := s.Load(); r != nil && r.id.Gen == id.Gen && r.rt.index == t.rt {
+		return r
+	}
+	return nil
+}
 
 // enter enters the proclet if it lives on this machine, and waits if its gate is
 // closed. It returns nil if it is to be looked for elsewhere.

@@ -63,6 +63,10 @@ func (t *Thread) local() *local {
 
 // takeError returns the error of the method that has ended last.
 func (t *Thread) takeError() error {
+	if !t.failed {
+		return nil
+	}
+	t.failed = false
 	v, _ := t.fiber.Local().Value.(*local)
 	if v == nil {
 		return nil
@@ -72,7 +76,7 @@ func (t *Thread) takeError() error {
 	return err
 }
 
-func (t *Thread) setError(err error) { t.local().err = err }
+func (t *Thread) setError(err error) { t.local().err, t.failed = err, err != nil }
 
 // runThread is the outermost function of every thread.
 func runThread(f *fiber.Fiber) {
@@ -146,19 +150,21 @@ func (t *Thread) copyArgument(p *plan, arg unsafe.Pointer) (unsafe.Pointer, erro
 // run executes a method as t's innermost one, and ends it whichever way it ends.
 func (t *Thread) run(sig signature, fn *closure, in unsafe.Pointer) {
 	ended := false
-	defer t.caught(&ended)
+	defer func() {
+		if !ended {
+			t.caught(recover())
+		}
+	}()
 	t.Checkpoint()
 	sig.apply(fn, (*head)(t.heap.Root()).state, t, in)
 	ended = true
 	t.leaveMethod()
 }
 
-// caught is deferred to end a method that did not return.
-func (t *Thread) caught(ended *bool) {
-	if *ended {
-		return
-	}
-	if v := recover(); v != nil {
+// caught ends a method that did not return. A deferred function calls it, with
+// what was recovered.
+func (t *Thread) caught(v any) {
+	if v != nil {
 		t.setError(newPanicError(v))
 		t.leaveMethod()
 		return
@@ -171,6 +177,16 @@ func (t *Thread) caught(ended *bool) {
 // returned is called by the signature's apply when the method has returned, with
 // what it returned. It is a safe point before the result is handed over.
 func (t *Thread) returned(res unsafe.Pointer, err error) {
+	err = t.checked(err)
+	if a := t.below; a != nil && a.flat && err == nil {
+		copyFlat(a.res, res, a.resSize)
+		return
+	}
+	t.handBack(res, err)
+}
+
+// handBack is returned for what takes more than copying bytes.
+func (t *Thread) handBack(res unsafe.Pointer, err error) {
 	if err == nil {
 		err = t.handOverAs(t.signature(), res)
 	}
@@ -234,13 +250,17 @@ func (t *Thread) signature() signature {
 // leaves the proclet, and if it was the outermost method here its result is
 // delivered.
 func (t *Thread) leaveMethod() {
-	t.unlockHeld()
-	t.releaseOwned(nil)
-	r := t.runtime().find(t.id)
+	if t.nheld != 0 {
+		t.unlockHeld()
+	}
+	if t.holds != nil {
+		t.releaseOwned(nil)
+	}
 	if t.below != nil {
-		r.gate.leave()
+		(*resident)(constantAt(t.below.callee)).gate.leave()
 		return
 	}
+	r := t.runtime().find(t.id)
 	err := t.takeError()
 	switch t.root.kind {
 	case rootCalled:
@@ -259,7 +279,7 @@ func (t *Thread) leaveMethod() {
 		r.gate.leave()
 		c.done <- struct{}{}
 	case rootStarted:
-		r.startedEnds(t.root.started, err)
+		r.startedEnds(t.root.started, t.checked(err))
 		r.gate.uncountFrozen(1)
 	}
 }

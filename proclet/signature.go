@@ -26,6 +26,8 @@ type callTypes struct {
 	offset   offset
 	state    *typeHeader // nil if it is called with any state
 	arg, res *plan
+	flatArg  bool // arg.flat()
+	flatRes  bool
 }
 
 type signatureOf[S, A, R any] struct{}
@@ -55,12 +57,21 @@ var (
 // if argument or result cannot be copied.
 func typesOf(sig signature) (*callTypes, error) {
 	tab := (*iface)(unsafe.Pointer(&sig)).tab
-	recent := &recentSignatures[uintptr(unsafe.Pointer(tab))/unsafe.Sizeof(itab{})%uintptr(len(recentSignatures))]
-	if c := recent.Load(); c != nil && c.tab == tab {
+	if c := recentTypes(tab).Load(); c != nil && c.tab == tab {
 		return c, nil
 	}
+	return searchTypes(sig)
+}
+
+func recentTypes(tab *itab) *atomic.Pointer[callTypes] {
+	return &recentSignatures[uintptr(unsafe.Pointer(tab))/unsafe.Sizeof(itab{})%uintptr(len(recentSignatures))]
+}
+
+// searchTypes is typesOf for a signature that was not used recently.
+func searchTypes(sig signature) (*callTypes, error) {
+	tab := (*iface)(unsafe.Pointer(&sig)).tab
 	if c, ok := signatures.Load(tab); ok {
-		recent.Store(c.(*callTypes))
+		recentTypes(tab).Store(c.(*callTypes))
 		return c.(*callTypes), nil
 	}
 	c := sig.types()
@@ -72,6 +83,7 @@ func typesOf(sig signature) (*callTypes, error) {
 	if c.res, err = planOf(c.res.typ); err != nil {
 		return nil, err
 	}
+	c.flatArg, c.flatRes = c.arg.flat(), c.res.flat()
 	signatures.Store(tab, c)
 	return c, nil
 }

@@ -159,7 +159,11 @@ func (r *resident) addStarted() (uint64, error) {
 // runStarted executes what t was started for.
 func (t *Thread) runStarted(in unsafe.Pointer) {
 	ended := false
-	defer t.caught(&ended)
+	defer func() {
+		if !ended {
+			t.caught(recover())
+		}
+	}()
 	t.Checkpoint()
 	start, fn := t.order.start, t.order.fn
 	start.run(fn, (*head)(t.heap.Root()).state, t, in)

@@ -29,6 +29,7 @@ type Thread struct {
 	holds  *hold  // what it owns
 	wanted uint32 // those of holds that are still to be acquired
 	loose  bool   // whoever has made t looks after what its calls return
+	failed bool   // the method that has ended last has left an error, see takeError
 
 	below   *activation // the method that called it, in this part of the thread; nil if that is not here
 	order   order       // how it began
@@ -68,12 +69,21 @@ type activation struct {
 	top uintptr        // mark of the arena above the argument
 	res unsafe.Pointer // where the result goes
 
+	// While the thread is not split, and so cannot leave:
+	callee  uintptr // *resident, which its table keeps while t is inside
+	flat    bool    // the result is no more than resSize bytes
+	resSize uintptr
+
 	// Set when the thread is split here: the identity of the call, what the lower
 	// part is there for from now on, and what it expects.
 	call     callID
 	root     purpose
 	expected *expected
 }
+
+// activationWords are the words of an activation: what clears one without the
+// write barriers that its pointers would get.
+type activationWords [unsafe.Sizeof(activation{}) / 8]uint64
 
 // runtimes are the runtimes of this process, in the order of their making:
 // one, except in tests that run several machines in a process.

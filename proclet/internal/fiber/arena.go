@@ -7,14 +7,23 @@ import "unsafe"
 //
 // The collector does not look there: no pointers into Go's heap.
 func (f *Fiber) Alloc(n uintptr) unsafe.Pointer {
-	end := uintptr(f.Region().Base) + ArenaSize
-	if n > ArenaSize || end-f.arena < n {
+	p := f.AllocDirty(n)
+	if p != nil {
+		clear(unsafe.Slice((*byte)(p), n))
+	}
+	return p
+}
+
+// AllocDirty is Alloc for what the caller overwrites: the bytes are whatever they
+// were. They must not be overwritten with pointers one by one, since the
+// collector's write barrier looks at what was there before.
+func (f *Fiber) AllocDirty(n uintptr) unsafe.Pointer {
+	at := f.arena
+	if n > ArenaSize || f.address()&^(RegionSize-1)+ArenaSize-at < n {
 		return nil
 	}
-	p := pointer(f.arena)
-	clear(unsafe.Slice((*byte)(p), n))
-	f.arena += (n + 7) &^ 7
-	return p
+	f.arena = at + (n+7)&^7
+	return pointer(at)
 }
 
 // Mark returns what Release needs to free what is allocated from now on.

@@ -247,8 +247,7 @@ func (t *Thread) signature() signature {
 }
 
 // leaveMethod ends t's innermost method, after its result has been copied: it
-// leaves the proclet, and if it was the outermost method here its result is
-// delivered.
+// leaves the proclet.
 func (t *Thread) leaveMethod() {
 	if t.nheld != 0 {
 		t.unlockHeld()
@@ -260,6 +259,12 @@ func (t *Thread) leaveMethod() {
 		(*resident)(constantAt(t.below.callee)).gate.leave()
 		return
 	}
+	t.leaveOutermost()
+}
+
+// leaveOutermost leaves the proclet of the outermost method here, and delivers its
+// result.
+func (t *Thread) leaveOutermost() {
 	r := t.runtime().find(t.id)
 	err := t.takeError()
 	switch t.root.kind {

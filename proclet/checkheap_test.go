@@ -1,0 +1,100 @@
+//go:build proclet_debug
+
+package proclet
+
+import (
+	"bytes"
+	"fmt"
+	"log"
+	"os"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// smuggler keeps what it must not.
+type smuggler struct {
+	n    int64
+	kept uintptr
+	more Slice[uintptr]
+}
+
+var smuggled = new([4]int64)
+
+func (s *smuggler) Keep(t *Thread, _ struct{}) (int64, error) {
+	s.kept = uintptr(unsafe.Pointer(smuggled))
+	s.n++
+	return s.n, nil
+}
+
+func (s *smuggler) Append(t *Thread, _ struct{}) (int64, error) {
+	s.kept = 0
+	s.n++
+	return s.n, s.more.Append(t, 7, uintptr(unsafe.Pointer(smuggled)))
+}
+
+func (s *smuggler) Drop(t *Thread, _ struct{}) (int64, error) {
+	s.kept = 0
+	s.more.Free(t)
+	return s.n, nil
+}
+
+// A pointer into Go's heap that a method leaves in its proclet's fails its call.
+func TestSmuggledPointer(t *testing.T) {
+	var console bytes.Buffer
+	log.SetOutput(&console)
+	defer log.SetOutput(os.Stderr)
+	everywhere(t, func(t *testing.T, th *Thread, o Options) {
+		console.Reset()
+		ref := mustNew[smuggler](t, th, o)
+		state := uintptr(ownerOf(t, nil, ref.ID()).find(ref.ID()).state)
+		_, err := Call(th, ref, (*smuggler).Keep, struct{}{})
+		want := fmt.Sprintf("the word at %#x, 8 bytes into the state, proclet.smuggler, at %#x, is %#x: a pointer into the Go heap",
+			state+unsafe.Offsetof(smuggler{}.kept), state, uintptr(unsafe.Pointer(smuggled)))
+		for from, text := range map[string]string{"Call": fmt.Sprint(err), "the console": console.String()} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s says %q, want %q", from, text, want)
+			}
+		}
+		_, err = Call(th, ref, (*smuggler).Append, struct{}{})
+		if want := "8 bytes into the object at"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Append = %v, want %q", err, want)
+		}
+		if n, err := Call(th, ref, (*smuggler).Drop, struct{}{}); n != 2 || err != nil {
+			t.Errorf("Drop = %d, %v", n, err)
+		}
+	})
+}
+
+// careless writes behind the end of what it has allocated.
+type careless struct {
+	s Slice[byte]
+}
+
+func (c *careless) Overrun(t *Thread, _ struct{}) (int, error) {
+	if err := c.s.Append(t, 1, 2, 3, 4, 5, 6, 7, 8); err != nil {
+		return 0, err
+	}
+	*c.behind()++
+	return 0, nil
+}
+
+func (c *careless) behind() *byte { return (*byte)(unsafe.Add(unsafe.Pointer(c.s.At(0)), 256)) }
+
+// A heap that a method has damaged fails its call.
+func TestDamagedHeap(t *testing.T) {
+	log.SetOutput(new(bytes.Buffer))
+	defer log.SetOutput(os.Stderr)
+	_, rts := newSegment(t, 1)
+	th := rts[0].Current()
+	ref := mustNew[careless](t, th, Options{})
+	_, err := Call(th, ref, (*careless).Overrun, struct{}{})
+	if err == nil || !strings.Contains(err.Error(), "something was written to free memory") {
+		t.Errorf("Overrun = %v", err)
+	}
+	r := rts[0].find(ref.ID())
+	*(*careless)(r.state).behind()--
+	if err := r.heap.Check(); err != nil {
+		t.Error(err)
+	}
+}

@@ -32,7 +32,8 @@
 // are mistakes that are not noticed: to use what is not valid any more, and to
 // free a container itself, or what contains it, while it is iterated over. A
 // program built with the tag proclet_debug fills freed memory with a pattern and
-// panics when it has been written to.
+// panics when it has been written to. It also checks a heap whenever a method has
+// ended in it, and fails the call if it finds a pointer into Go's heap.
 //
 // Reading and iterating allocate nothing. A container is no lock: calls that
 // change it, and those that read it meanwhile, take turns with a Mutex or the like.

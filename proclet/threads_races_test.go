@@ -2,7 +2,6 @@ package proclet
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -246,32 +245,4 @@ func TestScope(t *testing.T) {
 			t.Errorf("%d, %v", got, err)
 		}
 	})
-}
-
-// BenchmarkMoveBlocked moves a proclet with many blocked threads.
-func BenchmarkMoveBlocked(b *testing.B) {
-	needMoves(b)
-	for _, n := range []int{0, 1, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			_, rts := newSegment(b, 2)
-			th := rts[0].Current()
-			ref := mustNew[playground](b, th, Options{On: rts[0].self, Capacity: 16 << 20})
-			if _, err := Call(th, ref, (*playground).startSleepers, n); err != nil {
-				b.Fatal(err)
-			}
-			b.ResetTimer()
-			for i := range b.N {
-				move(b, rts[i%2], rts[1-i%2], ref.ID())
-			}
-		})
-	}
-}
-
-func (s *playground) startSleepers(t *Thread, n int) (struct{}, error) {
-	for range n {
-		if _, err := t.Go(func(t *Thread) { t.Sleep(time.Hour) }); err != nil {
-			return struct{}{}, err
-		}
-	}
-	return struct{}{}, nil
 }

@@ -57,6 +57,7 @@ var cases = []struct {
 	{"iterator that stays", localIterator, ""},
 	{"interface with a static itab", staticInterface, ""},
 	{"dead error behind a pointer", deadBehindPointer, ""},
+	{"variable written later", neverReported, ""},
 }
 
 var (

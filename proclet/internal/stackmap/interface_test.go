@@ -46,6 +46,7 @@ var interfaceCases = []struct {
 	{"array", rareArray, local1},
 	{"array behind a pointer", func() { var a [3]rare; rareBehindPointer(&a) }, local1},
 	{"dead array", func() { var a [3]rare; a[n-1] = anyRarity.(rare); keep(a[n-2]); leave() }, ""},
+	{"array, address taken later", rareAddressLater, local1},
 	{"arguments on the stack", func() { manyRare(1, anyRarity.(rare), 2, 3, 4, 5, 6, 7, 8, 9, 10) }, local1},
 	{"argument in a register", func() { leaveWith(anyRarity.(rare)) }, local1},
 	{"dead argument", func() { leaveWithout(anyRarity.(rare)) }, ""},
@@ -75,6 +76,16 @@ func rareArray() {
 	leave()
 	keep(a[n-2])
 }
+
+//go:noinline
+func rareAddressLater() {
+	a := [3]rare{2: anyRarity.(rare)}
+	leave()
+	useRares(&a)
+}
+
+//go:noinline
+func useRares(a *[3]rare) { keep(a[n-1]) }
 
 //go:noinline
 func rareBehindPointer(a *[3]rare) {

@@ -288,3 +288,19 @@ var globalCounter counter
 
 //go:noinline
 func staticInterface() { intSink = callAdder(&globalCounter) }
+
+//go:noinline
+func report(args ...any) { intSink += len(args) }
+
+// neverReported has variables that are not written yet, of which one lies right
+// below what the deferred call is found by, and is known by its address.
+//
+//go:noinline
+func neverReported() {
+	x := n
+	defer func() { intSink = x }()
+	leave()
+	if n < 0 {
+		report(n)
+	}
+}

@@ -2,6 +2,7 @@ package stackmap
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -141,7 +142,20 @@ func (s *site) readMaps(f funcInfo, pc uintptr) string {
 		o.pointers, o.firsts = r.pointers(f.datap).words(0, nil, nil)
 		s.objects = append(s.objects, o)
 	}
+	s.firsts = slices.DeleteFunc(s.firsts, s.otherwiseUsed)
 	return ""
+}
+
+// otherwiseUsed reports whether the word at off belongs to a variable that has
+// no interface value there. The live pointer above it is the next variable's
+// then. Variables whose address is taken share their memory with no others.
+func (s *site) otherwiseUsed(off uint32) bool {
+	for i := range s.objects {
+		if o := &s.objects[i]; o.contains(int64(off)) {
+			return !slices.Contains(o.firsts, off-o.off)
+		}
+	}
+	return false
 }
 
 // words adds the words whose bits are set to pointers, where off is the

@@ -24,14 +24,14 @@ func TestWriteArchive(t *testing.T) {
 		}
 	}
 	first, second := filepath.Join(out, "1.cpio"), filepath.Join(out, "2.cpio")
-	if err := WriteArchive(first, dir); err != nil {
+	if err := WriteArchive(first, Tree{Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
 	// Times do not belong to the contents.
 	if err := os.Chtimes(filepath.Join(dir, "config"), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteArchive(second, dir); err != nil {
+	if err := WriteArchive(second, Tree{Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
 	a, _ := os.ReadFile(first)
@@ -62,7 +62,7 @@ func TestWriteArchive(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, got[name], want)
 		}
 	}
-	if err := WriteArchive(first, filepath.Join(dir, "missing")); err == nil {
+	if err := WriteArchive(first, Tree{Dir: filepath.Join(dir, "missing")}); err == nil {
 		t.Error("a missing folder was packed")
 	}
 }

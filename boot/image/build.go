@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 // useful.
 type Options struct {
 	Package   string // a main package, as the go command takes it: "./images/kv"
+	Test      bool   // build the package's tests instead; it may be any package then
 	Output    string // file to write; default: the last element of the package's path and ".elf", in Dir
 	Dir       string // where the go command runs; default: the current directory
 	LDFlags   string // more flags for the linker
@@ -35,6 +37,7 @@ const WorkingMemory = 16 << 20
 type Result struct {
 	Path       string
 	ImportPath string
+	Dir        string   // folder of the package's sources
 	ID         [32]byte // build identity
 	Size       int64    // of the file, in bytes
 	Span       uint64   // bytes of memory that the loader provides, zeroed data included
@@ -52,7 +55,7 @@ func Build(ctx context.Context, opt Options) (Result, error) {
 		return Result{}, err
 	}
 	if opt.Output == "" {
-		opt.Output = filepath.Join(opt.Dir, filepath.Base(p.ImportPath)+".elf")
+		opt.Output = filepath.Join(opt.Dir, p.base()+".elf")
 	}
 	work, err := os.MkdirTemp("", "nuos-build-")
 	if err != nil {
@@ -64,7 +67,7 @@ func Build(ctx context.Context, opt Options) (Result, error) {
 	if err := link(ctx, opt, p, work, linked); err != nil {
 		return Result{}, err
 	}
-	res := Result{Path: opt.Output, ImportPath: p.ImportPath, Net: p.net()}
+	res := Result{Path: opt.Output, ImportPath: p.ImportPath, Dir: p.Dir, Net: p.net()}
 	if err := res.write(linked, opt); err != nil {
 		return Result{}, err
 	}
@@ -75,7 +78,7 @@ func Build(ctx context.Context, opt Options) (Result, error) {
 	}
 	if opt.Archive != "" {
 		res.Archive = opt.Output + ".cpio"
-		if err := WriteArchive(res.Archive, opt.Archive); err != nil {
+		if err := WriteArchive(res.Archive, Tree{Dir: opt.Archive}); err != nil {
 			return Result{}, err
 		}
 	}
@@ -87,12 +90,33 @@ type program struct {
 	Dir        string
 	ImportPath string
 	Name       string
+	ForTest    string
+	Standard   bool
+	Module     *struct{ Path string }
 	Deps       []string
+
+	TestGoFiles  []string
+	XTestGoFiles []string
 
 	DefaultGODEBUG string
 }
 
-func (p *program) net() bool { return slices.Contains(p.Deps, "net") }
+func (p *program) base() string { return path.Base(p.ImportPath) }
+
+func (p *program) imports(path string) bool {
+	return slices.ContainsFunc(p.Deps, func(d string) bool {
+		d, _, _ = strings.Cut(d, " ") // "net [net.test]" is net built for a test
+		return d == path
+	})
+}
+
+func (p *program) net() bool { return p.imports("net") }
+
+// foreign reports whether the program can only be linked with the kernel in a
+// GOROOT of its own.
+func (p *program) foreign() bool {
+	return (p.Module == nil || p.Module.Path != "nuos") && !p.imports("nuos/boot")
+}
 
 // godebug is the runtime's settings that the program is linked with: those that the
 // go command would choose and, if the program has threads that move, the one
@@ -100,7 +124,7 @@ func (p *program) net() bool { return slices.Contains(p.Deps, "net") }
 func (p *program) godebug() string {
 	const fixedStacks = "gcshrinkstackoff=1"
 	switch {
-	case !slices.Contains(p.Deps, "nuos/proclet/internal/fiber"):
+	case !p.imports("nuos/proclet/internal/fiber"):
 		return p.DefaultGODEBUG
 	case p.DefaultGODEBUG == "":
 		return fixedStacks
@@ -108,31 +132,55 @@ func (p *program) godebug() string {
 	return p.DefaultGODEBUG + "," + fixedStacks
 }
 
+// inspect finds the package and, of its tests, what the program made of them
+// imports.
 func inspect(ctx context.Context, opt Options) (*program, error) {
-	out, err := runGo(ctx, opt.Dir, "list", "-tags", "metal", "-json=Dir,ImportPath,Name,Deps,DefaultGODEBUG", "--", opt.Package)
+	args := []string{"list", "-tags", "metal",
+		"-json=Dir,ImportPath,Name,ForTest,Standard,Module,Deps,DefaultGODEBUG,TestGoFiles,XTestGoFiles"}
+	if opt.Test {
+		args = append(args, "-test")
+	}
+	out, err := runGo(ctx, opt.Dir, append(args, "--", opt.Package)...)
 	if err != nil {
 		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(out))
-	var p program
-	if err := dec.Decode(&p); err != nil {
+	var p, main *program
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		next := new(program)
+		if err := dec.Decode(next); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		switch {
+		case next.ForTest != "":
+		case opt.Test && p != nil && next.Name == "main" && next.ImportPath == p.ImportPath+".test":
+			main = next
+		case p != nil:
+			return nil, fmt.Errorf("image: %s matches several packages; name one", opt.Package)
+		default:
+			p = next
+		}
+	}
+	switch {
+	case p == nil:
 		return nil, fmt.Errorf("image: %s matches no package", opt.Package)
-	}
-	if err := dec.Decode(new(program)); err != io.EOF {
-		return nil, fmt.Errorf("image: %s matches several packages; name one", opt.Package)
-	}
-	if p.Name != "main" {
+	case opt.Test && main == nil:
+		return nil, fmt.Errorf("%s: %w", p.ImportPath, ErrNoTests)
+	case opt.Test:
+		p.Deps, p.DefaultGODEBUG = main.Deps, main.DefaultGODEBUG
+	case p.Name != "main":
 		return nil, fmt.Errorf("%s is package %s: %w", p.ImportPath, p.Name, ErrNotMain)
 	}
-	return &p, nil
+	return p, nil
 }
 
-// generated is the source that is added to the main package. The import names
+// generated is the source that is added to the package name. The import names
 // are unlikely to be those of the program.
-func generated(net bool) string {
+func generated(name string, net bool) string {
 	src := `// Generated by the image writer.
 
-package main
+package ` + name + `
 
 import (
 	nuosOS "os"
@@ -149,16 +197,35 @@ func init() { nuosBoot.Announce(nuosOS.Stderr) }
 `
 }
 
-// link runs go build with the generated file laid over the package's folder.
+// link runs go build, or go test -c, with the generated file laid over the
+// package's folder. The file of a test belongs to the external test package,
+// which may import what imports the package itself.
 func link(ctx context.Context, opt Options, p *program, work, output string) error {
+	name, file, command := "main", "nuos_generated_metal.go", []string{"build", "-buildmode=exe"}
+	if opt.Test {
+		name, file, command = p.Name+"_test", "nuos_generated_test.go", []string{"test", "-c"}
+	}
 	source, overlay := filepath.Join(work, "nuos.go"), filepath.Join(work, "overlay.json")
+	where, dir, environment := opt.Dir, p.Dir, []string(nil)
+	if p.foreign() {
+		root := filepath.Join(work, "goroot")
+		if err := linkGoroot(ctx, root); err != nil {
+			return err
+		}
+		if p.Standard {
+			// In its own module nothing else is called nuos.
+			where = filepath.Join(root, "src")
+			dir = filepath.Join(where, p.ImportPath)
+		}
+		environment = []string{"GOROOT=" + root, "GOTOOLCHAIN=local"}
+	}
 	replace, err := json.Marshal(map[string]map[string]string{
-		"Replace": {filepath.Join(p.Dir, "nuos_generated_metal.go"): source},
+		"Replace": {filepath.Join(dir, file): source},
 	})
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(source, []byte(generated(p.net())), 0o666); err != nil {
+	if err := os.WriteFile(source, []byte(generated(name, p.net())), 0o666); err != nil {
 		return err
 	}
 	if err := os.WriteFile(overlay, replace, 0o666); err != nil {
@@ -171,17 +238,27 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	if g := p.godebug(); g != "" {
 		flags += " -X runtime.godebugDefault=" + g
 	}
-	_, err = runGo(ctx, opt.Dir, "build", "-tags", "metal", "-trimpath", "-buildvcs=false", "-buildmode=exe",
-		"-overlay", overlay, "-ldflags", strings.TrimSpace(flags+" "+opt.LDFlags),
-		"-o", output, "--", opt.Package)
+	args := append(command, "-tags", "metal", "-trimpath", "-buildvcs=false",
+		"-overlay", overlay, "-ldflags", strings.TrimSpace(flags+" "+opt.LDFlags), "-o", output, "--")
+	if opt.Test {
+		args = append(args[:len(args)-1], p.ImportPath) // go test takes flags behind packages
+	} else {
+		args = append(args, opt.Package)
+	}
+	_, err = runGoWith(ctx, environment, where, args...)
 	return err
 }
 
 // runGo runs the go command for the machine that images run on.
 func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return runGoWith(ctx, nil, dir, args...)
+}
+
+func runGoWith(ctx context.Context, environment []string, dir string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0", "GOAMD64=v1")
+	cmd.Env = append(cmd.Env, environment...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -191,7 +268,7 @@ func runGo(ctx context.Context, dir string, args ...string) ([]byte, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil:
-		return nil, &BuildError{"go " + args[0], strings.TrimSpace(stderr.String()), err}
+		return nil, &BuildError{"go " + args[0], strings.TrimSpace(stderr.String() + stdout.String()), err}
 	}
 	return stdout.Bytes(), nil
 }

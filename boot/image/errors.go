@@ -12,6 +12,13 @@ var (
 	// ErrNotMain: the package exists but is not a program.
 	ErrNotMain = errors.New("image: not a main package; name the folder of a program, such as ./images/hello")
 
+	// ErrNoTests: the package has no test files, so there is nothing to run.
+	ErrNoTests = errors.New("image: no test files")
+
+	// ErrNoSources: the sources of nuos, which are linked into every image,
+	// are not where the command was built and not in the current module.
+	ErrNoSources = errors.New("image: the sources of nuos are not found; run nuos in its source tree")
+
 	// ErrFormat: the linked file cannot be made bootable. The error that
 	// wraps it says why.
 	ErrFormat = errors.New("image: cannot make a bootable file")

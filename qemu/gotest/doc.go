@@ -1,0 +1,18 @@
+// Package gotest runs the tests of Go packages in virtual machines: in an image of
+// nuos, and, to compare with, in a Linux guest under the same emulator.
+//
+// The measure of the kernel is what other people wrote: Go's own standard
+// library tests. Run builds the tests of one package with the stock toolchain
+// (boot/image), packs the files that tests look at into the boot archive, boots a
+// machine without a network card, and reads what go tool test2json makes of the
+// console. The tests run in the folder of their package, at the path that it has
+// on this computer, as go test has it.
+//
+// The Linux guest is Debian's cloud kernel with the same archive and the same
+// test binary but for nuos's part; a small program of ours is its first process.
+// It is fetched with apt-get when it is first asked for and kept in the user's
+// cache folder.
+//
+// Output that a test writes straight to descriptor 1 or 2 and what it prints with
+// testing's means share the console, as in go test.
+package gotest

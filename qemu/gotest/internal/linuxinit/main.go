@@ -1,0 +1,92 @@
+// Command linuxinit is the first process of the Linux guest in which tests run
+// for comparison: it mounts what a program expects, runs /test as
+// /command.json says, and ends the machine with its exit code.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	code, err := run()
+	if err != nil {
+		fmt.Println("linuxinit:", err)
+	}
+	exit(code)
+}
+
+func run() (int, error) {
+	for _, m := range []struct{ kind, at string }{
+		{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}, {"tmpfs", "/run"}, {"tmpfs", "/root"},
+	} {
+		if err := os.MkdirAll(m.at, 0o755); err != nil {
+			return 125, err
+		}
+		if err := unix.Mount(m.kind, m.at, m.kind, 0, ""); err != nil {
+			return 125, fmt.Errorf("mounting %s: %w", m.at, err)
+		}
+	}
+	os.Chmod("/tmp", 0o777|os.ModeSticky)
+	if err := loopback(); err != nil {
+		return 125, fmt.Errorf("loopback: %w", err)
+	}
+	b, err := os.ReadFile("/command.json")
+	if err != nil {
+		return 125, err
+	}
+	var c struct {
+		Args, Env []string
+		Dir       string
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return 125, err
+	}
+	cmd := exec.Command("/test", c.Args...)
+	cmd.Dir, cmd.Env = c.Dir, c.Env
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	err = cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return exit.ExitCode() & 0x7f, nil
+	}
+	return 0, err
+}
+
+// loopback brings the interface lo up.
+func loopback() error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	req, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, req)
+}
+
+// debugExit is the emulator's isa-debug-exit device.
+const debugExit = 0xf4
+
+// outb writes to an input/output port, which ioperm(2) must have allowed to the
+// calling thread.
+func outb(port uint16, value byte)
+
+// exit ends the emulator with a code.
+func exit(code int) {
+	runtime.LockOSThread()
+	if _, _, e := syscall.Syscall(syscall.SYS_IOPERM, debugExit, 1, 1); e != 0 {
+		fmt.Println("linuxinit: ioperm:", e)
+		unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	}
+	outb(debugExit, byte(code))
+}

@@ -1,0 +1,142 @@
+package gotest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Event is one line of what go tool test2json prints; its documentation says what
+// the fields mean.
+type Event struct {
+	Time    time.Time `json:",omitzero"`
+	Action  string
+	Package string
+	Test    string  `json:",omitempty"`
+	Elapsed float64 `json:",omitempty"` // seconds
+	Output  string  `json:",omitempty"`
+}
+
+// Result is how the tests of one package went.
+type Result struct {
+	Package  string
+	NoTests  bool              // there are none
+	Outcome  map[string]string // of every test, example and subtest that began: pass, fail or skip
+	Elapsed  time.Duration     // from the start of the machine to its end
+	ExitCode int
+	Crashed  bool   // the machine ended without an exit code, or took too long
+	Console  string // all of it, or the last MiB
+
+	order []string
+}
+
+func newResult(pkg string) *Result { return &Result{Package: pkg, Outcome: map[string]string{}} }
+
+// Passed reports whether go test would say ok.
+func (r *Result) Passed() bool { return !r.Crashed && r.ExitCode == 0 }
+
+// Count returns how many tests and examples began, without subtests, and how many
+// of them passed, failed and were skipped. One that was running when the machine
+// ended failed.
+func (r *Result) Count() (run, passed, failed, skipped int) {
+	for name, outcome := range r.Outcome {
+		if strings.Contains(name, "/") {
+			continue
+		}
+		run++
+		switch outcome {
+		case "pass":
+			passed++
+		case "skip":
+			skipped++
+		default:
+			failed++
+		}
+	}
+	return
+}
+
+// Failed lists the tests that failed, in the order in which they began. Of a test
+// that failed because of its subtests only those are listed.
+func (r *Result) Failed() (names []string) {
+	for _, name := range r.order {
+		if r.Outcome[name] != "fail" {
+			continue
+		}
+		inner := slices.ContainsFunc(r.order, func(other string) bool {
+			return strings.HasPrefix(other, name+"/") && r.Outcome[other] == "fail"
+		})
+		if !inner {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (r *Result) note(e Event) {
+	switch {
+	case e.Test == "":
+	case e.Action == "run":
+		r.Outcome[e.Test] = "fail" // until it says otherwise
+		r.order = append(r.order, e.Test)
+	case e.Action == "pass" || e.Action == "fail" || e.Action == "skip":
+		if _, began := r.Outcome[e.Test]; !began {
+			r.order = append(r.order, e.Test)
+		}
+		r.Outcome[e.Test] = e.Action
+	}
+}
+
+// listener turns the output of a test binary into events.
+type listener struct {
+	io.WriteCloser // the converter's input
+	convert        *exec.Cmd
+	done           chan error
+}
+
+// listen starts go tool test2json. Close waits until everything was understood.
+func (r *Result) listen(ctx context.Context, output func(Event)) (*listener, error) {
+	convert := exec.CommandContext(ctx, "go", "tool", "test2json", "-t", "-p", r.Package)
+	in, err := convert.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := convert.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := convert.Start(); err != nil {
+		return nil, fmt.Errorf("gotest: go tool test2json: %w", err)
+	}
+	l := &listener{in, convert, make(chan error, 1)}
+	go func() {
+		lines := bufio.NewReader(out)
+		for {
+			line, err := lines.ReadBytes('\n')
+			if err != nil {
+				l.done <- nil
+				return
+			}
+			var e Event
+			if json.Unmarshal(line, &e) == nil {
+				r.note(e)
+				if output != nil {
+					output(e)
+				}
+			}
+		}
+	}()
+	return l, nil
+}
+
+func (l *listener) Close() error {
+	l.WriteCloser.Close()
+	<-l.done
+	return l.convert.Wait()
+}

@@ -1,0 +1,28 @@
+// Package outcomes has a test of every outcome. It belongs to a module that knows
+// nothing of nuos.
+package outcomes
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+func TestPass(t *testing.T) {}
+
+func TestSkip(t *testing.T) { t.Skip("not today") }
+
+func TestInner(t *testing.T) {
+	t.Run("good", func(t *testing.T) {})
+	t.Run("bad", func(t *testing.T) { t.Error("as it should") })
+}
+
+func TestExit(t *testing.T) {
+	if os.Getenv("GOROOT") == "" {
+		t.Fatal("GOROOT is not set")
+	}
+	fmt.Println("leaving")
+	os.Exit(7)
+}
+
+func TestNever(t *testing.T) {}

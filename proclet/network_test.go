@@ -2,10 +2,12 @@ package proclet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"nuos/mm"
 	"nuos/rack"
@@ -74,7 +76,11 @@ func newSegment(t testing.TB, n int) (*segment, []*Runtime) {
 				if err := r.heap.Check(); err != nil {
 					t.Errorf("%v: %v", r.id, err)
 				}
-				if err := rt.Destroy(r.id); err != nil && !s.machines[rt.self].dead {
+				switch err := destroyLeft(t, rt, r); {
+				case errors.Is(err, errStuck):
+					t.Errorf("destroying %v: %v", r.id, err)
+					return
+				case err != nil && !s.machines[rt.self].dead:
 					t.Errorf("destroying %v: %v", r.id, err)
 				}
 			}
@@ -82,6 +88,26 @@ func newSegment(t testing.TB, n int) (*segment, []*Runtime) {
 		waitFor(t, "all frames to be free", func() bool { return mm.Frames() == frames })
 	})
 	return s, rts
+}
+
+var errStuck = errors.New("somebody stays inside")
+
+// destroyLeft destroys a proclet that a test has left, if that does not take for
+// ever: who is inside may wait for what a test that has failed has not come to do.
+func destroyLeft(t testing.TB, rt *Runtime, r *resident) error {
+	t.Helper()
+	patience := 30 * time.Second
+	if t.Failed() {
+		patience = time.Second
+	}
+	destroyed := make(chan error, 1)
+	go func() { destroyed <- rt.Destroy(r.id) }()
+	select {
+	case err := <-destroyed:
+		return err
+	case <-time.After(patience):
+		return fmt.Errorf("%w: %d threads", errStuck, r.gate.inside())
+	}
 }
 
 func keysOf(m map[rack.MachineID]*fakeNet) func(func(rack.MachineID) bool) {

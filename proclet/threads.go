@@ -1,6 +1,7 @@
 package proclet
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"slices"
@@ -25,10 +26,13 @@ var attached struct {
 	resume map[*Thread][]func()
 }
 
-// regions are the regions of addresses that a machine has for new threads.
+// regions are the regions of addresses that a machine has for new threads. They
+// are the machine's where the lowest part of the last thread there has ended. An
+// upper part, for whose answer nobody waits any more, may still be on its way, and
+// occupy the region here or on another machine.
 type regions struct {
 	mu   sync.Mutex
-	free []mm.Range
+	free []mm.Range // that which was given back last, and is in the cache, is the last
 }
 
 func init() {
@@ -45,11 +49,11 @@ func (r *resident) newThread(what purpose, inside []ID) (*Thread, error) {
 	if r.gate.inside() > MaxThreads {
 		return nil, ErrTooManyThreads
 	}
-	region, err := r.rt.region()
+	f, err := r.rt.newFiber()
 	if err != nil {
 		return nil, err
 	}
-	t := threadOf(fiber.New(region, runThread))
+	t := threadOf(f)
 	t.rt, t.heap, t.id, t.root = r.rt.index, r.heap, r.id, what
 	t.entered[0], t.depth = r.id.Addr, 1
 	if len(inside) > 0 {
@@ -151,14 +155,35 @@ func ended(f *fiber.Fiber) {
 // the lowest part of a thread owns it.
 func (t *Thread) drop() {
 	owned, rt, region := t.fiber.Base() == 0, t.runtime(), t.fiber.Region()
-	resume := t.vacate(t.fiber.Free)
-	if owned && len(resume) == 0 {
+	for _, f := range t.vacate(t.fiber.Free) {
+		f()
+	}
+	if owned {
 		rt.regions.mu.Lock()
 		rt.regions.free = append(rt.regions.free, region)
 		rt.regions.mu.Unlock()
 	}
-	for _, f := range resume {
-		f()
+}
+
+// newFiber makes a fiber for a new thread.
+func (rt *Runtime) newFiber() (*fiber.Fiber, error) {
+	var occupied []mm.Range
+	for {
+		region, err := rt.region()
+		var f *fiber.Fiber
+		if err == nil {
+			f, err = fiber.New(region, runThread)
+		}
+		if errors.Is(err, fiber.ErrOccupied) {
+			occupied = append(occupied, region)
+			continue
+		}
+		if len(occupied) > 0 { // they are tried again when there are no others
+			rt.regions.mu.Lock()
+			rt.regions.free = slices.Insert(rt.regions.free, 0, occupied...)
+			rt.regions.mu.Unlock()
+		}
+		return f, err
 	}
 }
 

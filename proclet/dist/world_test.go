@@ -78,18 +78,33 @@ func join(t testing.TB, n int) *world {
 		t.Cleanup(func() { r.Close() })
 		w.runtimes = append(w.runtimes, proclet.Serve(r))
 	}
-	t.Cleanup(w.clear)
+	t.Cleanup(func() { w.clear(t) })
 	return w
 }
 
 // thread returns the Thread of ordinary goroutines of a machine.
 func (w *world) thread(i int) *proclet.Thread { return w.runtimes[i%len(w.runtimes)].Current() }
 
-// clear destroys what tests have left: the next rack uses the same addresses.
-func (w *world) clear() {
-	for w.proclets() > 0 {
-		w.destroyAll()
-		time.Sleep(time.Millisecond) // what nobody holds any more is being ended
+// clear destroys what tests have left: the next rack uses the same addresses. It
+// gives up when that takes for ever: who is inside may wait for what a test that
+// has failed has not come to do.
+func (w *world) clear(t testing.TB) {
+	patience := 30 * time.Second
+	if t.Failed() {
+		patience = time.Second
+	}
+	cleared := make(chan struct{})
+	go func() {
+		defer close(cleared)
+		for w.proclets() > 0 {
+			w.destroyAll()
+			time.Sleep(time.Millisecond) // what nobody holds any more is being ended
+		}
+	}()
+	select {
+	case <-cleared:
+	case <-time.After(patience):
+		t.Errorf("%d proclets cannot be destroyed", w.proclets())
 	}
 }
 

@@ -38,6 +38,14 @@ func (p *pool) get() mm.Range {
 	return r
 }
 
+func (p *pool) fiber(entry func(*fiber.Fiber)) *fiber.Fiber {
+	f, err := fiber.New(p.get(), entry)
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
 func (p *pool) put(r mm.Range) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +62,7 @@ func BenchmarkStart(b *testing.B) {
 	for i := 0; i < b.N; i += batch {
 		p.done.Add(batch)
 		for range batch {
-			fiber.New(p.get(), nothing).Start()
+			p.fiber(nothing).Start()
 		}
 		p.done.Wait()
 	}
@@ -75,7 +83,7 @@ func BenchmarkStartOne(b *testing.B) {
 	p := newPool(1)
 	for range b.N {
 		p.done.Add(1)
-		fiber.New(p.get(), nothing).Start()
+		p.fiber(nothing).Start()
 		p.done.Wait()
 	}
 }
@@ -93,7 +101,7 @@ func run(b *testing.B, entry func(*fiber.Fiber)) {
 	p := newPool(1)
 	n = b.N
 	p.done.Add(1)
-	f := fiber.New(p.get(), entry)
+	f := p.fiber(entry)
 	b.ResetTimer()
 	f.Start()
 	p.done.Wait()

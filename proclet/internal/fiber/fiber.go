@@ -45,10 +45,11 @@ var Hooks struct {
 	Ended func(f *Fiber)
 }
 
-// New makes a fiber in a region that is not in use. Its header is zeroed, but
-// for the Fiber. Start runs entry in it, which must be a function that captures
-// nothing. New panics if it does, or if region is no region that may be used.
-func New(region mm.Range, entry func(*Fiber)) *Fiber {
+// New makes a fiber in a region that is not in use; if it is, the error is
+// ErrOccupied. The fiber's header is zeroed, but for the Fiber. Start runs entry in
+// it, which must be a function that captures nothing. New panics if it does, or if
+// region is no region.
+func New(region mm.Range, entry func(*Fiber)) (*Fiber, error) {
 	if err := checkRegion(region); err != nil {
 		panic(err)
 	}
@@ -58,7 +59,7 @@ func New(region mm.Range, entry func(*Fiber)) *Fiber {
 	}
 	f := at(uintptr(region.Base))
 	if err := f.take(); err != nil {
-		panic(err)
+		return nil, err
 	}
 	clear(f.header())
 	f.magic = inUse
@@ -67,7 +68,7 @@ func New(region mm.Range, entry func(*Fiber)) *Fiber {
 	top := f.stackHi() - topSpace
 	f.context = context{sp: top - 16, pc: runPC, lo: f.stackLo(), hi: f.stackHi(), top: top}
 	*word(top - 16), *word(top - 8), *word(top) = runPC, basePC, 0
-	return f
+	return f, nil
 }
 
 var runPC, basePC = entryPoints()

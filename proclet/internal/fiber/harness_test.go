@@ -68,7 +68,10 @@ func hooked(t testing.TB) *fibers {
 
 // start runs entry as a fiber in the n-th region.
 func start(n int, entry func(*fiber.Fiber)) *fiber.Fiber {
-	f := fiber.New(stress.Region(n), entry)
+	f, err := fiber.New(stress.Region(n), entry)
+	if err != nil {
+		panic(err)
+	}
 	f.Start()
 	return f
 }

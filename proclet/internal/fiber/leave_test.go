@@ -67,12 +67,17 @@ func TestLocal(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	hooked(t)
 	n := 0
-	f := fiber.New(stress.Region(1), func(*fiber.Fiber) {})
+	f, err := fiber.New(stress.Region(1), func(*fiber.Fiber) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fiber.New(stress.Region(1), func(*fiber.Fiber) {}); !errors.Is(err, fiber.ErrOccupied) {
+		t.Errorf("New in a region that is in use: %v", err)
+	}
 	for name, do := range map[string]func(){
-		"closure":  func() { fiber.New(stress.Region(2), func(*fiber.Fiber) { n++ }) },
-		"occupied": func() { fiber.New(stress.Region(1), func(*fiber.Fiber) {}) },
-		"size":     func() { fiber.New(mm.Range{Base: mm.StackArea.Base, Size: 4096}, func(*fiber.Fiber) {}) },
-		"area":     func() { fiber.New(mm.Range{Base: mm.HeapArea.Base, Size: fiber.RegionSize}, func(*fiber.Fiber) {}) },
+		"closure": func() { fiber.New(stress.Region(2), func(*fiber.Fiber) { n++ }) },
+		"size":    func() { fiber.New(mm.Range{Base: mm.StackArea.Base, Size: 4096}, func(*fiber.Fiber) {}) },
+		"area":    func() { fiber.New(mm.Range{Base: mm.HeapArea.Base, Size: fiber.RegionSize}, func(*fiber.Fiber) {}) },
 		"aligned": func() {
 			fiber.New(mm.Range{Base: mm.StackArea.Base + 4096, Size: fiber.RegionSize}, func(*fiber.Fiber) {})
 		},

@@ -145,7 +145,10 @@ func Run(c Config) error {
 	world.failures, world.hops = nil, 0
 	world.ended = make(chan int, c.Threads)
 	for i := range c.Threads {
-		f := fiber.New(Region(c.First+i), act)
+		f, err := fiber.New(Region(c.First+i), act)
+		if err != nil {
+			return err
+		}
 		t := threadOf(f)
 		t.id, t.rounds, t.dice = i+1, c.Rounds, c.Seed*2+uint64(i)<<32|1
 		f.Start()

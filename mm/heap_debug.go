@@ -11,9 +11,9 @@ import (
 // the program at the next use of that memory. What is read of a freed object makes
 // no sense, and as a pointer faults.
 
-// poisonWord is no address, has odd bits where lengths and flags are, and is no
-// number that programs use.
-const poisonWord = 0xdbdbdbdbdbdbdbdb
+// PoisonWord is what freed memory is filled with in such a program. It is no address,
+// has odd bits where lengths and flags are, and is no number that programs use.
+const PoisonWord = 0xdbdbdbdbdbdbdbdb
 
 func (h *Heap) words(from, to uint64) []uint64 {
 	if from >= to {
@@ -28,7 +28,7 @@ func (h *Heap) poison(from, to uint64) {
 		return
 	}
 	for i, w := 0, h.words(from, to); i < len(w); i++ {
-		w[i] = poisonWord
+		w[i] = PoisonWord
 	}
 }
 
@@ -42,7 +42,7 @@ func (h *Heap) written(from, to uint64) uint64 {
 		return 0
 	}
 	for i, w := range h.words(from, to) {
-		if w != poisonWord {
+		if w != PoisonWord {
 			return from + uint64(i)*8
 		}
 	}

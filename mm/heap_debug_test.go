@@ -34,7 +34,7 @@ func TestHeapNoticesWritesToFreedMemory(t *testing.T) {
 	} {
 		h := testHeap(t, MinHeap)
 		word := (*uint64)(prepare(h))
-		if *word != poisonWord {
+		if *word != PoisonWord {
 			t.Errorf("%s holds %#x", what, *word)
 		}
 		if err := h.Check(); err != nil {

@@ -138,8 +138,7 @@ func (t *Thread) callHere(r *resident, ct *callTypes, sig signature, fn *closure
 		}
 		a.in = in
 	}
-	a.top = t.fiber.Mark()
-	t.fiber.Release(bottom)
+	a.top = t.fiber.Pass(bottom)
 	left := uint64(0)
 	if t.until != 0 {
 		left = t.left()
@@ -159,6 +158,7 @@ func (t *Thread) callHere(r *resident, ct *callTypes, sig signature, fn *closure
 		return t.collect(a.expected, a.sig, a.res)
 	}
 	t.depth--
+	t.fiber.Spoil(bottom, a.top)
 	if t.failed {
 		return t.takeError()
 	}
@@ -205,7 +205,7 @@ func runCalled(f *fiber.Fiber) { threadOf(f).runInnermost() }
 func (t *Thread) runInnermost() {
 	a := t.below
 	in, sig, fn := a.in, a.sig, a.fn
-	t.fiber.Release(a.top)
+	t.fiber.Take(a.top)
 	t.run(sig, fn, in)
 }
 

@@ -126,7 +126,8 @@
 // encoding.BinaryUnmarshaler. A type that contains itself, and a Slice or Map of
 // a proclet, cannot be passed. Pointers and slices are copied as trees:
 // what was shared is so no longer. An argument lies in memory of the callee's
-// thread and is gone when the method has returned, so keep copies only. Go maps, and types with
+// thread and is gone when the method has returned, so keep copies only; with the tag
+// proclet_debug it is filled with a pattern then. Go maps, and types with
 // an encoding of their own, are the exception: they are built in Go's heap.
 //
 // # References

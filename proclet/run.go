@@ -199,6 +199,7 @@ func (t *Thread) handBack(res unsafe.Pointer, err error) {
 		switch {
 		case t.below != nil:
 			var a arena
+			t.below.top = t.fiber.Mark()
 			if a, err = t.results(ct.res.measure(res)); err == nil {
 				err = ct.res.copy(t.below.res, res, &a)
 			}

@@ -66,7 +66,7 @@ type activation struct {
 	sig signature // of what it has called
 	fn  *closure
 	in  unsafe.Pointer // the argument, copied
-	top uintptr        // mark of the arena above the argument
+	top uintptr        // mark of the arena above the argument; in the end, above all that the called method had
 	res unsafe.Pointer // where the result goes
 
 	// While the thread is not split, and so cannot leave:

@@ -24,6 +24,7 @@ const maxFreed = 64
 // Free gives up the region of a fiber that has ended, for New or Thaw on this
 // machine. Its pages are given back some time later, or by Trim.
 func (f *Fiber) Free() {
+	f.Spoil(f.arenaBase, f.arena)
 	freed.mu.Lock()
 	defer freed.mu.Unlock()
 	f.magic = free

@@ -13,7 +13,7 @@ import (
 // In a program built with the tag proclet_debug the heap of a proclet is checked
 // whenever a method has ended in it: that the allocator's records are in order, and
 // that no object holds what looks like a pointer to something that only this
-// machine has. A finding fails the call.
+// machine has. A finding fails the call; if that has panicked, its error says both.
 
 // checked returns what a method that has ended with err is to end with.
 func (t *Thread) checked(err error) error {
@@ -23,6 +23,15 @@ func (t *Thread) checked(err error) error {
 		}
 	}
 	return err
+}
+
+// checkedPanic is checked for a method that has panicked, of which its caller learns
+// in any case.
+func (t *Thread) checkedPanic(p *PanicError) *PanicError {
+	if bad := t.checked(nil); bad != nil {
+		p.Value += "\n" + bad.Error()
+	}
+	return p
 }
 
 // checkHeap returns what is wrong with the heap of t's proclet. Others may be inside

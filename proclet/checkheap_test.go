@@ -4,9 +4,11 @@ package proclet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -25,6 +27,31 @@ func (s *smuggler) Keep(t *Thread, _ struct{}) (int64, error) {
 	s.kept = uintptr(unsafe.Pointer(smuggled))
 	s.n++
 	return s.n, nil
+}
+
+// Panic keeps it and does not return.
+func (s *smuggler) Panic(t *Thread, how string) (int64, error) {
+	s.kept = uintptr(unsafe.Pointer(smuggled))
+	if how == "exit" {
+		runtime.Goexit()
+	}
+	panic(how)
+}
+
+// Begin starts a thread that does that.
+func (s *smuggler) Begin(t *Thread, how string) (int64, error) {
+	h, err := Start(t, func(s *smuggler, t *Thread, how string) {
+		if how != "" {
+			s.Panic(t, how)
+		}
+		s.kept = uintptr(unsafe.Pointer(smuggled))
+	}, how)
+	if err != nil {
+		return 0, err
+	}
+	err = h.Join(t)
+	s.kept = 0
+	return 0, err
 }
 
 func (s *smuggler) Append(t *Thread, _ struct{}) (int64, error) {
@@ -62,6 +89,23 @@ func TestSmuggledPointer(t *testing.T) {
 		}
 		if n, err := Call(th, ref, (*smuggler).Drop, struct{}{}); n != 2 || err != nil {
 			t.Errorf("Drop = %d, %v", n, err)
+		}
+		for how, said := range map[string]string{"dismay": "method panicked: dismay", "exit": "into the state", "": "into the state"} {
+			for by, method := range map[string]func(*smuggler, *Thread, string) (int64, error){"a call": (*smuggler).Panic, "a thread": (*smuggler).Begin} {
+				if how == "" && by == "a call" {
+					continue
+				}
+				_, err := Call(th, ref, method, how)
+				if err == nil || !strings.Contains(err.Error(), said) || !strings.Contains(err.Error(), "a pointer into the Go heap") {
+					t.Errorf("%s that ends with %q = %v, want %q", by, how, err, said)
+				}
+				if p := new(PanicError); by == "a call" && errors.As(err, &p) != (how == "dismay") {
+					t.Errorf("%s that ends with %q = %T", by, how, err)
+				}
+				if _, err := Call(th, ref, (*smuggler).Drop, struct{}{}); err != nil {
+					t.Error(err)
+				}
+			}
 		}
 	})
 }

@@ -165,11 +165,11 @@ func (t *Thread) run(sig signature, fn *closure, in unsafe.Pointer) {
 // what was recovered.
 func (t *Thread) caught(v any) {
 	if v != nil {
-		t.setError(newPanicError(v))
+		t.setError(t.checkedPanic(newPanicError(v)))
 		t.leaveMethod()
 		return
 	}
-	t.setError(ErrExited) // runtime.Goexit
+	t.setError(t.checked(ErrExited)) // runtime.Goexit
 	t.leaveMethod()
 	t.fiber.Escape()
 }
@@ -285,7 +285,7 @@ func (t *Thread) leaveOutermost() {
 		r.gate.leave()
 		c.done <- struct{}{}
 	case rootStarted:
-		r.startedEnds(t.root.started, t.checked(err))
+		r.startedEnds(t.root.started, err)
 		r.gate.uncountFrozen(1)
 	}
 }

@@ -168,6 +168,9 @@ func (t *Thread) runStarted(in unsafe.Pointer) {
 	start, fn := t.order.start, t.order.fn
 	start.run(fn, (*head)(t.heap.Root()).state, t, in)
 	ended = true
+	if err := t.checked(nil); err != nil {
+		t.setError(err)
+	}
 	t.leaveMethod()
 }
 

@@ -178,6 +178,8 @@
 //     each and what they use; otherwise it is given up with ErrHeld and ErrHeapFull.
 //   - Threads that were started in a proclet end with it, at their next safe point,
 //     as by runtime.Goexit. Calls inside are waited for.
+//   - Only the last 16 failures of a proclet's threads are kept for [Handle.Join]. All
+//     are logged.
 //   - Under the race detector threads are goroutines and do not move: a proclet
 //     moves when they have ended.
 //   - Global variables belong to a machine, not to a proclet.

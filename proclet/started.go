@@ -44,7 +44,7 @@ type failedThread struct {
 	len     uint64
 }
 
-// maxFailed is how many errors of threads are remembered.
+// maxFailed is how many errors of threads are remembered; see Handle.Join.
 const maxFailed = 16
 
 // starter is what a thread executes that was started, behind an interface whose
@@ -247,10 +247,14 @@ func (h Handle) Done(t *Thread) bool {
 	return *r.head.started.find(h.id) == nil
 }
 
-// Join waits until the thread has ended. It returns a *PanicError if that
-// panicked: as long as not 16 others of the proclet have since. t runs in the same
-// proclet. It panics with ErrHeapFull if it has to wait and the heap has no room
-// for that.
+// Join waits until the thread has ended, and returns a *PanicError if that panicked.
+// A proclet remembers the errors of the last 16 of its threads that have failed, as far
+// as its heap has room for them; a thread whose error is forgotten counts as one that
+// returned. Who must know for certain has the thread report what it comes to, in the
+// state or with a [Promise].
+//
+// t runs in the same proclet. Join panics with ErrHeapFull if it has to wait and the
+// heap has no room for that.
 func (h Handle) Join(t *Thread) error {
 	if !h.Done(t) {
 		w := t.newWaiter()

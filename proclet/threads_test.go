@@ -26,8 +26,9 @@ func (c *cell) Link(t *Thread, other Ref[cell]) (struct{}, error) {
 }
 
 // pause waits until release.
-func (c *cell) pause(t *Thread) {
-	w := t.newWaiter()
+func (c *cell) pause(t *Thread) { c.pauseWith(t, t.newWaiter()) }
+
+func (c *cell) pauseWith(t *Thread, w *waiter) {
 	r := t.runtime().find(t.id)
 	r.mu.Lock()
 	c.queue[c.n] = uintptr(unsafe.Pointer(w))

@@ -58,6 +58,7 @@ var cases = []struct {
 	{"interface with a static itab", staticInterface, ""},
 	{"dead error behind a pointer", deadBehindPointer, ""},
 	{"variable written later", neverReported, ""},
+	{"register spilled later", spilledLater, ""},
 }
 
 var (

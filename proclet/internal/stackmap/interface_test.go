@@ -47,6 +47,7 @@ var interfaceCases = []struct {
 	{"array behind a pointer", func() { var a [3]rare; rareBehindPointer(&a) }, local1},
 	{"dead array", func() { var a [3]rare; a[n-1] = anyRarity.(rare); keep(a[n-2]); leave() }, ""},
 	{"array, address taken later", rareAddressLater, local1},
+	{"struct, copied later", func() { rareCopied(&theRare) }, local1},
 	{"arguments on the stack", func() { manyRare(1, anyRarity.(rare), 2, 3, 4, 5, 6, 7, 8, 9, 10) }, local1},
 	{"argument in a register", func() { leaveWith(anyRarity.(rare)) }, local1},
 	{"dead argument", func() { leaveWithout(anyRarity.(rare)) }, ""},
@@ -86,6 +87,23 @@ func rareAddressLater() {
 
 //go:noinline
 func useRares(a *[3]rare) { keep(a[n-1]) }
+
+type rareStruct struct {
+	before [5]int
+	r      rare
+	after  [5]int
+}
+
+var theRare, otherRare rareStruct
+
+func init() { theRare.r = anyRarity.(rare) }
+
+//go:noinline
+func rareCopied(p *rareStruct) {
+	s := *p
+	leave()
+	otherRare = s
+}
 
 //go:noinline
 func rareBehindPointer(a *[3]rare) {

@@ -304,3 +304,20 @@ func neverReported() {
 		report(n)
 	}
 }
+
+//go:noinline
+func newStatic() *counter { return &globalCounter }
+
+// spilledLater keeps a pointer below which another is kept later, on a way that
+// is not taken. It takes the address of a variable, too.
+//
+//go:noinline
+func spilledLater() {
+	p := newStatic()
+	leave()
+	if n < 0 {
+		q := newStatic()
+		intSink = newStatic().add() + q.add()
+	}
+	report(p.add())
+}

@@ -181,9 +181,13 @@ func (r *reading) effect(inst x86asm.Inst, moved int64) effect {
 		from := m.Disp + moved
 		to := from + int64(inst.MemBytes)
 		switch {
-		case inst.Op == x86asm.LEA || m.Index != 0:
+		case m.Index != 0:
 			if !r.split {
 				return reads // where it leads to depends on more than this offset
+			}
+		case inst.Op == x86asm.LEA:
+			if !r.split && !r.apart(from) {
+				return reads
 			}
 		case r.off+8 <= from || r.off >= to || inst.MemBytes < 8: // no part of a pointer
 		case i != 0 || !stores[inst.Op]:
@@ -196,6 +200,20 @@ func (r *reading) effect(inst x86asm.Inst, moved int64) effect {
 		return reads
 	}
 	return ignores
+}
+
+// apart reports whether the variable that off is in is not the word's: with its
+// address nobody gets to the word.
+func (r *reading) apart(off int64) bool {
+	if off < int64(r.scalars) || off < int64(r.size) != (r.off < int64(r.size)) {
+		return true // one without pointers; or one is an argument, the other is not
+	}
+	for i := range r.objects {
+		if r.objects[i].contains(off) {
+			return true
+		}
+	}
+	return false
 }
 
 // stores are the instructions that write their first operand, of eight bytes

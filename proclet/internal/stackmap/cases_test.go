@@ -59,6 +59,7 @@ var cases = []struct {
 	{"dead error behind a pointer", deadBehindPointer, ""},
 	{"variable written later", neverReported, ""},
 	{"register spilled later", spilledLater, ""},
+	{"jump table", jumps, ""},
 }
 
 var (

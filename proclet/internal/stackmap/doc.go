@@ -36,7 +36,9 @@
 // could be the first of an interface value is compared with them:
 //
 //   - one that lies, in a variable in memory, below a live pointer. The
-//     compiler calls such a variable live as a whole;
+//     compiler calls such a variable live as a whole. Where the variable is in
+//     the tables, because its address is taken, they say which of its words
+//     these are; elsewhere all below a live pointer count;
 //   - any word among the variables without pointers: an interface value that
 //     the compiler keeps in registers it splits in two variables, and spills
 //     the first wherever there is room. It may be live without the second.
@@ -58,9 +60,10 @@
 //     what global variables point to.
 //   - A word left over by an earlier call can refuse a stack that could
 //     leave, if it is the address of an itab or type made at run time and the
-//     code cannot be followed (a jump table, an instruction unknown to the
-//     decoder) or takes addresses of variables among which the word lies. So
-//     can a number that happens to be such an address.
+//     code cannot be followed (it has an instruction unknown to the decoder),
+//     or lies below a live pointer and the code copies or indexes variables in
+//     memory that are in no table. So can a number that happens to be such an
+//     address.
 //   - Functions made by package reflect (MakeFunc, method values) refuse.
 //   - One Go release is known, see SelfTest.
 package stackmap

@@ -321,3 +321,33 @@ func spilledLater() {
 	}
 	report(p.add())
 }
+
+// jumps has a switch that is a jump table, and needs room for numbers after it.
+//
+//go:noinline
+func jumps() {
+	leave()
+	x := n
+	switch n {
+	case 0:
+		x = 10 * intSink
+	case 1:
+		x = 3 + intSink
+	case 2:
+		x = 4 - intSink
+	case 3:
+		x = intSink / 3
+	case 4:
+		x = intSink << 3
+	case 5:
+		x = intSink ^ 3
+	case 6:
+		x = intSink % 3
+	case 7:
+		x = intSink &^ 3
+	case 8:
+		x = -intSink
+	}
+	newStatic().add()
+	intSink = x
+}

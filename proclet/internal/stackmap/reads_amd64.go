@@ -96,9 +96,9 @@ func (r *reading) reachesRead() bool {
 	for len(r.todo) > 0 {
 		pc := r.todo[len(r.todo)-1]
 		r.todo = r.todo[:len(r.todo)-1]
-		inst, err := x86asm.Decode(unsafe.Slice((*byte)(at(pc)), min(15, r.end-pc)), 64)
-		if err != nil || vex(inst) {
-			return true // an instruction that the decoder does not know
+		inst, ok := r.decode(pc)
+		if !ok {
+			return true
 		}
 		switch r.effect(inst, r.moved(pc)) {
 		case reads:
@@ -111,6 +111,13 @@ func (r *reading) reachesRead() bool {
 		}
 	}
 	return false
+}
+
+// decode returns the instruction at pc. ok is false if the decoder does not
+// know it.
+func (r *reading) decode(pc uintptr) (inst x86asm.Inst, ok bool) {
+	inst, err := x86asm.Decode(unsafe.Slice((*byte)(at(pc)), min(15, r.end-pc)), 64)
+	return inst, err == nil && !vex(inst)
 }
 
 // follow visits the instructions that come after inst, which is at pc. It
@@ -126,7 +133,7 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 		}
 	case x86asm.JMP:
 		if !relative {
-			return false // a jump table
+			return r.visitTables()
 		}
 		r.visit(next + uintptr(target))
 	default:
@@ -136,6 +143,33 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 		}
 	}
 	return true
+}
+
+// visitTables visits what the function's jump tables lead to, all of them: it
+// takes the jump through one for a jump through any. It reports whether there
+// is one. A table is an array of addresses of instructions of the function,
+// and the only thing of this kind that its code takes the address of.
+func (r *reading) visitTables() (found bool) {
+	for pc := r.entry; pc < r.end; {
+		inst, ok := r.decode(pc)
+		if !ok {
+			return false
+		}
+		pc += uintptr(inst.Len)
+		m, ok := inst.Args[1].(x86asm.Mem)
+		if !ok || inst.Op != x86asm.LEA || m.Base != x86asm.RIP {
+			continue
+		}
+		for p := pc + uintptr(m.Disp); p%8 == 0 && p-image.lo < image.size; p += 8 {
+			target := load(p)
+			if target <= r.entry || target >= r.end {
+				break
+			}
+			r.visit(target)
+			found = true
+		}
+	}
+	return found
 }
 
 // vex reports whether inst is one of the newer vector instructions. The
@@ -153,7 +187,11 @@ func vex(inst x86asm.Inst) bool {
 // panic, which does not return.
 func panics(pc uintptr) bool {
 	f := findfunc(pc)
-	return f._func != nil && (f.funcID == funcIDGopanic || strings.HasPrefix(runtime.FuncForPC(f.entry()).Name(), "runtime.panic"))
+	if f._func == nil {
+		return false
+	}
+	name, is := strings.CutPrefix(runtime.FuncForPC(f.entry()).Name(), "runtime.panic")
+	return f.funcID == funcIDGopanic || is && !strings.HasPrefix(name, "Check")
 }
 
 type effect int

@@ -110,3 +110,54 @@ func TestDecoding(t *testing.T) {
 		t.Error("want few")
 	}
 }
+
+// padding is what the compiler puts between functions, and after calls of which it
+// does not know that they do not return.
+var padding = map[x86asm.Op]bool{
+	x86asm.NOP: true, x86asm.INT: true, x86asm.UD2: true,
+	x86asm.ADD: true, x86asm.POP: true, x86asm.RET: true, x86asm.JMP: true,
+}
+
+// All instructions of a function are reached from its beginning, also through
+// jump tables. Otherwise there is a way that nobody follows.
+func TestFollow(t *testing.T) {
+	m := lastmoduledatap
+	functions, tables := 0, 0
+	for _, e := range m.ftab[:len(m.ftab)-1] {
+		f := findfunc(m.text + uintptr(e.entryoff))
+		if f.flag&funcFlagAsm != 0 || f.pcsp == 0 || f.deferreturn != 0 {
+			continue // a function that defers may have two ends for panics, of which one is used
+		}
+		r := newReading(&site{key: f.entry()}, 0)
+		r.visit(r.entry)
+		table, ok := false, true
+		for ok && len(r.todo) > 0 {
+			pc := r.todo[len(r.todo)-1]
+			r.todo = r.todo[:len(r.todo)-1]
+			var inst x86asm.Inst
+			if inst, ok = r.decode(pc); ok {
+				_, relative := inst.Args[0].(x86asm.Rel)
+				table = table || inst.Op == x86asm.JMP && !relative
+				ok = r.follow(inst, pc)
+			}
+		}
+		if !ok {
+			continue
+		}
+		functions++
+		if table {
+			tables++
+		}
+		for pc := r.entry; pc < r.end; {
+			inst, _ := r.decode(pc)
+			if !r.seen[pc-r.entry] && !padding[inst.Op] {
+				t.Errorf("%s: nothing leads to %v at %#x", runtime.FuncForPC(f.entry()).Name(), inst, pc)
+			}
+			pc += uintptr(inst.Len)
+		}
+	}
+	t.Logf("%d functions, %d with jump tables", functions, tables)
+	if functions < 1000 || tables < 10 {
+		t.Error("want thousands, and some with tables")
+	}
+}

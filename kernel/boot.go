@@ -38,7 +38,7 @@ func bootProcessor(c *cpu) {
 	}
 	calibrateTimer()
 	seedRandom()
-	mountArchive()
+	startFiles()
 	if n := startOthers(tables); n > 0 {
 		printString("nuos: processors that did not start: ")
 		printInt(int64(n))

@@ -60,22 +60,3 @@ func parseHex(b []byte) (v uint64, ok bool) {
 	}
 	return v, true
 }
-
-// cleanPath returns path without leading "/" and "./" and without trailing
-// slashes; the root is the empty path. Doubled slashes and ".." inside are left,
-// and match nothing.
-func cleanPath(path []byte) []byte {
-	for len(path) > 0 {
-		switch {
-		case path[0] == '/':
-			path = path[1:]
-		case path[0] == '.' && (len(path) == 1 || path[1] == '/'):
-			path = path[1:]
-		case path[len(path)-1] == '/':
-			path = path[:len(path)-1]
-		default:
-			return path
-		}
-	}
-	return path
-}

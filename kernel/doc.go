@@ -15,8 +15,8 @@
 //
 // In reading order: boot.go (what happens before the program), cpu.go and
 // entry_amd64.s (processors and the way in and out), trap.go, syscall.go,
-// thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, file.go, epoll.go,
-// sockets.go.
+// thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, file.go,
+// filesystem.go, open.go, names.go, stat.go, epoll.go, sockets.go.
 //
 // # Invariants
 //
@@ -46,7 +46,8 @@
 //     on every machine with an invariant TSC.
 //   - Program and kernel trust each other. A program that writes through a wild
 //     pointer can hit the kernel's data; its code and constants it cannot.
-//   - Standard input is empty. Files are those of the boot archive, read-only.
+//   - Standard input is empty. Files lie in memory (package ramfs); those of the
+//     boot archive are read in place until they are changed.
 //   - Without RDRAND random numbers come from timing jitter, which the console
 //     says: they are not fit for keys.
 package kernel

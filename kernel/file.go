@@ -5,6 +5,8 @@ package kernel
 import (
 	"syscall"
 	"unsafe"
+
+	"nuos/kernel/ramfs"
 )
 
 // Open files and descriptors. A file is what open, socket and the like make;
@@ -23,8 +25,11 @@ const (
 	fileConsole
 	fileNull
 	fileRandom
-	fileRegular // object: index in the file system
-	fileDir     // object: index in the file system
+	fileZero
+	fileFull
+	fileRegular
+	fileDir
+	filePath // opened with O_PATH
 	fileEvent
 	filePipeRead  // object: pipe
 	filePipeWrite // object: pipe
@@ -35,9 +40,11 @@ const (
 type file struct {
 	kind      fileKind
 	refs      int32  // descriptors
-	flags     uint32 // O_NONBLOCK and access mode
+	flags     uint32 // O_NONBLOCK, access mode and the like
 	object    int32
+	node      ramfs.Node // held; 0 if it is not in the file system
 	offset    int64
+	locked    uint8    // see lockfile.go
 	count     uint64   // of an eventfd
 	semaphore bool     // of an eventfd
 	waiters   waitList // threads in read, write or, for an epoll file, in epoll_wait
@@ -130,6 +137,10 @@ func (c *cpu) closeFD(t *thread, fd int32) uint64 {
 	for f.waiters.first != 0 {
 		wakeWaiter(f)
 	}
+	if f.node != 0 {
+		f.unlock()
+		f.node.Release()
+	}
 	f.kind = fileFree
 	return 0
 }
@@ -152,8 +163,10 @@ func fcntl(fd int32, op, arg uint64) uint64 {
 	case syscall.F_GETFL:
 		return uint64(f.flags)
 	case syscall.F_SETFL:
-		f.flags = f.flags&^syscall.O_NONBLOCK | uint32(arg)&syscall.O_NONBLOCK
+		f.flags = f.flags&^settableFlags | uint32(arg)&settableFlags
 		return 0
+	case syscall.F_GETLK, syscall.F_SETLK, syscall.F_SETLKW, 36, 37, 38: // the last three are F_OFD_...
+		return posixLock(op, arg)
 	}
 	return errno(eINVAL)
 }
@@ -200,12 +213,10 @@ func (c *cpu) read(t *thread, fd int32, buf, n uint64) uint64 {
 		return 0 // nobody types: end of file
 	case fileRandom:
 		return getrandom(buf, n)
+	case fileZero, fileFull:
+		return readZeros(buf, n)
 	case fileRegular:
-		r := readRegular(f.object, f.offset, buf, n)
-		if int64(r) > 0 {
-			f.offset += int64(r)
-		}
-		return r
+		return f.readNext(buf, n)
 	case fileDir:
 		return errno(syscall.EISDIR)
 	}
@@ -221,8 +232,12 @@ func (c *cpu) write(t *thread, fd int32, buf, n uint64) uint64 {
 	switch f.kind {
 	case fileConsole:
 		return writeConsole(buf, n)
-	case fileNull:
+	case fileNull, fileZero, fileRandom:
 		return n
+	case fileFull:
+		return errno(syscall.ENOSPC)
+	case fileRegular:
+		return f.writeNext(buf, n)
 	case fileEvent:
 		return c.writeEvent(t, f, buf, n)
 	case filePipeWrite:
@@ -262,6 +277,17 @@ func (c *cpu) vector(t *thread, nr uint64, fd int32, iov, count uint64) uint64 {
 	return 0
 }
 
+var zeroPage [4096]byte
+
+// readZeros reads at most a page; the program reads the rest with another call.
+func readZeros(buf, n uint64) uint64 {
+	n = min(n, uint64(len(zeroPage)))
+	if !CopyOut(uintptr(buf), zeroPage[:n]) {
+		return errno(eFAULT)
+	}
+	return n
+}
+
 // writeConsole prints at most one chunk; the program writes the rest with
 // another call, so that the lock is not held for long.
 func writeConsole(buf, n uint64) uint64 {
@@ -280,6 +306,11 @@ func (c *cpu) waitFor(t *thread, f *file) uint64 {
 	if f.flags&syscall.O_NONBLOCK != 0 {
 		return errno(eAGAIN)
 	}
+	return c.wait(t, f)
+}
+
+// wait does so in any case.
+func (c *cpu) wait(t *thread, f *file) uint64 {
 	t.waitOn = uint64(fileIndex(f))
 	f.waiters.append(t)
 	c.block(t, waitFile, 0)

@@ -7,34 +7,87 @@ import (
 	"unsafe"
 
 	"nuos/boot"
+	"nuos/kernel/ramfs"
 	"nuos/mm"
 )
 
-// The file system is the boot archive, read in place, plus a few devices and
-// what SetFile adds. It is read-only to the program.
+// The file system: what ramfs has in memory, filled from the boot archive, whose
+// files are read in place until they are changed, and a few devices.
 
-const maxNodes = 4096
+// maxPath is the longest path and its zero byte, as in Linux.
+const maxPath = 4096
 
-// node is a file or a directory. Name and contents lie outside of Go's heap.
-type node struct {
-	name uintptr // without the leading slash
-	size int32   // of the name
-	mode uint32  // as in struct stat
-	data uintptr
-	len  int64
-	own  int8 // data is our own: 1 and the order of its frames
-}
-
+// Paths are looked up with the kernel's lock held, one call at a time, so what a
+// lookup needs can be static: it is too large for the stack.
 var (
-	nodes    [maxNodes]node
-	numNodes int32
+	pathBuffer, pathBuffer2 [maxPath]byte
+	walk, walk2             ramfs.Walk
+	workingFolder           ramfs.Node
+	umask                   uint32 = 0o022
 )
 
-func (n *node) path() []byte { return unsafe.Slice((*byte)(pointer(n.name)), n.size) }
+// startFiles makes the file system. It is called before the Go runtime starts.
+func startFiles() {
+	if !ramfs.Start(ramfs.Memory{
+		Alloc: allocPage, Free: freeFrames, Copy: copyBytes, Now: wallTime,
+	}) {
+		refuse("there is no memory for a file system")
+	}
+	workingFolder = ramfs.Root()
+	workingFolder.Hold()
+	for _, name := range [...]string{"/dev", "/etc", "/proc", "/proc/self", "/root", "/run", "/tmp", "/var", "/var/tmp"} {
+		makeFolder(name)
+	}
+	for _, name := range [...]string{"/tmp", "/var/tmp"} {
+		if find(name) {
+			walk.Node.SetMode(syscall.S_ISVTX | 0o777)
+		}
+	}
+	for _, d := range [...]struct {
+		name   string
+		number uint32
+	}{
+		{"/dev/null", devNull}, {"/dev/zero", devZero}, {"/dev/full", devFull}, {"/dev/random", devRandom},
+		{"/dev/urandom", devURandom}, {"/dev/tty", devTTY}, {"/dev/console", devConsole},
+		{"/dev/stdin", devConsole}, {"/dev/stdout", devConsole}, {"/dev/stderr", devConsole},
+	} {
+		find(d.name)
+		walk.MakeDevice(syscall.S_IFCHR|0o666, d.number)
+	}
+	find("/proc/self/exe")
+	walk.MakeLink(programName[:len(programName)-1])
+	mountArchive()
+	enterFolder()
+}
 
-// mountArchive lists the boot archive, a cpio file of the "new ASCII" format
-// (cpio(5)): headers of 110 bytes with hexadecimal fields, names and contents
-// padded to 4 bytes.
+// Devices by Linux's numbers, as st_rdev has them: major << 8 | minor
+// (Documentation/admin-guide/devices.txt).
+const (
+	devNull    = 1<<8 | 3
+	devZero    = 1<<8 | 5
+	devFull    = 1<<8 | 7
+	devRandom  = 1<<8 | 8
+	devURandom = 1<<8 | 9
+	devTTY     = 5 << 8
+	devConsole = 5<<8 | 1
+)
+
+func allocPage() (uintptr, bool) { return allocFrames(0) }
+
+// find walks to a path of the kernel's own and reports whether it exists.
+func find(path string) bool {
+	return walk.Go(ramfs.Root(), unsafe.Slice(unsafe.StringData(path), len(path)), ramfs.Parent) == 0 && walk.Node != 0
+}
+
+func makeFolder(path string) {
+	if !find(path) {
+		walk.MakeFolder(0o755)
+	}
+}
+
+// mountArchive enters the files of the boot archive, a cpio file of the "new
+// ASCII" format (cpio(5)): headers of 110 bytes with hexadecimal fields, names
+// and contents padded to 4 bytes.
 func mountArchive() {
 	a := boot.Machine().Archive
 	if a.Size == 0 {
@@ -51,219 +104,213 @@ func mountArchive() {
 			return
 		}
 		at = e.next
-		name := cleanPath(archive[e.name : e.name+e.nameLen])
-		if len(name) == 0 || e.mode&syscall.S_IFMT != syscall.S_IFREG && e.mode&syscall.S_IFMT != syscall.S_IFDIR {
-			continue
-		}
-		if numNodes == maxNodes {
-			printString("nuos: the boot archive has too many files; some are missing\n")
+		if err := mountEntry(archive[e.name:e.name+e.nameLen], archive[e.data:e.data+e.dataLen], e.mode); err != 0 {
+			printString("nuos: no room for the files of the boot archive; some are missing\n")
 			return
 		}
-		nodes[numNodes] = node{
-			name: uintptr(unsafe.Pointer(unsafe.SliceData(name))), size: int32(len(name)), mode: e.mode,
-			data: uintptr(unsafe.Pointer(unsafe.SliceData(archive))) + uintptr(e.data), len: int64(e.dataLen),
-		}
-		numNodes++
 	}
 }
 
-// lookup finds a node by its clean path, -1 if there is none.
-func lookup(path []byte) int32 {
-	for i := range numNodes {
-		if string(nodes[i].path()) == string(path) {
-			return i
+// mountEntry enters one file of the archive. Folders that lead to it are made if
+// the archive does not list them; what was there before gives way.
+func mountEntry(name, data []byte, mode uint32) syscall.Errno {
+	for i, b := range name {
+		if b == '/' && i > 0 && walk.Go(ramfs.Root(), name[:i], ramfs.Parent) == 0 && walk.Node == 0 {
+			if e := walk.MakeFolder(0o755); e != 0 {
+				return e
+			}
 		}
 	}
-	return -1
+	if e := walk.Go(ramfs.Root(), name, ramfs.Parent); e != 0 {
+		return 0 // a name that cannot be, such as one below a file
+	}
+	switch kind := mode & syscall.S_IFMT; {
+	case kind == syscall.S_IFDIR && walk.Node == 0:
+		return walk.MakeFolder(mode & 0o7777)
+	case kind == syscall.S_IFDIR:
+		walk.Node.SetMode(mode)
+	case kind == syscall.S_IFREG || kind == syscall.S_IFLNK:
+		if walk.Node != 0 && walk.Unlink() != 0 {
+			return 0 // a folder stays
+		}
+		if kind == syscall.S_IFLNK {
+			return walk.MakeLink(data)
+		}
+		return walk.MakeFixed(mode, uintptr(unsafe.Pointer(unsafe.SliceData(data))), int64(len(data)))
+	}
+	return 0
 }
 
-// isDir reports whether some file is below path, as archives need not list
-// their directories. The root is one.
-func isDir(path []byte) bool {
-	if len(path) == 0 {
-		return true
-	}
-	for i := range numNodes {
-		p := nodes[i].path()
-		if len(p) > len(path) && p[len(path)] == '/' && string(p[:len(path)]) == string(path) {
-			return true
+// enterFolder makes the boot parameter cwd the working folder.
+func enterFolder() {
+	const name = "cwd="
+	for w := boot.Machine().Words(); w.Next(); {
+		text := w.Text()
+		if w.Kind() != boot.Parameter || len(text) < len(name) || string(text[:len(name)]) != name {
+			continue
+		}
+		if e := changeFolder(ramfs.Root(), text[len(name):]); e != 0 {
+			printString("nuos: the folder of the parameter cwd does not exist\n")
 		}
 	}
-	return false
 }
 
-// loadPath copies a path in and cleans it. The result lies in buf.
-func loadPath(addr uint64, buf *[256]byte) ([]byte, syscall.Errno) {
-	for i := range buf {
-		if !copyBytes(uintptr(unsafe.Pointer(&buf[i])), uintptr(addr)+uintptr(i), 1) {
+func changeFolder(at ramfs.Node, path []byte) syscall.Errno {
+	if e := walk.Go(at, path, ramfs.Follow); e != 0 {
+		return e
+	}
+	return setFolder(walk.Node)
+}
+
+func setFolder(n ramfs.Node) syscall.Errno {
+	switch {
+	case n == 0:
+		return syscall.ENOENT
+	case n.Kind() != syscall.S_IFDIR:
+		return syscall.ENOTDIR
+	}
+	n.Hold()
+	workingFolder.Release()
+	workingFolder = n
+	return 0
+}
+
+// loadPath copies a path in.
+func loadPath(addr uint64, buf *[maxPath]byte) ([]byte, syscall.Errno) {
+	for i := uint64(0); i < maxPath; {
+		// As far as the page goes; the next one may not be there.
+		part := min(mm.PageSize-(addr+i)%mm.PageSize, maxPath-i)
+		if !copyBytes(uintptr(unsafe.Pointer(&buf[i])), uintptr(addr+i), uintptr(part)) {
 			return nil, eFAULT
 		}
-		if buf[i] == 0 {
-			if i == 0 {
-				return nil, syscall.ENOENT
+		for end := i + part; i < end; i++ {
+			if buf[i] == 0 {
+				return buf[:i], 0
 			}
-			return cleanPath(buf[:i]), 0
 		}
 	}
 	return nil, syscall.ENAMETOOLONG
 }
 
-func openat(addr, flags uint64) uint64 {
-	var buf [256]byte
-	path, e := loadPath(addr, &buf)
+const atFDCWD = -100
+
+// folderOf is the folder that a path without a leading slash starts from.
+func folderOf(fd int32) (ramfs.Node, syscall.Errno) {
+	if fd == atFDCWD {
+		return workingFolder, 0
+	}
+	f := fileOf(fd)
+	switch {
+	case f == nil:
+		return 0, eBADF
+	case f.kind != fileDir:
+		return 0, syscall.ENOTDIR
+	}
+	return f.node, 0
+}
+
+// walkTo walks w to the path at addr.
+func walkTo(w *ramfs.Walk, fd int32, addr uint64, mode ramfs.Mode) syscall.Errno {
+	path, e := loadPath(addr, &pathBuffer)
 	if e != 0 {
-		return errno(e)
+		return e
 	}
-	status := uint32(flags & (syscall.O_ACCMODE | syscall.O_NONBLOCK))
-	switch string(path) {
-	case "dev/null":
-		return newFile(fileNull, status)
-	case "dev/urandom", "dev/random":
-		return newFile(fileRandom, status)
-	case "dev/console", "dev/stdout", "dev/stderr", "dev/tty":
-		return newFile(fileConsole, status)
-	}
-	i := lookup(path)
-	if flags&syscall.O_ACCMODE != syscall.O_RDONLY || flags&(syscall.O_TRUNC|syscall.O_CREAT) != 0 && i < 0 {
-		return errno(syscall.EROFS)
-	}
-	if i >= 0 && nodes[i].mode&syscall.S_IFMT == syscall.S_IFREG {
-		if flags&syscall.O_DIRECTORY != 0 {
-			return errno(syscall.ENOTDIR)
-		}
-		return newObject(fileRegular, i, status)
-	}
-	if i >= 0 || isDir(path) {
-		if i < 0 {
-			i = addDir(path)
-		}
-		if i < 0 {
-			return errno(syscall.ENFILE)
-		}
-		return newObject(fileDir, i, status)
-	}
-	return errno(syscall.ENOENT)
+	return walkPath(w, fd, path, mode)
 }
 
-// addDir makes a node for a directory that the archive only implies.
-func addDir(path []byte) int32 {
-	n, ok := newNode(path)
-	if !ok {
-		return -1
+func walkPath(w *ramfs.Walk, fd int32, path []byte, mode ramfs.Mode) syscall.Errno {
+	at := ramfs.Root()
+	if len(path) == 0 || path[0] != '/' {
+		var e syscall.Errno
+		if at, e = folderOf(fd); e != 0 {
+			return e
+		}
 	}
-	nodes[n].mode = syscall.S_IFDIR | 0o555
-	return n
+	return w.Go(at, path, mode)
 }
 
-// newNode adds a node whose name is copied into a frame of its own.
-func newNode(path []byte) (int32, bool) {
-	if numNodes == maxNodes {
-		return 0, false
+// nodeAt is the file that a path names.
+func nodeAt(fd int32, addr uint64, mode ramfs.Mode) (ramfs.Node, syscall.Errno) {
+	if e := walkTo(&walk, fd, addr, mode); e != 0 {
+		return 0, e
 	}
-	frame, ok := allocFrames(0)
-	if !ok {
-		return 0, false
+	if walk.Node == 0 {
+		return 0, syscall.ENOENT
 	}
-	copy(unsafe.Slice((*byte)(pointer(frame)), len(path)), path)
-	nodes[numNodes] = node{name: frame, size: int32(len(path))}
-	numNodes++
-	return numNodes - 1, true
+	return walk.Node, 0
 }
 
-// SetFile makes data readable as the file path, in the place of one of that
-// name in the boot archive; /etc/resolv.conf is written this way. Data is
-// copied. Goroutine context.
+// Flags of calls whose names end in "at".
+const (
+	atSymlinkNofollow = 0x100
+	atRemoveDir       = 0x200
+	atSymlinkFollow   = 0x400
+	atEmptyPath       = 0x1000
+)
+
+func followUnless(nofollow bool) ramfs.Mode {
+	if nofollow {
+		return ramfs.NoFollow
+	}
+	return ramfs.Follow
+}
+
+// nodeAtFlags is nodeAt for a call that also takes a descriptor with an empty path.
+func nodeAtFlags(fd int32, addr, flags uint64) (ramfs.Node, syscall.Errno) {
+	if flags&atEmptyPath != 0 {
+		if path, e := loadPath(addr, &pathBuffer); e != 0 {
+			return 0, e
+		} else if len(path) == 0 {
+			return nodeOf(fd)
+		}
+	}
+	return nodeAt(fd, addr, followUnless(flags&atSymlinkNofollow != 0))
+}
+
+// nodeOf is the file behind a descriptor; EINVAL if it has none in the file system.
+func nodeOf(fd int32) (ramfs.Node, syscall.Errno) {
+	if fd == atFDCWD {
+		return workingFolder, 0
+	}
+	f := fileOf(fd)
+	switch {
+	case f == nil:
+		return 0, eBADF
+	case f.node == 0:
+		return 0, eINVAL
+	}
+	return f.node, 0
+}
+
+// SetFile makes data readable as the file path, in the place of one of that name;
+// /etc/resolv.conf is written this way. Data is copied. Goroutine context.
 func SetFile(path string, data []byte) {
 	syscall.RawSyscall6(nrSetFile, uintptr(unsafe.Pointer(unsafe.StringData(path))), uintptr(len(path)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)), 0, 0)
 }
 
 func setFile(nameAddr, nameLen, dataAddr, dataLen uint64) uint64 {
-	var buf [256]byte
-	if nameLen > uint64(len(buf)) || dataLen > 1<<30 {
-		return errno(eINVAL)
+	if nameLen > maxPath {
+		return errno(syscall.ENAMETOOLONG)
 	}
-	if !CopyIn(buf[:nameLen], uintptr(nameAddr)) {
+	path := pathBuffer[:nameLen]
+	if !CopyIn(path, uintptr(nameAddr)) {
 		return errno(eFAULT)
 	}
-	path := cleanPath(buf[:nameLen])
-	order := 0
-	for mm.PageSize<<order < dataLen {
-		order++
+	e := walk.Go(ramfs.Root(), path, ramfs.Parent)
+	if e == 0 && walk.Node != 0 {
+		e = walk.Unlink()
 	}
-	frames, ok := allocFrames(order)
-	if !ok {
-		return errno(syscall.ENOMEM)
+	if e != 0 {
+		return errno(e)
 	}
-	if !copyBytes(frames, uintptr(dataAddr), uintptr(dataLen)) {
-		freeFrames(frames)
-		return errno(eFAULT)
+	n, e := walk.Make(syscall.S_IFREG | 0o644)
+	if e != 0 {
+		return errno(e)
 	}
-	i := lookup(path)
-	if i < 0 {
-		if i, ok = newNode(path); !ok {
-			freeFrames(frames)
-			return errno(syscall.ENFILE)
-		}
+	done, e := n.Write(0, uintptr(dataAddr), uintptr(dataLen))
+	if e == 0 && uint64(done) < dataLen {
+		e = syscall.ENOSPC
 	}
-	n := &nodes[i]
-	if n.own != 0 {
-		freeFrames(n.data)
-	}
-	n.mode, n.data, n.len, n.own = syscall.S_IFREG|0o444, frames, int64(dataLen), int8(order+1)
-	return 0
-}
-
-func readRegular(i int32, offset int64, buf, count uint64) uint64 {
-	n := &nodes[i]
-	if offset < 0 {
-		return errno(eINVAL)
-	}
-	if offset >= n.len {
-		return 0
-	}
-	count = min(count, uint64(n.len-offset), 1<<20) // the rest with the next call
-	if !copyBytes(uintptr(buf), n.data+uintptr(offset), uintptr(count)) {
-		return errno(eFAULT)
-	}
-	return count
-}
-
-func pread(fd int32, buf, count uint64, offset int64) uint64 {
-	f := fileOf(fd)
-	switch {
-	case f == nil:
-		return errno(eBADF)
-	case f.kind != fileRegular:
-		return errno(syscall.ESPIPE)
-	}
-	return readRegular(f.object, offset, buf, count)
-}
-
-func lseek(fd int32, offset int64, whence uint64) uint64 {
-	f := fileOf(fd)
-	if f == nil {
-		return errno(eBADF)
-	}
-	switch f.kind {
-	case fileRegular, fileDir:
-	case fileNull, fileRandom:
-		return 0
-	default:
-		return errno(syscall.ESPIPE)
-	}
-	switch whence {
-	case 0:
-	case 1:
-		offset += f.offset
-	case 2:
-		offset += nodes[f.object].len
-	default:
-		return errno(eINVAL)
-	}
-	if offset < 0 {
-		return errno(eINVAL)
-	}
-	f.offset = offset
-	return uint64(offset)
+	return errno(e)
 }

@@ -11,6 +11,9 @@ import (
 
 var idleParam = boot.NewParam("idle", "adaptive", "how long an idle processor polls before it halts: adaptive, poll (for ever) or halt (not at all)")
 
+// The kernel reads it by itself, before the program starts.
+var _ = boot.NewParam("cwd", "/", "the program's working folder")
+
 func init() {
 	switch v := idleParam.Value(); v {
 	case "adaptive":

@@ -121,16 +121,5 @@ func uname(addr uint64) uint64 {
 	return 0
 }
 
-func getcwd(addr, size uint64) uint64 {
-	if size < 2 {
-		return errno(syscall.ERANGE)
-	}
-	root := [2]byte{'/', 0}
-	if !CopyOut(uintptr(addr), root[:]) {
-		return errno(eFAULT)
-	}
-	return 2
-}
-
 // setCurrent names the thread that runs on c, nil for none.
 func (c *cpu) setCurrent(t *thread) { c.current = uintptr(unsafe.Pointer(t)) }

@@ -19,6 +19,7 @@ var goroutineCode = map[string][]string{
 	"devices.go":       {"AllocMSI", "WatchWord"},
 	"sockets_metal.go": {"SetSockets"},
 	"boot.go":          {"startMemory"}, // before the Go runtime starts
+	"filesystem.go":    {"startFiles"},  // likewise
 }
 
 // TestHandlerCode has the compiler list every write barrier and every heap

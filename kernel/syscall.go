@@ -5,6 +5,8 @@ package kernel
 import (
 	"syscall"
 	"unsafe"
+
+	"nuos/kernel/ramfs"
 )
 
 // System calls, by Linux's numbers and conventions: number in AX, arguments in
@@ -167,23 +169,112 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.ioctl(t, int32(a))
 
 	case syscall.SYS_OPENAT:
-		return openat(b, d)
+		return openat(int32(a), b, d, e)
 	case syscall.SYS_OPEN:
-		return openat(a, b)
+		return openat(atFDCWD, a, b, d)
+	case syscall.SYS_CREAT:
+		return openat(atFDCWD, a, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, b)
 	case syscall.SYS_LSEEK:
 		return lseek(int32(a), int64(b), d)
 	case syscall.SYS_PREAD64:
-		return pread(int32(a), b, d, int64(e))
+		return c.pread(t, int32(a), b, d, int64(e))
+	case syscall.SYS_PWRITE64:
+		return c.pwrite(t, int32(a), b, d, int64(e))
+	case syscall.SYS_FTRUNCATE:
+		return ftruncate(int32(a), int64(b))
+	case syscall.SYS_TRUNCATE:
+		return truncate(a, int64(b))
+	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
+		return fsync(int32(a))
+	case syscall.SYS_SYNC:
+		return 0
+	case syscall.SYS_FLOCK:
+		return c.flock(t, int32(a), b)
 	case syscall.SYS_FSTAT:
 		return fstat(int32(a), b)
 	case syscall.SYS_NEWFSTATAT:
 		return newfstatat(int32(a), b, d, e)
-	case syscall.SYS_READLINKAT:
-		return readlinkat(b, d, e)
+	case syscall.SYS_STAT:
+		return newfstatat(atFDCWD, a, b, 0)
+	case syscall.SYS_LSTAT:
+		return newfstatat(atFDCWD, a, b, atSymlinkNofollow)
+	case syscall.SYS_STATFS:
+		if _, e := nodeAt(atFDCWD, a, ramfs.Follow); e != 0 {
+			return errno(e)
+		}
+		return statfs(b)
+	case syscall.SYS_FSTATFS:
+		if fileOf(int32(a)) == nil {
+			return errno(eBADF)
+		}
+		return statfs(b)
 	case syscall.SYS_GETDENTS64:
 		return getdents(int32(a), b, d)
+
+	case syscall.SYS_MKDIRAT:
+		return mkdirat(int32(a), b, d)
+	case syscall.SYS_MKDIR:
+		return mkdirat(atFDCWD, a, b)
+	case syscall.SYS_MKNODAT:
+		return mknodat(int32(a), b, d)
+	case syscall.SYS_MKNOD:
+		return mknodat(atFDCWD, a, b)
+	case syscall.SYS_UNLINKAT:
+		return unlinkat(int32(a), b, d)
+	case syscall.SYS_UNLINK:
+		return unlinkat(atFDCWD, a, 0)
+	case syscall.SYS_RMDIR:
+		return unlinkat(atFDCWD, a, atRemoveDir)
+	case sysRenameat2:
+		return renameat(int32(a), b, int32(d), e, f)
+	case syscall.SYS_RENAMEAT:
+		return renameat(int32(a), b, int32(d), e, 0)
+	case syscall.SYS_RENAME:
+		return renameat(atFDCWD, a, atFDCWD, b, 0)
+	case syscall.SYS_LINKAT:
+		return linkat(int32(a), b, int32(d), e, f)
+	case syscall.SYS_LINK:
+		return linkat(atFDCWD, a, atFDCWD, b, 0)
+	case syscall.SYS_SYMLINKAT:
+		return symlinkat(a, int32(b), d)
+	case syscall.SYS_SYMLINK:
+		return symlinkat(a, atFDCWD, b)
+	case syscall.SYS_READLINKAT:
+		return readlinkat(int32(a), b, d, e)
+	case syscall.SYS_READLINK:
+		return readlinkat(atFDCWD, a, b, d)
+	case syscall.SYS_CHDIR:
+		return chdir(a)
+	case syscall.SYS_FCHDIR:
+		return fchdir(int32(a))
 	case syscall.SYS_GETCWD:
 		return getcwd(a, b)
+	case syscall.SYS_UMASK:
+		return setUmask(a)
+	case syscall.SYS_FCHMODAT:
+		return fchmodat(int32(a), b, d, 0)
+	case sysFchmodat2:
+		return fchmodat(int32(a), b, d, e)
+	case syscall.SYS_CHMOD:
+		return fchmodat(atFDCWD, a, b, 0)
+	case syscall.SYS_FCHMOD:
+		return fchmod(int32(a), b)
+	case syscall.SYS_FCHOWNAT:
+		return fchownat(int32(a), b, d, e, f)
+	case syscall.SYS_CHOWN:
+		return fchownat(atFDCWD, a, b, d, 0)
+	case syscall.SYS_LCHOWN:
+		return fchownat(atFDCWD, a, b, d, atSymlinkNofollow)
+	case syscall.SYS_FCHOWN:
+		return fchown(int32(a), b, d)
+	case syscall.SYS_UTIMENSAT:
+		return utimensat(int32(a), b, d, e)
+	case syscall.SYS_FACCESSAT:
+		return faccessat(int32(a), b, d, 0)
+	case sysFaccessat2:
+		return faccessat(int32(a), b, d, e)
+	case syscall.SYS_ACCESS:
+		return faccessat(atFDCWD, a, b, 0)
 
 	case syscall.SYS_UNAME:
 		return uname(a)
@@ -231,7 +322,10 @@ const (
 	sysTimerCreate  = 222
 	sysTimerSettime = 223
 	sysTimerDelete  = 226
+	sysRenameat2    = 316
 	sysGetrandom    = 318
+	sysFaccessat2   = 439
+	sysFchmodat2    = 452
 )
 
 // CopyIn fills dst from the program's memory at addr and reports whether all

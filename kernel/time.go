@@ -47,12 +47,15 @@ func (c *cpu) nanosleep(t *thread, addr uint64) uint64 {
 	return blocked
 }
 
+// wallTime is the time in ns since 1970.
+func wallTime() int64 { return nanotime() + int64(clock.wall) }
+
 func clockGettime(t *thread, which, addr uint64) uint64 {
 	const realtime, monotonic, processCPU, threadCPU, monotonicRaw, realtimeCoarse, monotonicCoarse, boottime = 0, 1, 2, 3, 4, 5, 6, 7
 	var ns int64
 	switch which {
 	case realtime, realtimeCoarse:
-		ns = nanotime() + int64(clock.wall)
+		ns = wallTime()
 	case monotonic, monotonicRaw, monotonicCoarse, boottime:
 		ns = nanotime()
 	case processCPU, threadCPU:
@@ -72,7 +75,7 @@ func clockGettime(t *thread, which, addr uint64) uint64 {
 }
 
 func gettimeofday(addr uint64) uint64 {
-	ns := nanotime() + int64(clock.wall)
+	ns := wallTime()
 	if !storeUser64(addr, uint64(ns/1e9)) || !storeUser64(addr+8, uint64(ns%1e9/1e3)) {
 		return errno(eFAULT)
 	}

@@ -19,12 +19,15 @@ func files(args []string) error {
 		if err != nil || string(got) != args[1] {
 			return fmt.Errorf("%s has %q (%v), want %q", args[0], got, err, args[1])
 		}
-		if err := os.WriteFile(args[0], nil, 0o666); err == nil {
-			return fmt.Errorf("%s could be written", args[0])
-		}
 		info, err := os.Stat(args[0])
 		if err != nil || info.Size() != int64(len(args[1])) || !info.Mode().IsRegular() {
 			return fmt.Errorf("stat of %s: %v %v", args[0], info, err)
+		}
+		if err := os.WriteFile(args[0], []byte("changed"), 0o666); err != nil {
+			return err
+		}
+		if got, err := os.ReadFile(args[0]); err != nil || string(got) != "changed" {
+			return fmt.Errorf("%s has %q (%v) after it was written", args[0], got, err)
 		}
 		entries, err := os.ReadDir("/")
 		if err != nil || len(entries) == 0 {

@@ -117,7 +117,8 @@ func (m *moving) blocked() {
 	running := []metrics.Sample{{Name: "/sched/goroutines/running:goroutines"}, {Name: "/sched/goroutines/runnable:goroutines"}}
 	waitFor(m.b, "threads to sleep", func() bool {
 		metrics.Read(running)
-		return queueLen(&s.permits.latch, &s.permits.queue) == m.n && running[0].Value.Uint64() <= 1 && running[1].Value.Uint64() == 0
+		// The queue comes last, because looking at it holds those up who are to get there.
+		return running[0].Value.Uint64() <= 1 && running[1].Value.Uint64() == 0 && queueLen(&s.permits.latch, &s.permits.queue) == m.n
 	})
 }
 
@@ -199,4 +200,3 @@ func (m *moving) report(empty *moving) {
 	m.b.ReportMetric(beyond/float64(m.n), "beyond-ns/thread")
 	m.b.ReportMetric((leave+describe+sent+prepare+adopt)/sent, "times-copy")
 }
-

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"nuos/mm"
 )
@@ -11,15 +12,29 @@ import (
 // Regions whose fibers have ended, or are elsewhere, keep their pages for a while: the
 // next fiber there needs them again, and giving them back and getting new ones costs
 // more than starting or thawing it. The list of such regions is linked through their
-// headers and bounded; the one that has waited longest goes first.
+// headers; the one that has waited longest goes first. When there are many, a
+// goroutine of its own makes them few, because to give pages back takes as long as
+// a fiber needs to leave, several times over.
 var freed struct {
 	mu             sync.Mutex
 	newest, oldest uintptr // addresses of Fibers
 	n              int
+	trimming       bool // it is under way, or will be
+
+	// The fiber whose region's pages are being given back, without the lock. It is in
+	// no list, and nobody may take it.
+	discarding uintptr
+	discarded  *sync.Cond // there is none any more
 }
 
-// maxFreed is how many regions without a fiber may have pages in use.
-const maxFreed = 64
+func init() { freed.discarded = sync.NewCond(&freed.mu) }
+
+const (
+	// maxFreed is how many regions without a fiber may have pages in use for long.
+	maxFreed = 64
+	// trimAfter is how long more of them may.
+	trimAfter = 100 * time.Millisecond
+)
 
 // Free gives up the region of a fiber that has ended, for New or Thaw on this
 // machine. Its pages are given back some time later, or by Trim.
@@ -36,8 +51,9 @@ func (f *Fiber) Free() {
 	}
 	freed.newest = f.address()
 	freed.n++
-	if freed.n > maxFreed {
-		discardOldest()
+	if freed.n > maxFreed && !freed.trimming {
+		freed.trimming = true
+		time.AfterFunc(trimAfter, func() { trim(maxFreed) })
 	}
 }
 
@@ -51,21 +67,35 @@ func (f *Fiber) Depart() {
 }
 
 // Trim gives back the pages of all regions that have been given up.
-func Trim() {
+func Trim() { trim(0) }
+
+// trim gives back pages of regions until that many have some.
+func trim(keep int) {
 	freed.mu.Lock()
 	defer freed.mu.Unlock()
-	for freed.n > 0 {
-		discardOldest()
+	for freed.discarding != 0 || freed.n > keep {
+		if freed.discarding != 0 { // somebody else is at it
+			freed.discarded.Wait()
+		} else {
+			discardOldest()
+		}
 	}
+	freed.trimming = false
 }
 
-// discardOldest needs the lock until it is done: a new fiber might be in the region.
+// discardOldest gives the lock back while it is at it.
 func discardOldest() {
 	f := at(freed.oldest)
 	f.unlink()
-	if err := mm.DiscardStack(f.Region()); err != nil {
+	freed.discarding = f.address()
+	freed.mu.Unlock()
+	err := mm.DiscardStack(f.Region())
+	freed.mu.Lock()
+	if err != nil {
 		panic(err) // a region is a part of the area
 	}
+	freed.discarding = 0
+	freed.discarded.Broadcast()
 }
 
 // unlink takes f out of the list. The lock is held.
@@ -88,6 +118,9 @@ func (f *Fiber) unlink() {
 func (f *Fiber) take() error {
 	freed.mu.Lock()
 	defer freed.mu.Unlock()
+	for freed.discarding == f.address() {
+		freed.discarded.Wait()
+	}
 	// Reading it with a write spares a page fault: the page is going to be written.
 	switch atomic.AddUint64(&f.magic, 0) {
 	case free:

@@ -52,7 +52,7 @@ func (t *Thread) checkHeap() error {
 // findPointer looks for a word of an object that points out of the heap to what only
 // this machine has.
 func (r *resident) findPointer() (err error) {
-	r.mu.Lock() // images of threads are not half written
+	r.mu.Lock() // threads do not come and go
 	defer r.mu.Unlock()
 	r.heap.Objects(func(o mm.Range) bool {
 		if isFrozen(o) {

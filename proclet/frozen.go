@@ -2,7 +2,6 @@ package proclet
 
 import (
 	"errors"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -20,7 +19,7 @@ type frozen struct {
 	next, prev *frozen
 	thread     *Thread // where it belongs
 	waiter     *waiter // what it waits for; nil if it can run
-	len        uint64  // of the image, which follows
+	len        uint64  // of the image, which follows, or of the room for it
 }
 
 // frozenThreads are those of a proclet. The list is in its head, guarded by
@@ -51,14 +50,14 @@ func (l *frozenThreads) unlink(z *frozen) {
 	l.n--
 }
 
-// newFrozen returns a record with room for an image of n bytes.
-func newFrozen(h *mm.Heap, n uintptr) (*frozen, error) {
+// newFrozen returns a record of t with room for an image of n bytes.
+func newFrozen(h *mm.Heap, t *Thread, n uintptr) (*frozen, error) {
 	p, err := h.AllocReserved(uint64(unsafe.Sizeof(frozen{}) + n))
 	if err != nil {
 		return nil, err
 	}
 	z := (*frozen)(p)
-	*z = frozen{}
+	*z = frozen{thread: t, len: uint64(n)}
 	return z, nil
 }
 
@@ -66,26 +65,31 @@ func (z *frozen) image() []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(z), unsafe.Sizeof(*z))), z.len)
 }
 
-// fill makes z the frozen thread t, which waits for w.
-func (z *frozen) fill(t *Thread, w *waiter, image []byte) {
-	z.thread, z.waiter, z.len = t, w, uint64(len(image))
-	copy(z.image(), image)
+// add adds z, which has its image and waits for w. Called with mu held.
+func (r *resident) add(z *frozen, w *waiter) {
+	z.waiter = w
 	if w != nil {
 		w.frozen = z
 	}
+	r.head.frozen.link(z)
 }
 
-var imageBuffers = sync.Pool{New: func() any { return new([]byte) }}
+// imageOf returns a record with the image of t, whose fiber is detached or held.
+func (r *resident) imageOf(t *Thread) (*frozen, error) {
+	z, err := newFrozen(r.heap, t, t.fiber.ImageSize())
+	if err != nil {
+		return nil, err
+	}
+	t.fiber.AppendImage(z.image()[:0])
+	return z, nil
+}
 
 // detached is called on the carrier's stack when t has left it.
 func detached(f *fiber.Fiber) {
 	t := threadOf(f)
 	r := t.runtime().find(t.id)
-	b := imageBuffers.Get().(*[]byte)
-	defer imageBuffers.Put(b)
 	t.detach()
-	*b = f.AppendImage((*b)[:0])
-	z, err := newFrozen(r.heap, uintptr(len(*b)))
+	z, err := r.imageOf(t)
 	r.mu.Lock()
 	leaving := r.leaving.Load()
 	if leaving == nil && !alwaysMoving || err != nil {
@@ -99,8 +103,7 @@ func detached(f *fiber.Fiber) {
 		return
 	}
 	back := leaving == nil || t.root.kind == rootOutside // a round trip, see alwaysMoving
-	z.fill(t, t.waiting, *b)
-	r.head.frozen.link(z)
+	r.add(z, t.waiting)
 	resume := t.vacate(f.Depart)
 	if back {
 		r.revive(z)

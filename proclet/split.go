@@ -179,7 +179,7 @@ func (t *Thread) split() error {
 	rt := t.runtime()
 	for i, image := range images {
 		c := &cuts[i]
-		rt.find(c.lower).freezeLower(t, c, image)
+		rt.find(c.lower).freezeLower(c, image)
 		go rt.deliver(c.upper, slot{c.call.slot, c.call.seq}, awaitMessage(c.upper, slot{c.call.slot, c.call.seq}), c.lower)
 	}
 	return nil
@@ -228,7 +228,7 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 		rt.slots.put(c.upper, sl)
 		return err
 	}
-	if c.frozen, err = newFrozen(a.heap, size); err == nil {
+	if c.frozen, err = newFrozen(a.heap, t, size); err == nil {
 		if c.expected, err = rt.find(c.lower).expect(t, sl.seq); err == nil {
 			a.call, a.expected = c.call, c.expected
 			return nil
@@ -262,10 +262,10 @@ func (rt *Runtime) cancel(c *cut) {
 
 // freezeLower freezes the part of t below a cut, in r. It waits for the answer that
 // it expects from now on.
-func (r *resident) freezeLower(t *Thread, c *cut, image []byte) {
+func (r *resident) freezeLower(c *cut, image []byte) {
 	r.mu.Lock()
-	c.frozen.fill(t, &c.expected.waiter, image)
-	r.head.frozen.link(c.frozen)
+	c.frozen.len = uint64(copy(c.frozen.image(), image))
+	r.add(c.frozen, &c.expected.waiter)
 	leaving := r.leaving.Load() != nil
 	r.mu.Unlock()
 	if leaving {

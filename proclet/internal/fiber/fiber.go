@@ -74,6 +74,11 @@ func New(region mm.Range, entry func(*Fiber)) (*Fiber, error) {
 var runPC, basePC = entryPoints()
 
 // header is the memory of the header.
+//
+// It is not inlined, because then Go 1.26 fails to compile a copy of it: of so few
+// bytes, a constant number, at an address that was a number.
+//
+//go:noinline
 func (f *Fiber) header() []byte { return unsafe.Slice((*byte)(unsafe.Pointer(f)), HeaderSize) }
 
 // static reports whether p is the address of a function value that the linker

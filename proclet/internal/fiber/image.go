@@ -25,6 +25,11 @@ const (
 // Image returns f, which is detached, as bytes. f stays as it is.
 func (f *Fiber) Image() []byte { return f.AppendImage(nil) }
 
+// ImageSize returns how many bytes the image of f, which is detached, has.
+func (f *Fiber) ImageSize() uintptr {
+	return preambleSize + HeaderSize + f.context.top + argSize - f.context.sp + f.arena - f.arenaBase
+}
+
 // AppendImage appends the image to b.
 func (f *Fiber) AppendImage(b []byte) []byte {
 	if f.carrier != 0 {

@@ -14,9 +14,10 @@ const (
 	RegionSize = 64 << 20
 	// ArenaSize is how many bytes the arena may take.
 	ArenaSize = 16 << 20
-	// HeaderSize is how many bytes what begins with the Fiber may take. The header
-	// and the first frames share a page, which is all that most fibers ever touch.
-	HeaderSize = 2 << 10
+	// HeaderSize is how many bytes what begins with the Fiber may take. All of them are
+	// in every image. The header and the first frames share a page, which is all that
+	// most fibers ever touch.
+	HeaderSize = 640
 
 	// stackSize must be no power of two: if the runtime ever tried to make such a
 	// stack grow, it would refuse with a fatal error.

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 // A program of another module, or a test of the standard library, cannot import
 // nuos/kernel as it stands: its module does not know this one, and packages of
 // the standard library may import nothing else. So it is built with a GOROOT in
-// which the kernel belongs to the standard library. Everything in it is a link,
-// to the Go release or to this module; what the kernel needs of other modules
+// which the kernel belongs to the standard library. Nearly everything in it is a
+// link, to the Go release or to this module; what the kernel needs of other modules
 // lies in src/vendor, where the program's own versions do not meet it.
 
 // linkGoroot makes such a GOROOT in dir.
@@ -121,11 +122,25 @@ func linkSources(from, to string) error {
 		if !e.Type().IsRegular() || strings.HasSuffix(e.Name(), "_test.go") {
 			continue
 		}
-		if err := os.Symlink(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+		if err := linkSource(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// linkSource links one file. One with a directive that the compiler refuses in the
+// standard library is copied without it; it is only advice.
+func linkSource(from, to string) error {
+	const refused = "//go:inline"
+	src, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(src, []byte(refused)) {
+		return os.Symlink(from, to)
+	}
+	return os.WriteFile(to, bytes.ReplaceAll(src, []byte(refused), []byte("// inline")), 0o666)
 }
 
 // linkVendored lays the packages that the standard library vendors over those in

@@ -25,7 +25,7 @@ type Closer interface {
 // Destroy ends a proclet that others may still hold: calls inside are waited for,
 // waiting and later ones get ErrNoProclet, [Closer] is called, and the memory is
 // given back. A method cannot destroy a proclet that its own chain of calls is
-// inside of: that is ErrBusy. *PanicError if Close panicked.
+// inside of: that is ErrBusy. *PanicError if Close panicked. Destroy is a safe point.
 func Destroy[S any](t *Thread, ref Ref[S]) error { return t.destroy(ref.id) }
 
 // Destroy ends the proclet with this ID. See the function [Destroy].
@@ -39,6 +39,11 @@ func (t *Thread) destroy(id ID) error {
 		return ErrNoProclet
 	}
 	rt := t.runtime()
+	_, err := t.errand(func() (ID, error) { return ID{}, rt.destroy(id) }, nil)
+	return err
+}
+
+func (rt *Runtime) destroy(id ID) error {
 	for {
 		answer, err := rt.ask(id, appendID([]byte{messageDestroy}, id))
 		if err != nil {
@@ -159,13 +164,13 @@ func (g *gate) drain() {
 // proclet, whose lease they are from. If that cannot be reached any more its
 // leases are of no use to anybody.
 func (rt *Runtime) returnHeap(id ID, heap mm.Range) {
-	maker := rack.MachineID(id.Gen >> 32)
+	maker := makerOf(id)
 	if maker == rt.self {
 		rt.net.ReturnHeap(heap)
 		return
 	}
 	b := binary.AppendUvarint(appendID([]byte{messageReturn}, id), heap.Size)
-	go rt.send(maker, b)
+	go rt.net.Call(context.Background(), maker, rack.ServiceProclet, b)
 }
 
 func (rt *Runtime) answerReturn(d *decoder) ([]byte, error) {
@@ -177,29 +182,9 @@ func (rt *Runtime) answerReturn(d *decoder) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rack.MachineID(id.Gen>>32) != rt.self || size < mm.MinHeap || size&(size-1) != 0 || id.Addr%size != 0 {
+	if makerOf(id) != rt.self || size < mm.MinHeap || size&(size-1) != 0 || id.Addr%size != 0 {
 		return nil, fmt.Errorf("%w: %v of %d bytes returned", errMalformed, id, size)
 	}
 	rt.net.ReturnHeap(mm.Range{Base: mm.Virt(id.Addr), Size: size})
 	return []byte{answerDone}, nil
-}
-
-// send sends a message that is for a machine and not for a proclet, and returns
-// what follows answerDone.
-func (rt *Runtime) send(m rack.MachineID, msg []byte) ([]byte, error) {
-	answer, err := rt.net.Call(context.Background(), m, rack.ServiceProclet, msg)
-	if err != nil {
-		return nil, err
-	}
-	d := &decoder{answer}
-	tag, err := d.take(1)
-	switch {
-	case err != nil:
-		return nil, err
-	case tag[0] == answerFailed:
-		return nil, d.failure()
-	case tag[0] != answerDone:
-		return nil, fmt.Errorf("%w: answer %d", errMalformed, tag[0])
-	}
-	return d.b, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"nuos/rack"
 )
@@ -30,16 +31,18 @@ func tombOf(link string) string { return link + "\x00" }
 // Bind gives name to the proclet that ref refers to, in the whole rack. The name
 // holds the proclet until [Unbind] or [Destroy]. If another proclet has the name
 // the error is ErrNameTaken. After an error of the rack the name may be bound or
-// not, and the proclet is held for it in any case.
+// not, and the proclet is held for it in any case. Bind is a safe point, like the other
+// functions for names.
 func Bind[S any](t *Thread, name string, ref Ref[S]) error {
-	got, err := bind(t, name, ref)
-	if err != nil {
-		return err
-	}
-	if got != ref {
-		err = fmt.Errorf("%w: %s is %v", ErrNameTaken, name, got.id)
-		Release(t, got)
-	}
+	name, agent := strings.Clone(name), t.agent()
+	_, err := t.errand(func() (ID, error) {
+		got, err := agent.bind(name, ref.id, offsetOf[stateKind](kindOf[S]{}))
+		if err == nil && got != ref.id {
+			agent.runtime().drop(got)
+			err = fmt.Errorf("%w: %s is %v", ErrNameTaken, name, got)
+		}
+		return ID{}, err
+	}, nil)
 	return err
 }
 
@@ -47,24 +50,111 @@ func Bind[S any](t *Thread, name string, ref Ref[S]) error {
 // ordinary goroutine, then holds. ErrNoName if there is none, ErrType if it has
 // another state type.
 func Lookup[S any](t *Thread, name string) (Ref[S], error) {
-	for n := 0; ; n++ {
-		value, err := t.runtime().link(nameAt(name, n))
-		if errors.Is(err, rack.ErrNotFound) {
-			return Ref[S]{}, fmt.Errorf("%w: %s", ErrNoName, name)
-		}
-		if err != nil {
-			return Ref[S]{}, err
-		}
-		ref, err := lookUp[S](t, name, value)
-		if !isGone(err) {
-			return ref, err
-		}
-	}
+	name, agent := strings.Clone(name), t.agent()
+	id, err := t.fetch(func() (ID, error) { return agent.lookUp(name, offsetOf[stateKind](kindOf[S]{})) })
+	return Ref[S]{id}, err
 }
 
 // Unbind takes the name from the proclet that has it, and gives back the count
 // that it held. The name may be bound again. ErrNoName if nothing is bound to it.
 func Unbind(t *Thread, name string) error {
+	name, agent := strings.Clone(name), t.agent()
+	_, err := t.errand(func() (ID, error) { return ID{}, agent.unbind(name) }, nil)
+	return err
+}
+
+// Singleton returns the proclet bound to name; if there is none it calls create
+// and binds what that made. When several machines do this at once all get the
+// same proclet, and the other ones are destroyed.
+func Singleton[S any](t *Thread, name string, create func(*Thread) (Ref[S], error)) (Ref[S], error) {
+	ref, err := Lookup[S](t, name)
+	if !errors.Is(err, ErrNoName) {
+		return ref, err
+	}
+	mine, err := create(t)
+	if err != nil {
+		return ref, err
+	}
+	ref, err = bindOr(t, name, mine)
+	if err != nil || ref != mine {
+		err = errors.Join(err, Destroy(t, mine))
+		Release(t, mine)
+	}
+	return ref, err
+}
+
+// bindOr binds a name unless it is bound, and returns what it is bound to. The
+// caller holds that, as it does ref.
+func bindOr[S any](t *Thread, name string, ref Ref[S]) (Ref[S], error) {
+	name, agent := strings.Clone(name), t.agent()
+	id, err := t.fetch(func() (ID, error) {
+		got, err := agent.bind(name, ref.id, offsetOf[stateKind](kindOf[S]{}))
+		if got == ref.id {
+			got = ID{} // the caller's already
+		}
+		return got, err
+	})
+	if err == nil && id.IsZero() {
+		return ref, nil
+	}
+	return Ref[S]{id}, err
+}
+
+// What follows is done by ordinary goroutines, or by agents for threads.
+
+// bind binds a name to a proclet unless it is bound, and returns what it is bound to. If
+// that is another one the caller gets a count of it.
+func (t *Thread) bind(name string, id ID, kind offset) (got ID, err error) {
+	rt := t.runtime()
+	if err := t.retain(handle{id: id}); err != nil {
+		return ID{}, err
+	}
+	held := true // a count for the name
+	defer func() {
+		if held {
+			rt.drop(id)
+		}
+	}()
+	for n := 0; ; n++ {
+		mine := boundName{id, kind}.attempt(rt)
+		link := nameAt(name, n)
+		value, err := rt.net.Bind(context.Background(), link, mine)
+		if err != nil || bytes.Equal(value, mine) {
+			held = false // on an error the name may be bound nevertheless
+			return id, err
+		}
+		if value, err = rt.link(link); err != nil {
+			return ID{}, err
+		}
+		got, err := t.named(name, value, kind)
+		if isGone(err) {
+			continue
+		}
+		if got == id {
+			rt.drop(got)
+		}
+		return got, err
+	}
+}
+
+// lookUp acquires a count of the proclet that has a name.
+func (t *Thread) lookUp(name string, kind offset) (ID, error) {
+	for n := 0; ; n++ {
+		value, err := t.runtime().link(nameAt(name, n))
+		if errors.Is(err, rack.ErrNotFound) {
+			return ID{}, fmt.Errorf("%w: %s", ErrNoName, name)
+		}
+		if err != nil {
+			return ID{}, err
+		}
+		id, err := t.named(name, value, kind)
+		if !isGone(err) {
+			return id, err
+		}
+	}
+}
+
+func (t *Thread) unbind(name string) error {
 	rt := t.runtime()
 	for n := 0; ; n++ {
 		link := nameAt(name, n)
@@ -83,12 +173,12 @@ func Unbind(t *Thread, name string) error {
 			return err
 		}
 		// A proclet that has ended does not have a name any more.
-		if err := t.acquire(handle{id: v.id}); isGone(err) {
+		if err := t.retain(handle{id: v.id}); isGone(err) {
 			continue
 		} else if err != nil {
 			return err
 		}
-		defer Release(t, Ref[struct{}]{v.id})
+		defer rt.drop(v.id)
 		mine := v.attempt(rt)
 		tomb, err := rt.net.Bind(context.Background(), tombOf(link), mine)
 		if err != nil {
@@ -98,62 +188,6 @@ func Unbind(t *Thread, name string) error {
 			rt.giveBack(handle{id: v.id}, 1)
 			return nil
 		}
-	}
-}
-
-// Singleton returns the proclet bound to name; if there is none it calls create
-// and binds what that made. When several machines do this at once all get the
-// same proclet, and the other ones are destroyed.
-func Singleton[S any](t *Thread, name string, create func(*Thread) (Ref[S], error)) (Ref[S], error) {
-	ref, err := Lookup[S](t, name)
-	if !errors.Is(err, ErrNoName) {
-		return ref, err
-	}
-	mine, err := create(t)
-	if err != nil {
-		return ref, err
-	}
-	ref, err = bind(t, name, mine)
-	if err != nil || ref != mine {
-		err = errors.Join(err, Destroy(t, mine))
-		Release(t, mine)
-	}
-	return ref, err
-}
-
-// bind binds a name unless it is bound, and returns what it is bound to. The
-// caller holds that, as it does ref.
-func bind[S any](t *Thread, name string, ref Ref[S]) (Ref[S], error) {
-	if err := t.acquire(handle{id: ref.id}); err != nil {
-		return Ref[S]{}, err
-	}
-	held := true // a count for the name
-	defer func() {
-		if held {
-			Release(t, ref)
-		}
-	}()
-	rt := t.runtime()
-	for n := 0; ; n++ {
-		mine := boundName{ref.id, offsetOf[stateKind](kindOf[S]{})}.attempt(rt)
-		link := nameAt(name, n)
-		value, err := rt.net.Bind(context.Background(), link, mine)
-		if err != nil || bytes.Equal(value, mine) {
-			t.disown(handle{id: ref.id}) // on an error the name may be bound nevertheless
-			held = false
-			return ref, err
-		}
-		if value, err = rt.link(link); err != nil {
-			return Ref[S]{}, err
-		}
-		got, err := lookUp[S](t, name, value)
-		if isGone(err) {
-			continue
-		}
-		if err == nil && got == ref {
-			Release(t, got)
-		}
-		return got, err
 	}
 }
 
@@ -171,25 +205,24 @@ func (rt *Runtime) link(link string) ([]byte, error) {
 	return value, nil
 }
 
-// lookUp makes t's method hold the proclet that a name is bound to. The error says
-// that it is gone if the name is used up.
-func lookUp[S any](t *Thread, name string, value []byte) (Ref[S], error) {
+// named acquires a count of the proclet that a name is bound to. The error says that
+// it is gone if the name is used up.
+func (t *Thread) named(name string, value []byte, kind offset) (ID, error) {
 	if value == nil {
-		return Ref[S]{}, ErrNoProclet
+		return ID{}, ErrNoProclet
 	}
 	v, err := decodeName(value)
 	if err != nil {
-		return Ref[S]{}, err
+		return ID{}, err
 	}
-	err = t.acquire(handle{id: v.id})
-	if err == nil && v.kind != offsetOf[stateKind](kindOf[S]{}) {
-		err = fmt.Errorf("%w: %s names a proclet with another state type", ErrType, name)
-		Release(t, Ref[S]{v.id})
+	if err := t.retain(handle{id: v.id}); err != nil {
+		return ID{}, err
 	}
-	if err != nil {
-		return Ref[S]{}, err
+	if v.kind != kind {
+		t.runtime().drop(v.id)
+		return ID{}, fmt.Errorf("%w: %s names a proclet with another state type", ErrType, name)
 	}
-	return Ref[S]{v.id}, nil
+	return v.id, nil
 }
 
 // boundName is what a name is bound to, with the state type, so that a Lookup with

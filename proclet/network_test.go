@@ -23,6 +23,8 @@ type segment struct {
 	// around is called for every call of ServiceProclet, if it is set; deliver has the
 	// message executed.
 	around func(from, to rack.MachineID, msg []byte, deliver func() []byte) ([]byte, error)
+	// naming is called for every Bind and Resolve, if it is set.
+	naming func(from rack.MachineID, name string)
 }
 
 // fakeNet is a machine of a segment.
@@ -156,8 +158,11 @@ func (f *fakeNet) OnReport(func() map[uint64]rack.Location) {}
 func (f *fakeNet) Call(_ context.Context, to rack.MachineID, _ rack.Service, req []byte) ([]byte, error) {
 	f.seg.mu.Lock()
 	m, around := f.seg.machines[to], f.seg.around
-	dead := m.dead
+	dead, fenced := m.dead, f.dead
 	f.seg.mu.Unlock()
+	if fenced {
+		return nil, &rack.CallError{To: to, Executed: rack.ErrNotSent, Cause: rack.ErrFenced}
+	}
 	if dead {
 		return nil, &rack.CallError{To: to, Executed: rack.ErrNotSent, Cause: rack.ErrLost}
 	}
@@ -248,6 +253,7 @@ func (f *fakeNet) Learn(id uint64, at rack.Location) {
 }
 
 func (f *fakeNet) Bind(_ context.Context, name string, value []byte) ([]byte, error) {
+	f.named(name)
 	f.seg.mu.Lock()
 	defer f.seg.mu.Unlock()
 	if _, ok := f.seg.names[name]; !ok {
@@ -257,10 +263,20 @@ func (f *fakeNet) Bind(_ context.Context, name string, value []byte) ([]byte, er
 }
 
 func (f *fakeNet) Resolve(_ context.Context, name string) ([]byte, error) {
+	f.named(name)
 	f.seg.mu.Lock()
 	defer f.seg.mu.Unlock()
 	if v, ok := f.seg.names[name]; ok {
 		return slices.Clone(v), nil
 	}
 	return nil, rack.ErrNotFound
+}
+
+func (f *fakeNet) named(name string) {
+	f.seg.mu.Lock()
+	naming := f.seg.naming
+	f.seg.mu.Unlock()
+	if naming != nil {
+		naming(f.id, name)
+	}
 }

@@ -2,12 +2,10 @@ package proclet
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
-	"unsafe"
 
 	"nuos/mm"
 	"nuos/rack"
@@ -47,23 +45,17 @@ func (o Options) capacity() (uint64, error) {
 }
 
 // New makes a proclet with the zero value of S as its state. t's method, or the
-// ordinary goroutine, holds it; see [Ref].
+// ordinary goroutine, holds it; see [Ref]. It is a safe point.
 //
 // Errors: ErrType if S cannot be a state type, mm.ErrNoMemory or
-// rack.ErrNoAddresses if no machine has room, and what a call can end with.
+// rack.ErrNoAddresses if no machine has room, and what a call can end with. After
+// ErrMaybeExecuted there is no proclet either, at the latest a while later.
 func New[S any](t *Thread, o Options) (Ref[S], error) {
-	id, err := t.runtime().create(kindOf[S]{}, o)
-	if err == nil {
-		err = t.own(handle{id: id})
-	}
-	if err != nil {
-		return Ref[S]{}, err
-	}
-	return Ref[S]{id}, nil
+	id, err := t.create(kindOf[S]{}, o)
+	return Ref[S]{id}, err
 }
 
-// create makes a proclet on the machine that o or the placement says.
-func (rt *Runtime) create(kind stateKind, o Options) (ID, error) {
+func (t *Thread) create(kind stateKind, o Options) (ID, error) {
 	if err := checkState(kind.reflectType()); err != nil {
 		return ID{}, err
 	}
@@ -71,20 +63,29 @@ func (rt *Runtime) create(kind stateKind, o Options) (ID, error) {
 	if err != nil {
 		return ID{}, err
 	}
-	o.Capacity = capacity
-	if o.On != 0 {
-		return rt.createOn(o.On, kind, o)
+	var near ID
+	if o.Near != nil {
+		near = o.Near.ID()
+	}
+	on, pinned, rt := o.On, o.Pinned, t.runtime()
+	return t.fetch(func() (ID, error) { return rt.create(kind, capacity, pinned, on, near) })
+}
+
+// create makes a proclet on a machine, or where the placement says if that is 0,
+// near another proclet if that is not zero. Its maker holds it.
+func (rt *Runtime) create(kind stateKind, capacity uint64, pinned bool, on rack.MachineID, near ID) (ID, error) {
+	if on != 0 {
+		return rt.createOn(on, kind, capacity, pinned)
 	}
 	// All machines that take new proclets in turn; if one has no room, the next.
 	order := rt.placement()
-	if o.Near != nil {
-		order = rt.nearest(o.Near.ID(), order)
-		o.Near = nil
+	if !near.IsZero() {
+		order = rt.nearest(near, order)
 	}
 	var failed error
 	for _, m := range order {
-		id, err := rt.createOn(m, kind, o)
-		if err == nil || !errors.Is(err, rack.ErrNotSent) && !errors.Is(err, mm.ErrNoMemory) && !errors.Is(err, rack.ErrDraining) && !errors.Is(err, rack.ErrNoService) {
+		id, err := rt.createOn(m, kind, capacity, pinned)
+		if err == nil || !isElsewherePossible(err) {
 			return id, err
 		}
 		failed = err
@@ -93,6 +94,17 @@ func (rt *Runtime) create(kind stateKind, o Options) (ID, error) {
 		failed = rack.ErrDraining
 	}
 	return ID{}, failed
+}
+
+// isElsewherePossible reports whether a proclet that a machine has not made, because
+// of err, may be made by another one.
+func isElsewherePossible(err error) bool {
+	for _, reason := range []error{rack.ErrNotSent, mm.ErrNoMemory, rack.ErrDraining, rack.ErrNoService, ErrLost} {
+		if errors.Is(err, reason) && !errors.Is(err, ErrMaybeExecuted) {
+			return true
+		}
+	}
+	return false
 }
 
 // placement returns the machines in the order in which they are to be asked to
@@ -129,92 +141,4 @@ func (rt *Runtime) nearest(id ID, order []rack.MachineID) []rack.MachineID {
 		order = slices.Insert(slices.Delete(order, i, i+1), 0, at.Machine)
 	}
 	return order
-}
-
-func (rt *Runtime) createOn(m rack.MachineID, kind stateKind, o Options) (ID, error) {
-	if m == rt.self {
-		return rt.createHere(kind, o)
-	}
-	b := binary.AppendUvarint([]byte{messageCreate}, uint64(offsetOf(kind)))
-	b = binary.AppendUvarint(b, o.Capacity)
-	if o.Pinned {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	answer, err := rt.send(m, b)
-	if err != nil {
-		return ID{}, err
-	}
-	id, err := (&decoder{answer}).id()
-	if err == nil {
-		rt.net.Learn(id.Gen, rack.Location{Machine: m})
-	}
-	return id, err
-}
-
-func (rt *Runtime) answerCreate(d *decoder) ([]byte, error) {
-	kindAt, err := d.uint()
-	if err != nil {
-		return nil, err
-	}
-	capacity, err := d.uint()
-	if err != nil {
-		return nil, err
-	}
-	pinned, err := d.flag()
-	if err != nil {
-		return nil, err
-	}
-	kind, err := implementation[stateKind](offset(kindAt), kindOf[struct{}]{})
-	if err != nil {
-		return nil, err
-	}
-	if err := checkState(kind.reflectType()); err != nil {
-		return nil, err
-	}
-	for _, m := range rt.net.Members() {
-		if m.ID == rt.self && m.Draining {
-			return nil, rack.ErrDraining
-		}
-	}
-	id, err := rt.createHere(kind, Options{Capacity: capacity, Pinned: pinned})
-	if err != nil {
-		return nil, err
-	}
-	return appendID([]byte{answerDone}, id), nil
-}
-
-// createHere makes a proclet on this machine. o.Capacity is what the heap gets.
-func (rt *Runtime) createHere(kind stateKind, o Options) (id ID, err error) {
-	r, err := rt.net.LeaseHeap(o.Capacity)
-	if err != nil {
-		return ID{}, err
-	}
-	id = rt.newID(r.Base)
-	h, err := mm.CreateHeap(r, id.Gen, rt.build)
-	if err != nil {
-		rt.net.ReturnHeap(r)
-		return ID{}, err
-	}
-	defer func() {
-		if err != nil {
-			h.Destroy()
-			rt.net.ReturnHeap(r)
-		}
-	}()
-	p, err := h.Alloc(uint64(unsafe.Sizeof(head{})))
-	if err != nil {
-		return ID{}, err
-	}
-	hd := (*head)(p)
-	if hd.state, err = h.Alloc(uint64(kind.reflectType().Size())); err != nil {
-		return ID{}, fmt.Errorf("state type %v: %w", kind.reflectType(), err)
-	}
-	hd.kind, hd.pinned = offsetOf(kind), o.Pinned
-	hd.refs.n.Store(1) // the maker's
-	h.SetRoot(p)
-	rt.newResident(id, h, kind).settle()
-	rt.net.Publish(id.Gen, rack.Location{Machine: rt.self})
-	return id, nil
 }

@@ -317,7 +317,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(append(c.append(nil), 1, 0, 0, 0, 0, 0, 0, 0))
 	}
 	f.Add(appendID([]byte{messageDestroy}, ID{5, 6}))
-	f.Add([]byte{messageCreate, 200, 1, 3, 1})
+	f.Add(append(appendID([]byte{messageCreate}, ID{1 << 44, 1<<40 | 1}), 200, 1, 3, 1))
 	f.Add([]byte{messageRelease, 1, 1, 1, 1, 1})
 	f.Fuzz(func(t *testing.T, msg []byte) {
 		if len(msg) > 0 && msg[0] == messageCall {

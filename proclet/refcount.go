@@ -87,7 +87,7 @@ func (r *resident) endUnused() {
 	go func() {
 		defer r.rt.releases.ended()
 		for {
-			err := r.rt.outside.destroy(r.id)
+			err := r.rt.destroy(r.id)
 			var p *PanicError
 			switch {
 			case err == nil, isGone(err), errors.Is(err, rack.ErrFenced), errors.Is(err, rack.ErrClosed):
@@ -115,53 +115,17 @@ func (t *Thread) changeCount(h handle, op countOp) error {
 		defer r.gate.uncount()
 		return r.count(h.object, op, 1)
 	}
-	if t.depth != 0 {
-		return t.changeAway(h, op)
-	}
-	c := rt.newCounting(h, op, 1)
-	c.back = t.isInside(h.id)
-	return c.askFirst()
-}
-
-// changeAway is changeCount for a thread, which may move while it waits: an agent
-// asks on its behalf, as for a call.
-func (t *Thread) changeAway(h handle, op countOp) error {
-	e, err := t.sendCount(h, op)
-	if err != nil {
-		return err
-	}
-	t.block(&e.waiter, never)
-	err = nil
-	if a := e.answer(); a[0] == answerFailed {
-		err = (&decoder{a[1:]}).failure()
-	}
-	t.runtime().find(t.id).forget(e)
+	back := t.isInside(h.id)
+	_, err := t.errand(func() (ID, error) {
+		c := rt.newCounting(h, op, 1)
+		c.back = back
+		return ID{}, c.askFirst()
+	}, func(ID) {
+		if op == countRetain {
+			rt.giveBack(h, 1)
+		}
+	})
 	return err
-}
-
-func (t *Thread) sendCount(h handle, op countOp) (*expected, error) {
-	rt := t.runtime()
-	c := rt.newCounting(h, op, 1)
-	c.back = t.isInside(h.id)
-	e, err := rt.find(t.id).expect(t, c.sl.seq)
-	if err != nil {
-		rt.slots.put(h.id, c.sl)
-		return nil, err
-	}
-	go c.deliver(t.id)
-	return e, nil
-}
-
-// deliver has the count changed and tells the thread that waits for it.
-func (c *counting) deliver(to ID) {
-	seq, answer := c.sl.seq, []byte{answerDone}
-	err := c.askFirst()
-	if err != nil {
-		answer = failed(err)
-	}
-	if gone := c.rt.deliverAnswer(to, seq, answer); gone != nil && err == nil && c.op == countRetain {
-		c.rt.giveBack(c.h, 1)
-	}
 }
 
 // counting is one change of a count that is made by message.
@@ -198,12 +162,7 @@ func (c *counting) ask() error {
 	for _, v := range [...]uint64{uint64(c.sl.number), c.sl.seq, c.h.object.place, c.h.object.serial, uint64(c.op), c.n} {
 		b = binary.AppendUvarint(b, v)
 	}
-	if c.back {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	answer, err := c.rt.ask(c.h.id, b)
+	answer, err := c.rt.ask(c.h.id, appendFlag(b, c.back))
 	if err != nil {
 		for _, gone := range []error{ErrNoProclet, ErrLost} {
 			if errors.Is(err, gone) { // whether it was counted before does not matter any more

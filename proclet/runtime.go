@@ -49,6 +49,7 @@ type Runtime struct {
 	made     atomic.Uint32 // proclets made here: the low half of generations
 	placing  atomic.Uint32 // counts placements
 	attempts atomic.Uint64 // counts attempts to bind a name
+	making   sync.Mutex    // held to make a proclet for another machine
 
 	mu       sync.Mutex
 	arriving map[ID]*arrival

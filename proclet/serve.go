@@ -51,7 +51,7 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 	case messageRelease:
 		return rt.answerRelease(from, d)
 	case messageCreate:
-		return rt.answerCreate(d)
+		return rt.answerCreate(from, d)
 	case messageDestroy:
 		id, err := d.id()
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 //
 //	call     identity, method, time left, the proclets that the chain of calls is inside of, argument
 //	release  proclet, answers that are not needed any more
-//	create   state type, capacity, whether it is pinned
+//	create   the proclet, state type, capacity, whether it is pinned
 //	destroy  proclet
 //	await    identity of a call that was begun before; its answer
 //	result   proclet, what expects it, an answer
@@ -55,6 +55,13 @@ type callMessage struct {
 
 func appendID(b []byte, id ID) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, id.Addr), id.Gen)
+}
+
+func appendFlag(b []byte, f bool) []byte {
+	if f {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 func (m *callMessage) append(b []byte) []byte {

@@ -39,6 +39,7 @@ type reading struct {
 	depths                  []depth
 	seen                    []bool    // by offset from entry
 	todo                    []uintptr // addresses of instructions
+	tables                  bool      // what the jump tables lead to is in todo, or was
 }
 
 // depth says how far the stack pointer is below the return address for the
@@ -133,7 +134,7 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 		}
 	case x86asm.JMP:
 		if !relative {
-			return r.visitTables()
+			return r.tables || r.visitTables()
 		}
 		r.visit(next + uintptr(target))
 	default:
@@ -149,7 +150,7 @@ func (r *reading) follow(inst x86asm.Inst, pc uintptr) bool {
 // takes the jump through one for a jump through any. It reports whether there
 // is one. A table is an array of addresses of instructions of the function,
 // and the only thing of this kind that its code takes the address of.
-func (r *reading) visitTables() (found bool) {
+func (r *reading) visitTables() bool {
 	for pc := r.entry; pc < r.end; {
 		inst, ok := r.decode(pc)
 		if !ok {
@@ -166,10 +167,10 @@ func (r *reading) visitTables() (found bool) {
 				break
 			}
 			r.visit(target)
-			found = true
+			r.tables = true
 		}
 	}
-	return found
+	return r.tables
 }
 
 // vex reports whether inst is one of the newer vector instructions. The

@@ -67,15 +67,18 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 	m := newMigrator(r, rt, leave)
 	r.OnDeath(m.died)
 	r.OnDrain(func() { go m.drain(r, rt) })
-	r.Handle(rack.ServiceMigrate, func(q rack.Request) {
-		if err := m.receive(q.From, q.Data); err != nil {
-			q.Fail(err)
-			return
-		}
-		q.Reply(nil)
-	})
+	r.Handle(rack.ServiceMigrate, m.serve)
 	r.Handle(rack.ServiceMigrateAdmin, m.administer)
 	return m
+}
+
+// serve answers a message of another migrator.
+func (m *Migrator) serve(q rack.Request) {
+	if err := m.receive(q.From, q.Data); err != nil {
+		q.Fail(err)
+		return
+	}
+	q.Reply(nil)
 }
 
 func newMigrator(n network, p proclets, leave time.Duration) *Migrator {

@@ -59,7 +59,7 @@ func whileMoving(t *testing.T, each int, methods ...func(*playground, *Thread, i
 
 // Counterpart of Nu's test of locks: whoever holds one moves, and so do those who
 // wait.
-func TestLocksWhileMoving(t *testing.T) {
+func TestMoveRacesWithMutexes(t *testing.T) {
 	s := whileMoving(t, 8, (*playground).Exclude, (*playground).ReadAndWrite)
 	if s.n != 16*excludeRounds || s.m != 0 {
 		t.Errorf("%d rounds of %d, %d inside", s.n, 16*excludeRounds, s.m)
@@ -108,14 +108,14 @@ func (s *playground) ReadAndWrite(t *Thread, v int64) (int64, error) {
 
 // Counterpart of Nu's test of condition variables: what is put is taken, in a
 // buffer of one, while the proclet moves.
-func TestCondWhileMoving(t *testing.T) {
+func TestMoveRacesWithConds(t *testing.T) {
 	s := whileMoving(t, 4, (*playground).Put, (*playground).Take)
 	if s.n != 0 || s.m != 0 || !s.cond.queue.empty() || !s.cond2.queue.empty() {
 		t.Errorf("%d are left of %d", s.n, s.m)
 	}
 }
 
-const putRounds = 500
+const putRounds = 3000
 
 func (s *playground) Put(t *Thread, v int64) (int64, error) {
 	for range putRounds {
@@ -148,11 +148,11 @@ func (s *playground) Take(t *Thread, v int64) (int64, error) {
 }
 
 // Counterpart of Nu's test of time: nobody who sleeps wakes early, and the clock
-// never goes back, wherever the proclet is.
-func TestTimeWhileMoving(t *testing.T) {
-	s := whileMoving(t, 6, (*playground).Doze, (*playground).WatchClock, (*playground).Tick)
-	if s.n != 6*3 {
-		t.Errorf("%d of %d were in time", s.n, 6*3)
+// never goes back, wherever the proclet is when it is time.
+func TestMoveRacesWithTimers(t *testing.T) {
+	s := whileMoving(t, 6, (*playground).Doze, (*playground).WatchClock, (*playground).Tick, (*playground).Alarm)
+	if s.n != 6*4 {
+		t.Errorf("%d of %d were in time", s.n, 6*4)
 	}
 }
 
@@ -167,6 +167,23 @@ func (s *playground) WatchClock(t *Thread, v int64) (int64, error) {
 		s.m, last = now, now
 		s.mu2.Unlock(t)
 		t.Checkpoint()
+	}
+	if ok {
+		s.lock2(t)
+	}
+	return v, nil
+}
+
+// Alarm sets the timer, which others set to a later time meanwhile, and waits for it.
+func (s *playground) Alarm(t *Thread, v int64) (int64, error) {
+	const d = 500 * time.Microsecond
+	ok := true
+	for range 30 {
+		s.mu.Lock(t)
+		before := t.Now().UnixNano()
+		s.timer.Reset(t, d)
+		s.mu.Unlock(t)
+		ok = s.timer.Wait(t) && t.Now().UnixNano()-before >= int64(d) && ok
 	}
 	if ok {
 		s.lock2(t)

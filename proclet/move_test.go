@@ -99,7 +99,7 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 }
 
 // Callers on all machines call on while the proclet goes round.
-func TestCallsWhileMoving(t *testing.T) {
+func TestMoveRacesWithInvocations(t *testing.T) {
 	_, rts := newSegment(t, 3)
 	ref := mustNew[counter](t, rts[0].Current(), Options{On: rts[0].self, Capacity: 256 << 10})
 	var calls atomic.Int64

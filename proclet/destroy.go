@@ -75,6 +75,7 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 		return nil, err
 	}
 	rt.net.Forget(id.Gen)
+	rt.keepUnsent(r)
 	r.gate.end()
 	err := r.finish()
 	r.unsettle()
@@ -125,7 +126,7 @@ func (r *resident) close() error {
 		return nil
 	}
 	c := outsideCalls.Get().(*outsideCall)
-	c.err = nil
+	c.err, c.answer = nil, nil
 	t, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c))}, nil)
 	if err != nil {
 		return err
@@ -134,7 +135,10 @@ func (r *resident) close() error {
 	t.order.start = closing{}
 	t.start(r)
 	<-c.done
-	err = c.err
+	if err = c.err; c.answer != nil && c.answer[0] == answerFailed {
+		err = (&decoder{c.answer[1:]}).failure()
+	}
+	c.err, c.answer = nil, nil
 	outsideCalls.Put(c)
 	return err
 }

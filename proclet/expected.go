@@ -119,14 +119,35 @@ func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
 	return err
 }
 
-// askFor asks for the answer of a call that was begun before.
-func (rt *Runtime) askFor(id ID, sl slot) ([]byte, error) {
-	return rt.askOnce(id, sl, awaitMessage(id, sl))
+// identify gives a call that is inside the proclet id, which is here, an identity.
+// then is called once, and must not wait, with the answer, wherever the proclet has
+// gone by then. The call has its request from the beginning: when the answer is there
+// it may be too late to ask for it, because the proclet has ended.
+func (rt *Runtime) identify(id ID, then func(seq uint64, answer []byte)) (callID, error) {
+	sl := rt.slots.take(id)
+	call := callID{rt.self, sl.number, sl.seq}
+	_, _, err := rt.find(id).once.begin(call, func(answer []byte) {
+		if answer[0] == answerFollow {
+			go rt.follow(id, sl, then)
+			return
+		}
+		rt.slots.put(id, sl)
+		then(sl.seq, answer)
+	})
+	if err != nil {
+		rt.slots.put(id, sl)
+	}
+	return call, err
 }
 
-func awaitMessage(id ID, sl slot) []byte {
+// follow asks for the answer of a call that was begun before.
+func (rt *Runtime) follow(id ID, sl slot, then func(seq uint64, answer []byte)) {
 	b := appendID([]byte{messageAwait}, id)
-	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(sl.number)), sl.seq)
+	answer, err := rt.askOnce(id, sl, binary.AppendUvarint(binary.AppendUvarint(b, uint64(sl.number)), sl.seq))
+	if err != nil {
+		answer = failed(err)
+	}
+	then(sl.seq, answer)
 }
 
 // answerResult hands an answer to the thread that expects it. If that has it
@@ -164,14 +185,13 @@ func (rt *Runtime) enterExpecting(id ID) *resident {
 			}
 			continue
 		}
-		ends := r.destroying.Load()
 		if r.gate.enter(true) {
 			return r
 		}
-		if ends {
-			return nil
-		}
 		r.gate.wait()
+		if r.gate.isEnded() && rt.find(id) == r {
+			return nil // it is being destroyed
+		}
 	}
 }
 

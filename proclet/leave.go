@@ -124,7 +124,7 @@ func (rt *Runtime) Depart(id ID, to rack.MachineID) <-chan struct{} {
 	rt.net.Learn(id.Gen, at)
 	r.unsettle()
 	r.gate.end()
-	r.once.redirect(appendMoved(nil, at))
+	r.once.redirect(movedTo(answerFollow, at))
 	go func() {
 		defer close(freed)
 		r.destroyHeap()

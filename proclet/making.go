@@ -185,7 +185,7 @@ func (rt *Runtime) wasMade(id ID) []byte {
 		return []byte{answerDone}
 	}
 	if at, left := rt.departed.at[id]; left {
-		return appendMoved(nil, at)
+		return movedTo(answerMoved, at)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type onceEntry struct {
 	seq    uint64
 	state  onceState
 	cancel bool // nobody wants the answer
+	unsent bool // done, and nobody has got the answer
 	len    uint32
 	long   unsafe.Pointer // the answer, if it is too long for short
 	short  [48]byte
@@ -124,10 +125,32 @@ func (o *once) await(c callID, r reply) (answer []byte) {
 	return o.request(e, c, r)
 }
 
+// knows reports whether a call has begun.
+func (o *once) knows(c callID) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := *o.table.find(c.caller, c.slot)
+	return e != nil && e.seq == c.seq
+}
+
+// unsent calls f with all answers that nobody has got.
+func (o *once) unsent(f func(c callID, answer []byte)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.table.buckets {
+		for ; e != nil; e = e.next {
+			if e.unsent {
+				f(callID{e.caller, e.slot, e.seq}, e.answer())
+			}
+		}
+	}
+}
+
 // request returns e's answer, or has the request wait for it. Called with mu
 // held.
 func (o *once) request(e *onceEntry, c callID, r reply) (answer []byte) {
 	if e.state != onceRunning {
+		e.unsent = false
 		return e.answer()
 	}
 	if r != nil {
@@ -148,7 +171,7 @@ func (o *once) end(c callID, answer []byte) (asked []reply) {
 		e.cancel = false
 		o.table.cancels.Add(-1)
 	}
-	e.state, e.len = onceDone, uint32(len(answer))
+	e.state, e.len, e.unsent = onceDone, uint32(len(answer)), len(asked) == 0
 	if len(answer) <= len(e.short) {
 		copy(e.short[:], answer)
 	} else if !o.keep(e, answer, len(asked) > 0) {

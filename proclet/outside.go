@@ -13,8 +13,7 @@ type outsideCall struct {
 	arg, res unsafe.Pointer
 	err      error
 	done     chan struct{}
-	moved    bool   // the proclet leaves; the thread has become a call with an identity
-	call     callID // its identity
+	answer   []byte // set if the thread has become a call with an identity
 }
 
 var outsideCalls = sync.Pool{New: func() any { return &outsideCall{done: make(chan struct{}, 1)} }}
@@ -38,7 +37,7 @@ func (t *Thread) callOutside(id ID, sig signature, fn *closure, arg, res unsafe.
 		return r.wrongState(ct)
 	}
 	c := outsideCalls.Get().(*outsideCall)
-	c.arg, c.res, c.err, c.moved = arg, res, nil, false
+	c.arg, c.res, c.err, c.answer = arg, res, nil, nil
 	n, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c)), sig: sig}, t.inside)
 	if err != nil {
 		r.gate.leave()
@@ -49,22 +48,12 @@ func (t *Thread) callOutside(id ID, sig signature, fn *closure, arg, res unsafe.
 	<-c.done
 	err = c.err
 	runtime.KeepAlive(c)
-	if c.moved {
-		err = rt.follow(t, id, slot{c.call.slot, c.call.seq}, ct, res)
+	if c.answer != nil {
+		err = t.accept(c.answer, ct, res)
 	} else if err == nil {
 		err = t.receive(ct.res, res)
 	}
-	c.arg, c.res, c.err = nil, nil, nil
+	c.arg, c.res, c.err, c.answer = nil, nil, nil, nil
 	outsideCalls.Put(c)
 	return err
-}
-
-// follow waits for the answer of a call that was begun here and has moved away
-// with its proclet.
-func (rt *Runtime) follow(t *Thread, id ID, sl slot, ct *callTypes, res unsafe.Pointer) error {
-	answer, err := rt.askFor(id, sl)
-	if err != nil {
-		return err
-	}
-	return t.accept(answer, ct, res)
 }

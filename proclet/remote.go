@@ -102,7 +102,7 @@ const (
 // the proclet.
 func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
 	ctx := context.Background()
-	s := search{rt: rt, id: id}
+	s := search{rt: rt, id: id, maybe: msg[0] == messageAwait}
 	for {
 		at, err := s.locate(ctx)
 		if err != nil {
@@ -123,7 +123,8 @@ func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
 		switch answer[0] {
 		case answerDone, answerFailed, answerGone:
 			return answer, nil
-		case answerMoved:
+		case answerMoved, answerFollow:
+			s.maybe = s.maybe || answer[0] == answerFollow
 			to, err := (&decoder{answer[1:]}).location()
 			if err != nil {
 				return nil, err

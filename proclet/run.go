@@ -270,9 +270,14 @@ func (t *Thread) leaveOutermost() {
 	err := t.takeError()
 	switch t.root.kind {
 	case rootCalled:
-		answer := t.local().answer
-		if err != nil {
+		l := t.local()
+		answer := l.answer
+		l.answer = nil
+		switch {
+		case err != nil:
 			answer = failed(err)
+		case answer == nil: // Close has no result
+			answer = []byte{answerDone}
 		}
 		asked := r.once.end(t.root.call, answer)
 		r.gate.leave()

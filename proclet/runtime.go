@@ -54,6 +54,7 @@ type Runtime struct {
 	mu       sync.Mutex
 	arriving map[ID]*arrival
 	departed departures
+	unsent   unsentAnswers
 }
 
 // Serve starts the proclets of this machine: from now on calls may arrive from

@@ -71,7 +71,7 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 // away is the answer about a proclet that does not live here.
 func (rt *Runtime) away(id ID) []byte {
 	if at, ok := rt.departure(id); ok {
-		return appendMoved(nil, at)
+		return movedTo(answerMoved, at)
 	}
 	return []byte{answerUnknown}
 }
@@ -80,11 +80,11 @@ func (rt *Runtime) away(id ID) []byte {
 // before.
 func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, reply reply) ([]byte, error) {
 	caller := Thread{rt: rt.index, inside: m.inside}
-	r := rt.enter(&caller, m.id)
-	if r == nil {
-		return rt.away(m.id), nil
-	}
 	call := callID{from, m.slot, m.seq}
+	r := rt.enterCalled(&caller, m.id, call)
+	if r == nil {
+		return rt.awayFrom(m.id, call), nil
+	}
 	answer, begun, err := r.once.begin(call, reply)
 	if !begun {
 		r.gate.uncount() // it was counted before
@@ -99,6 +99,23 @@ func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, r
 		}
 	}
 	return nil, nil
+}
+
+// enterCalled is enter for a call that may have been begun before. It is let in
+// to where it goes on even through a closed gate: a proclet that ends waits for
+// the calls inside, and their callers get what these return.
+func (rt *Runtime) enterCalled(t *Thread, id ID, call callID) *resident {
+	for {
+		r := rt.enterExpecting(id)
+		if r == nil || !r.gate.closed() || r.once.knows(call) || t.isInside(id) {
+			return r
+		}
+		r.gate.uncount()
+		r.gate.wait()
+		if r.gate.isEnded() && rt.find(id) == r {
+			return nil
+		}
+	}
 }
 
 // startCall starts the thread of a call, which is counted by the gate and has an
@@ -148,12 +165,13 @@ func (rt *Runtime) answerAwait(from rack.MachineID, d *decoder, reply reply) ([]
 	if err != nil || n > 1<<32-1 {
 		return nil, fmt.Errorf("%w: slot %d", errMalformed, n)
 	}
-	r := rt.enter(&rt.outside, id)
+	call := callID{from, uint32(n), seq}
+	r := rt.enterCalled(&rt.outside, id, call)
 	if r == nil {
-		return rt.away(id), nil
+		return rt.awayFrom(id, call), nil
 	}
 	defer r.gate.uncount()
-	return r.once.await(callID{from, uint32(n), seq}, reply), nil
+	return r.once.await(call, reply), nil
 }
 
 func (rt *Runtime) answerRelease(from rack.MachineID, d *decoder) ([]byte, error) {

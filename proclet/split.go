@@ -109,19 +109,17 @@ func (t *Thread) refuseLeaving(err error) {
 }
 
 // becomeCall makes t, the call of the proclet id by an ordinary goroutine, one
-// with an identity, for whose answer the goroutine asks wherever the proclet goes.
+// with an identity, whose answer the goroutine gets wherever the proclet goes.
 func (t *Thread) becomeCall(id ID) error {
-	rt := t.runtime()
-	sl := rt.slots.take(id)
-	call := callID{rt.self, sl.number, sl.seq}
-	if _, _, err := rt.find(id).once.begin(call, nil); err != nil {
-		rt.slots.put(id, sl)
+	c := (*outsideCall)(constantAt(t.root.outside))
+	call, err := t.runtime().identify(id, func(_ uint64, answer []byte) {
+		c.answer = answer
+		c.done <- struct{}{}
+	})
+	if err != nil {
 		return err
 	}
-	c := (*outsideCall)(constantAt(t.root.outside))
 	t.root = purpose{kind: rootCalled, call: call, sig: t.root.sig}
-	c.moved, c.call = true, call
-	c.done <- struct{}{}
 	return nil
 }
 
@@ -180,7 +178,6 @@ func (t *Thread) split() error {
 	for i, image := range images {
 		c := &cuts[i]
 		rt.find(c.lower).freezeLower(c, image)
-		go rt.deliver(c.upper, slot{c.call.slot, c.call.seq}, awaitMessage(c.upper, slot{c.call.slot, c.call.seq}), c.lower)
 	}
 	return nil
 }
@@ -220,16 +217,14 @@ func (t *Thread) imageBound() uintptr {
 // prepare gives the call between a and what is above it an identity, and makes
 // what a's method expects of it.
 func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
-	rt := t.runtime()
-	sl := rt.slots.take(c.upper)
-	c.call = callID{rt.self, sl.number, sl.seq}
-	_, _, err := rt.find(c.upper).once.begin(c.call, nil)
+	rt, lower := t.runtime(), c.lower
+	var err error
+	c.call, err = rt.identify(c.upper, func(seq uint64, answer []byte) { go rt.deliverAnswer(lower, seq, answer) })
 	if err != nil {
-		rt.slots.put(c.upper, sl)
 		return err
 	}
 	if c.frozen, err = newFrozen(a.heap, t, size); err == nil {
-		if c.expected, err = rt.find(c.lower).expect(t, sl.seq); err == nil {
+		if c.expected, err = rt.find(c.lower).expect(t, c.call.seq); err == nil {
 			a.call, a.expected = c.call, c.expected
 			return nil
 		}

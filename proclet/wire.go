@@ -35,6 +35,7 @@ const (
 	answerDone    = iota + 1 // then the result
 	answerFailed             // then the error
 	answerMoved              // then where to: not executed
+	answerFollow             // then where to: being executed, or executed, there
 	answerUnknown            // the machine does not know the proclet: not executed
 	answerGone               // executed, but the answer was not kept
 )
@@ -110,8 +111,9 @@ func (d *decoder) call() (m callMessage, err error) {
 	return m, nil
 }
 
-func appendMoved(b []byte, at rack.Location) []byte {
-	b = append(b, answerMoved)
+// movedTo is the answer answerMoved or answerFollow.
+func movedTo(how byte, at rack.Location) []byte {
+	b := []byte{how}
 	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(at.Machine)), at.Moves)
 }
 

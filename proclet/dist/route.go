@@ -103,7 +103,8 @@ func find[S any](t *proclet.Thread, shards proclet.Ref[shardMap[S]], place uint6
 // isElsewhere reports whether err says that a place has left the shard that was
 // called.
 func isElsewhere(err error) bool {
-	return errors.Is(err, errElsewhere) || errors.Is(err, proclet.ErrNoProclet) && !errors.Is(err, errByMethod)
+	gone := errors.Is(err, proclet.ErrNoProclet) && !errors.Is(err, proclet.ErrMaybeExecuted)
+	return errors.Is(err, errElsewhere) || gone && !errors.Is(err, errByMethod)
 }
 
 // A wish is what a shard would like to be done with it.

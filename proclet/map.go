@@ -222,13 +222,13 @@ func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
 		return nil, err
 	}
 	n := (*node[K, V])(p)
-	*n = node[K, V]{nodeHead: nodeHead{hash: hashKey(&k, m.table.seed)}, key: k}
 	if text != nil {
-		*any(&n.key).(*String) = placeString(unsafe.Add(p, unsafe.Sizeof(*n)), text.s)
-	} else if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&n.key)); err != nil {
+		*text = placeString(unsafe.Add(p, unsafe.Sizeof(*n)), text.s)
+	} else if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&k)); err != nil {
 		h.Free(p)
 		return nil, err
 	}
+	*n = node[K, V]{nodeHead: nodeHead{hash: hashKey(&k, m.table.seed)}, key: k}
 	b := m.table.bucket(n.hash)
 	n.twin = 1
 	for o := *b; o != nil; o = o.next {

@@ -159,11 +159,11 @@ func newObject[T any](t *Thread, v T, raw bool) (o objectID, err error) {
 		t.unclaim()
 		return o, err
 	}
-	*(*T)(p) = v
-	if err := ownershipOf[T]().adopt(t, p); err != nil {
+	if err := ownershipOf[T]().adopt(t, unsafe.Pointer(&v)); err != nil {
 		h.Free(p)
 		return o, err
 	}
+	*(*T)(p) = v
 	o, err = t.runtime().find(t.id).addObject(p, offsetOf[stateKind](kindOf[T]{}), raw)
 	if err != nil {
 		ownershipOf[T]().release(t, p)

@@ -97,11 +97,11 @@ func (m *OrderedMap[K, V]) Entry(t *Thread, k K) (*V, error) {
 		return nil, err
 	}
 	n := (*skipNode[K, V])(p)
-	n.key, n.height = k, uint64(height)
-	if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&n.key)); err != nil {
+	if err := ownershipOf[K]().adopt(t, unsafe.Pointer(&k)); err != nil {
 		t.heapOf().Free(p)
 		return nil, err
 	}
+	n.key, n.height = k, uint64(height)
 	for i := range height {
 		*m.link(&n.skipHead, i), *path[i] = *path[i], &n.skipHead
 	}

@@ -107,8 +107,9 @@ func (o *ownership) add(t reflect.Type, at uintptr) {
 }
 
 // adopt makes the value at p, which is a plain copy of one that a container was
-// given, own copies of what that refers to. On an error it owns nothing, and
-// must not be used.
+// given, own copies of what that refers to. The copy comes into the heap only
+// afterwards: nothing there points out of it, not even for a moment, and others may
+// be looking. On an error it owns nothing, and must not be used.
 func (o *ownership) adopt(t *Thread, p unsafe.Pointer) error {
 	if o == nil {
 		return nil

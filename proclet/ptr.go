@@ -40,11 +40,11 @@ func (p *Ptr[T]) Set(t *Thread, v T) error {
 	if err != nil {
 		return err
 	}
-	*(*T)(m) = v
-	if err := ownershipOf[T]().adopt(t, m); err != nil {
+	if err := ownershipOf[T]().adopt(t, unsafe.Pointer(&v)); err != nil {
 		t.heapOf().Free(m)
 		return err
 	}
+	*(*T)(m) = v
 	p.Free(t)
 	p.p = (*T)(m)
 	return nil

@@ -76,14 +76,14 @@ func (s *Slice[T]) Append(t *Thread, vs ...T) error {
 		return err
 	}
 	for i := range vs {
-		p := s.at(s.len + i)
-		*p = vs[i]
-		if err := o.adopt(t, unsafe.Pointer(p)); err != nil {
+		v := vs[i]
+		if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
 			for j := range i {
 				o.undo(t, unsafe.Pointer(s.at(s.len+j)))
 			}
 			return err
 		}
+		*s.at(s.len + i) = v
 	}
 	s.len += len(vs)
 	return nil

@@ -41,7 +41,7 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	switch {
 	case r == nil:
 		return ErrNoProclet
-	case r.head.pinned:
+	case r.pinned:
 		return ErrPinned
 	}
 	drained, err := r.gate.shut()

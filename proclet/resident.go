@@ -22,6 +22,7 @@ type resident struct {
 	state   unsafe.Pointer // the state, in the heap
 	moves   uint64         // how often it has moved
 	earlier uint64         // calls it had before it lived here
+	pinned  bool
 	gate    gate
 	once    once
 	objects sync.Mutex // guards head.objects and head.holdings
@@ -122,7 +123,7 @@ func (rt *Runtime) all() (rs []*resident) {
 func (rt *Runtime) newResident(id ID, h *mm.Heap, kind stateKind) *resident {
 	hd := (*head)(h.Root())
 	r := &resident{
-		rt: rt, id: id, heap: h, head: hd, kind: kind, moves: hd.moves, earlier: hd.calls,
+		rt: rt, id: id, heap: h, head: hd, kind: kind, moves: hd.moves, earlier: hd.calls, pinned: hd.pinned,
 		typ: headerOf(kind.reflectType()), state: hd.state,
 	}
 	r.once.init(h, &hd.once)

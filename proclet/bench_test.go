@@ -1,6 +1,7 @@
 package proclet
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type measurement struct {
 
 func (m *meter) Measure(t *Thread, what uintptr) (int, error) {
 	x := (*measurement)(constantAt(what))
-	ratio(x.b, x.through, func(int) { Call(t, x.ref, (*tally).Add, 1) })
+	medians(x.b, x.through, func(int) { Call(t, x.ref, (*tally).Add, 1) })
 	return 0, nil
 }
 
@@ -57,6 +58,29 @@ func ratio(b *testing.B, base, f func(i int)) {
 		floor += time.Since(start)
 	}
 	b.ReportMetric(float64(b.Elapsed())/float64(floor), "times-floor")
+}
+
+// medians runs f b.N times and reports the median time of a turn, per call, next to
+// that of base and their difference. They take turns, as in ratio.
+func medians(b *testing.B, base, f func(i int)) {
+	const turn = 200
+	times := func(f func(i int)) float64 {
+		start := time.Now()
+		for i := range turn {
+			f(i)
+		}
+		return float64(time.Since(start)) / turn
+	}
+	n := b.N/turn + 1
+	slow, fast := make([]float64, n), make([]float64, n)
+	for i := range n {
+		slow[i], fast[i] = times(f), times(base)
+	}
+	slices.Sort(slow)
+	slices.Sort(fast)
+	b.ReportMetric(slow[n/2], "ns/call")
+	b.ReportMetric(fast[n/2], "ns/interface")
+	b.ReportMetric(slow[n/2]-fast[n/2], "ns-over")
 }
 
 // BenchmarkLocalCall compares a call with one of the same method through an

@@ -24,7 +24,12 @@ import (
 //
 // Call is a safe point: the calling thread may go on on another machine.
 func Call[S, A, R any](t *Thread, ref Ref[S], method func(*S, *Thread, A) (R, error), arg A) (res R, err error) {
-	return invoke[A, R](t, ref.id, signatureOf[S, A, R]{}, closureOf(unsafe.Pointer(&method)), arg)
+	fn := closureOf(unsafe.Pointer(&method))
+	if t.heap != nil && fiber.Movable { // as invoke
+		err = t.call(ref.id, signatureOf[S, A, R]{}, fn, noescape(unsafe.Pointer(&arg)), noescape(unsafe.Pointer(&res)))
+		return res, err
+	}
+	return invokeShared[A, R](t, ref.id, signatureOf[S, A, R]{}, fn, arg)
 }
 
 // closureOf returns what the func value at p points to. Hidden from escape
@@ -57,169 +62,171 @@ func invokeShared[A, R any](t *Thread, id ID, sig signature, fn *closure, arg A)
 	return *r, err
 }
 
-// call calls a method of another proclet from one that t executes.
+// call calls a method of another proclet from one that t executes. If that lives
+// here the method runs on t's own stack. If one of the proclets on this stack leaves
+// meanwhile, t is split: what goes on here, perhaps on another machine, is then
+// the caller alone.
+//
+// It is one function, because what it costs is mostly frames.
 func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer) error {
-	if t.until != 0 || t.root.kind == rootCalled {
-		if err := t.Err(); err != nil {
+	a := t.newActivation()
+	if a == nil {
+		return ErrStackFull
+	}
+	tab, run, in := tableOf(sig), fn, arg
+	ct := recentTypes(tab).Load()
+	if ct == nil || ct.tab != tab || !ct.flatArg || t.until != 0 || t.root.kind == rootCalled || !image.hasClosure(fn) {
+		var err error
+		if ct, run, in, err = t.prepareCall(a, id, sig, fn, arg); err != nil {
+			a.free(t)
 			return err
 		}
+	}
+	r := residentAt(id.Addr)
+	if r == nil || r.id.Gen != id.Gen || r.rt.index != t.rt || r.typ != ct.state && ct.state != nil ||
+		uint(t.depth) >= maxDepth || t.room() < minRoom {
+		return t.callAway(a, id, ct, fn, arg, res)
+	}
+	// Whoever closes a gate looks at entered afterwards. So either it sees that
+	// t is inside, or t sees that the gate is closed.
+	t.entered[t.depth] = id.Addr
+	t.depth++
+	if !r.gate.enter(false) {
+		t.depth--
+		return t.callAway(a, id, ct, fn, arg, res)
+	}
+
+	a.id, a.heap, a.below = t.id, toUncollected(t.heap), toUncollected(t.below)
+	a.callee, a.types, a.res, a.expected = toUncollected(r), toUncollected(ct), uintptr(res), 0
+	if a.more = t.nheld != 0 || t.holds != nil || t.until != 0; a.more {
+		t.putAside(a, r)
+	}
+	t.next = beginning{toUncollected(run), uintptr(r.state), uintptr(in), a.top}
+	t.id = r.id
+	t.heap, t.below = r.heap, a
+	t.fiber.Call(ct.execute)
+
+	t.id = a.id
+	t.heap, t.below = a.heap.pointer(), a.below.pointer()
+	if a.more || a.expected != 0 {
+		t.takeBack(a)
+	}
+	if a.expected != 0 {
+		return t.collectSplit(a)
+	}
+	t.depth--
+	a.callee.pointer().gate.leave()
+	t.fiber.Spoil(a.end(), a.top)
+	if t.failed {
+		a.free(t)
+		return t.takeError()
+	}
+	if ct := a.types.pointer(); !ct.flatRes {
+		return t.receive(ct.res, constantAt(a.res))
+	}
+	a.free(t)
+	return nil
+}
+
+// newActivation returns an activation of any contents, or nil if there is no room.
+func (t *Thread) newActivation() *activation {
+	a := (*activation)(t.fiber.AllocDirty(unsafe.Sizeof(activation{})))
+	if a != nil {
+		a.top = t.fiber.Mark()
+	}
+	return a
+}
+
+// end is the mark of the arena above a.
+func (a *activation) end() uintptr { return uintptr(unsafe.Pointer(a)) + unsafe.Sizeof(*a) }
+
+// free frees a and what was allocated after it.
+func (a *activation) free(t *Thread) { t.fiber.Release(uintptr(unsafe.Pointer(a))) }
+
+// prepareCall makes sure that a call is possible, and copies the argument, and a closure
+// that was made at run time, if they may be used after t has been split. They
+// are kept here, but are the called method's: they lie above the part of the
+// arena that ends at the boundary.
+func (t *Thread) prepareCall(a *activation, id ID, sig signature, fn *closure, arg unsafe.Pointer) (*callTypes, *closure, unsafe.Pointer, error) {
+	if err := t.Err(); err != nil {
+		return nil, nil, nil, err
 	}
 	ct, err := typesOf(sig)
 	if err != nil {
-		return err
+		return nil, nil, nil, err
 	}
-	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
-		if _, err := identify(fn); err != nil {
-			return err
+	if _, err := identify(fn); err != nil {
+		return nil, nil, nil, err
+	}
+	if t.runtime().find(id) == nil {
+		return ct, fn, arg, nil
+	}
+	bottom := t.fiber.Mark()
+	if !image.hasClosure(fn) {
+		c := (*closure)(t.fiber.Alloc(unsafe.Sizeof(closure{})))
+		if c == nil {
+			return nil, nil, nil, ErrStackFull
+		}
+		*c = *fn
+		fn = c
+	}
+	if !ct.flatArg {
+		if arg, err = t.copyArgument(ct.arg, arg); err != nil {
+			return nil, nil, nil, err
+		}
+		if ct.arg.inGo {
+			t.local().in = arg // the collector does not see t.next
 		}
 	}
-	if t.depth < maxDepth && t.room() >= minRoom {
-		// Whoever closes a gate looks at entered afterwards. So either it sees that
-		// t is inside, or t sees that the gate is closed.
-		t.entered[t.depth] = id.Addr
-		t.depth++
-		r := t.findHere(id)
-		if r != nil && r.gate.enter(false) {
-			if ct.state == nil || ct.state == r.typ {
-				return t.callHere(r, ct, sig, fn, arg, res)
-			}
-			r.gate.leave()
-			t.depth--
-			return r.wrongState(ct)
-		}
-		t.depth--
+	a.top = t.fiber.Pass(bottom)
+	return ct, fn, arg, nil
+}
+
+// callAway calls a method that cannot run on t's stack.
+func (t *Thread) callAway(a *activation, id ID, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
+	a.free(t)
+	if r := t.runtime().find(id); r != nil && ct.state != nil && ct.state != r.typ {
+		return r.wrongState(ct)
 	}
 	e, err := t.send(id, ct, fn, arg)
 	if err != nil {
 		return err
 	}
-	return t.collect(e, sig, res)
+	return t.collect(e, ct.sig, res)
 }
 
-// callHere calls a method of a proclet that t has entered, on t's own stack. If
-// one of the proclets on this stack leaves meanwhile, t is split: what goes on
-// here, perhaps on another machine, is then the caller alone.
-func (t *Thread) callHere(r *resident, ct *callTypes, sig signature, fn *closure, arg, res unsafe.Pointer) error {
-	mark := t.fiber.Mark()
-	words := t.fiber.AllocDirty(unsafe.Sizeof(activation{}))
-	if words == nil {
-		return t.refuse(r, ErrStackFull)
+// putAside keeps in a what the method that t calls in r starts without, and sets its
+// deadline.
+func (t *Thread) putAside(a *activation, r *resident) {
+	a.holds, a.nheld, a.until = toUncollected(t.holds), t.nheld, t.until
+	for i := range t.nheld {
+		a.held[i] = toUncollected(t.held[i])
 	}
-	*(*activationWords)(words) = activationWords{}
-	a := (*activation)(words)
-	a.heap, a.id, a.holds, a.below, a.until = t.heap, t.id, t.holds, t.below, t.until
-	if t.nheld != 0 {
-		a.nheld, a.held = t.nheld, t.held
-	}
-	a.sig, a.res, a.fn = sig, res, fn
-	a.callee, a.flat, a.resSize = uintptr(unsafe.Pointer(r)), ct.flatRes, ct.res.size
-	// The argument, and a closure that was made at run time, are copied here, where
-	// they are kept, but are the called method's: they lie above the part of the
-	// arena that ends at the boundary.
-	bottom := t.fiber.Mark()
-	if !image.constant(uintptr(unsafe.Pointer(fn)), 8) {
-		if a.fn = (*closure)(t.fiber.Alloc(unsafe.Sizeof(closure{}))); a.fn == nil {
-			return t.refuse(r, ErrStackFull)
-		}
-		*a.fn = *fn
-	}
-	if p := ct.arg; ct.flatArg {
-		if a.in = t.fiber.AllocDirty(p.size + 8); a.in == nil {
-			return t.refuse(r, ErrStackFull)
-		}
-		copyFlat(a.in, arg, p.size)
-	} else {
-		in, err := t.copyArgument(p, arg)
-		if err != nil {
-			return t.refuse(r, err)
-		}
-		if p.inGo {
-			t.local().in = in // the collector does not see a
-		}
-		a.in = in
-	}
-	a.top = t.fiber.Pass(bottom)
-	left := uint64(0)
+	t.holds, t.nheld = nil, 0
 	if t.until != 0 {
-		left = t.left()
+		t.until += r.head.ahead - (*head)(t.heap.Root()).ahead
 	}
-	t.heap, t.id, t.nheld, t.holds, t.below = r.heap, r.id, 0, nil, a
-	if left != 0 {
-		t.setLeft(left)
-	}
-	t.fiber.Call(runCalled)
-
-	t.heap, t.id, t.nheld, t.holds, t.below, t.until = a.heap, a.id, a.nheld, a.holds, a.below, a.until
-	if a.nheld != 0 {
-		t.held = a.held
-	}
-	if a.expected != nil {
-		t.alone(a.root)
-		return t.collect(a.expected, a.sig, a.res)
-	}
-	t.depth--
-	t.fiber.Spoil(bottom, a.top)
-	if t.failed {
-		return t.takeError()
-	}
-	if a.flat {
-		t.fiber.Release(mark)
-		return nil
-	}
-	return t.received(a.sig, a.res)
 }
 
-// received ends a call whose result has arrived.
-func (t *Thread) received(sig signature, res unsafe.Pointer) error {
-	ct, err := typesOf(sig)
-	if err != nil {
-		return err
+// takeBack is the inverse of putAside, if that was called.
+func (t *Thread) takeBack(a *activation) {
+	t.holds, t.nheld, t.until = nil, 0, 0
+	if a.more {
+		t.holds, t.nheld, t.until = a.holds.pointer(), a.nheld, a.until
+		for i := range t.nheld {
+			t.held[i] = a.held[i].pointer()
+		}
 	}
-	return t.receive(ct.res, res)
+}
+
+// collectSplit waits for the answer of the call of a, where t was split.
+func (t *Thread) collectSplit(a *activation) error {
+	t.alone(a.root)
+	return t.collect(a.expected.pointer(), a.sig.signature(), constantAt(a.res))
 }
 
 // flat reports whether values of p are bytes that refer to nothing.
 func (p *plan) flat() bool { return headerOf(p.typ).ptrBytes == 0 && !p.counted }
-
-// copyFlat copies a value of a flat plan.
-func copyFlat(dst, src unsafe.Pointer, size uintptr) {
-	if size == 8 {
-		*(*uint64)(dst) = *(*uint64)(src)
-		return
-	}
-	copy(unsafe.Slice((*byte)(dst), size), unsafe.Slice((*byte)(src), size))
-}
-
-// refuse ends a call that t has entered a proclet for, before it began.
-func (t *Thread) refuse(r *resident, err error) error {
-	t.depth--
-	r.gate.leave()
-	return err
-}
-
-// runCalled executes the method that callHere has entered a proclet for. It keeps
-// nothing itself: its own argument would lie below the boundary.
-func runCalled(f *fiber.Fiber) { threadOf(f).runInnermost() }
-
-//go:noinline
-func (t *Thread) runInnermost() {
-	a := t.below
-	in, sig, fn := a.in, a.sig, a.fn
-	t.fiber.Take(a.top)
-	t.run(sig, fn, in)
-}
-
-// findHere is find for t's runtime.
-func (t *Thread) findHere(id ID) *resident {
-	s := residentSlot(id.Addr, false)
-	if s == nil {
-		return nil
-	}
-	if r := s.Load(); r != nil && r.id.Gen == id.Gen && r.rt.index == t.rt {
-		return r
-	}
-	return nil
-}
 
 // enter enters the proclet if it lives on this machine, and waits if its gate is
 // closed. It returns nil if it is to be looked for elsewhere.

@@ -3,6 +3,8 @@ package proclet
 import (
 	"reflect"
 	"unsafe"
+
+	"nuos/proclet/internal/fiber"
 )
 
 // CallAt calls a method of the object that p points to, in its proclet, as
@@ -38,44 +40,63 @@ var noMethod = func() *closure {
 // signatureAt is the signature of a method of an object.
 type signatureAt[T, A, R any] struct{}
 
-func (signatureAt[T, A, R]) apply(fn *closure, _ unsafe.Pointer, t *Thread, in unsafe.Pointer) {
-	a := (*at[A])(in)
-	p, err := t.holdObject(a.object, offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(*new(T)))
-	if err != nil {
-		t.returned(nil, err)
-		return
-	}
-	method := *(*func(*T, *Thread, A) (R, error))(unsafe.Pointer(&fn))
-	res, err := method((*T)(p), t, a.arg)
-	t.returned(noescape(unsafe.Pointer(&res)), err)
-}
-
 func (signatureAt[T, A, R]) types() *callTypes {
-	return &callTypes{arg: &plan{typ: reflect.TypeFor[at[A]]()}, res: &plan{typ: reflect.TypeFor[R]()}}
+	return &callTypes{
+		arg: &plan{typ: reflect.TypeFor[at[A]]()},
+		res: &plan{typ: reflect.TypeFor[R]()},
+		execute: func(f *fiber.Fiber) {
+			within(f, func(t *Thread) {
+				method, _, a := begin[func(*T, *Thread, A) (R, error), at[A]](t)
+				t.Checkpoint()
+				p, err := t.holdObject(a.object, offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(*new(T)))
+				if err != nil {
+					t.handBack(nil, err)
+					return
+				}
+				res, err := method((*T)(p), t, a.arg)
+				t.handBack(noescape(unsafe.Pointer(&res)), err)
+			})
+		},
+	}
 }
 
 // loading is the signature of [RemotePtr.Load].
 type loading[T any] struct{}
 
-func (loading[T]) apply(_ *closure, _ unsafe.Pointer, t *Thread, in unsafe.Pointer) {
-	p, err := t.holdObject(*(*objectID)(in), offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(*new(T)))
-	t.returned(p, err)
-}
-
 func (loading[T]) types() *callTypes {
-	return &callTypes{arg: &plan{typ: reflect.TypeFor[objectID]()}, res: &plan{typ: reflect.TypeFor[T]()}}
+	return &callTypes{
+		arg: &plan{typ: reflect.TypeFor[objectID]()},
+		res: &plan{typ: reflect.TypeFor[T]()},
+		execute: func(f *fiber.Fiber) {
+			within(f, func(t *Thread) {
+				_, _, object := begin[*closure, objectID](t)
+				t.Checkpoint()
+				p, err := t.holdObject(object, offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(*new(T)))
+				t.handBack(p, err)
+			})
+		},
+	}
 }
 
 // storing is the signature of [RemotePtr.Store].
 type storing[T any] struct{}
 
-func (s storing[T]) apply(_ *closure, _ unsafe.Pointer, t *Thread, in unsafe.Pointer) {
-	var none struct{}
-	t.returned(unsafe.Pointer(&none), s.store(t, in))
+func (s storing[T]) types() *callTypes {
+	return &callTypes{
+		arg: &plan{typ: reflect.TypeFor[at[T]]()},
+		res: &plan{typ: reflect.TypeFor[struct{}]()},
+		execute: func(f *fiber.Fiber) {
+			within(f, func(t *Thread) {
+				_, _, a := begin[*closure, at[T]](t)
+				t.Checkpoint()
+				err := s.store(t, (*at[T])(noescape(unsafe.Pointer(&a))))
+				t.handBack(unsafe.Pointer(&zeroSized), err)
+			})
+		},
+	}
 }
 
-func (storing[T]) store(t *Thread, in unsafe.Pointer) error {
-	a := (*at[T])(in)
+func (storing[T]) store(t *Thread, a *at[T]) error {
 	p, err := t.holdObject(a.object, offsetOf[stateKind](kindOf[T]{}), unsafe.Sizeof(a.arg))
 	if err != nil {
 		return err
@@ -89,8 +110,4 @@ func (storing[T]) store(t *Thread, in unsafe.Pointer) error {
 	ownershipOf[T]().release(t, p)
 	*(*T)(p) = a.arg
 	return nil
-}
-
-func (storing[T]) types() *callTypes {
-	return &callTypes{arg: &plan{typ: reflect.TypeFor[at[T]]()}, res: &plan{typ: reflect.TypeFor[struct{}]()}}
 }

@@ -44,20 +44,28 @@ func (g *gate) enter(comesBack bool) bool {
 }
 
 // leave lets a call out.
-func (g *gate) leave() { g.out(1) }
+func (g *gate) leave() {
+	if w := g.word.Add(^uint64(0)); w&(gateClosed|gateInside) == gateClosed {
+		g.emptied()
+	}
+}
 
 // uncount lets somebody out who was no call after all.
 func (g *gate) uncount() { g.out(gateEntry) }
 
 func (g *gate) out(less uint64) {
-	w := g.word.Add(-less)
-	if w&(gateClosed|gateInside) == gateClosed {
-		g.mu.Lock()
-		// The gate may have been opened meanwhile, and closed again.
-		if w := g.word.Load(); w&(gateClosed|gateInside) == gateClosed {
-			closeOnce(g.drained)
-		}
-		g.mu.Unlock()
+	if w := g.word.Add(-less); w&(gateClosed|gateInside) == gateClosed {
+		g.emptied()
+	}
+}
+
+// emptied tells whoever has closed the gate that nobody is inside any more.
+func (g *gate) emptied() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// The gate may have been opened meanwhile, and closed again.
+	if w := g.word.Load(); w&(gateClosed|gateInside) == gateClosed {
+		closeOnce(g.drained)
 	}
 }
 

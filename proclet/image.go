@@ -41,6 +41,11 @@ func (b *bounds) constant(p, size uintptr) bool {
 		(p >= b.rodata && p+size <= b.erodata || p >= b.types && p+size <= b.etypes)
 }
 
+// hasClosure reports whether the linker has laid down what a func value points to.
+func (b *bounds) hasClosure(c *closure) bool {
+	return uintptr(unsafe.Pointer(c))-b.rodata < b.erodata-b.rodata
+}
+
 func (b *bounds) code(p uintptr) bool { return p >= b.text && p < b.etext }
 
 func (b *bounds) offset(p uintptr) offset  { return offset(p - b.text) }

@@ -90,6 +90,18 @@ func residentSlot(addr uint64, add bool) *atomic.Pointer[resident] {
 	return &leaf[i%leafSize]
 }
 
+// residentAt returns the proclet whose heap is at addr.
+func residentAt(addr uint64) *resident {
+	i := (addr - uint64(mm.HeapArea.Base)) / mm.MinHeap
+	if i/leafSize >= uint64(len(residents)) {
+		return nil
+	}
+	if leaf := residents[i/leafSize].Load(); leaf != nil {
+		return leaf[i%leafSize].Load()
+	}
+	return nil
+}
+
 // find returns the proclet if it lives on this machine.
 func (rt *Runtime) find(id ID) *resident {
 	s := residentSlot(id.Addr, false)

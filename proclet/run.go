@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"nuos/mm"
 	"nuos/proclet/internal/fiber"
 	"nuos/rack"
 )
@@ -18,10 +19,10 @@ import (
 // was split, is there for.
 type purpose struct {
 	kind    rootKind
-	call    callID    // of rootCalled
-	outside uintptr   // *outsideCall of rootOutside, which its goroutine keeps
-	started uint64    // of rootStarted
-	sig     signature // of the call
+	call    callID         // of rootCalled
+	outside uintptr        // *outsideCall of rootOutside, which its goroutine keeps
+	started uint64         // of rootStarted
+	sig     signatureTable // of the call
 }
 
 type rootKind uint8
@@ -91,20 +92,21 @@ func runThread(f *fiber.Fiber) {
 		t.runStarted(in)
 		return
 	}
-	t.run(t.root.sig, t.order.fn, in)
+	t.next = beginning{toUncollected(t.order.fn), uintptr((*head)(t.heap.Root()).state), uintptr(in), f.Mark()}
+	execute(t.root.sig)(f)
 }
 
 // argument lays the argument of a new thread down in its arena.
 func (t *Thread) argument() (unsafe.Pointer, error) {
 	if t.root.kind == rootOutside && t.order.start == nil {
 		c := (*outsideCall)(constantAt(t.root.outside))
-		ct, err := typesOf(t.root.sig)
+		ct, err := typesOf(t.root.sig.signature())
 		if err != nil {
 			return nil, err
 		}
 		return t.copyArgument(ct.arg, c.arg)
 	}
-	p, err := t.order.argument(t.root.sig)
+	p, err := t.order.argument(t.root.sig.signature())
 	if err != nil || p == nil {
 		return nil, err
 	}
@@ -147,47 +149,45 @@ func (t *Thread) copyArgument(p *plan, arg unsafe.Pointer) (unsafe.Pointer, erro
 	return in, p.copy(in, arg, &a)
 }
 
-// run executes a method as t's innermost one, and ends it whichever way it ends.
-func (t *Thread) run(sig signature, fn *closure, in unsafe.Pointer) {
-	ended := false
+// execute is that of a signature that has been used.
+func execute(sig signatureTable) func(*fiber.Fiber) {
+	ct, _ := typesOf(sig.signature())
+	return ct.execute
+}
+
+// within executes method, which gets its argument itself, as t's innermost one; see
+// callTypes.execute.
+func within(f *fiber.Fiber, method func(t *Thread)) {
+	t, ended := threadOf(f), false
 	defer func() {
-		if !ended {
-			t.caught(recover())
+		if !ended || t.owes() {
+			t.end(ended, recover())
 		}
 	}()
-	t.Checkpoint()
-	sig.apply(fn, (*head)(t.heap.Root()).state, t, in)
+	method(t)
 	ended = true
-	t.leaveMethod()
 }
 
-// caught ends a method that did not return. A deferred function calls it, with
-// what was recovered.
-func (t *Thread) caught(v any) {
-	if v != nil {
-		t.setError(t.checkedPanic(newPanicError(v)))
-		t.leaveMethod()
-		return
+// begin returns what the method that begins begins with. Until then the argument may
+// be the caller's, who need not be there any more after a safe point.
+func begin[M, A any](t *Thread) (method M, state unsafe.Pointer, arg A) {
+	t.fiber.Take(t.next.top)
+	return *(*M)(unsafe.Pointer(&t.next.fn)), constantAt(t.next.state), *(*A)(constantAt(t.next.in))
+}
+
+// plainResult returns where the result of a method goes that has returned with err, if
+// all it takes is an assignment.
+func (t *Thread) plainResult(err error) unsafe.Pointer {
+	if a := t.below; a != nil && err == nil && !mm.Debug && a.types.pointer().flatRes {
+		return constantAt(a.res)
 	}
-	t.setError(t.checked(ErrExited)) // runtime.Goexit
-	t.leaveMethod()
-	t.fiber.Escape()
+	return nil
 }
 
-// returned is called by the signature's apply when the method has returned, with
-// what it returned. It is a safe point before the result is handed over.
-func (t *Thread) returned(res unsafe.Pointer, err error) {
-	err = t.checked(err)
-	if a := t.below; a != nil && a.flat && err == nil {
-		copyFlat(a.res, res, a.resSize)
-		return
-	}
-	t.handBack(res, err)
-}
-
-// handBack is returned for what takes more than copying bytes.
+// handBack hands the result of a method back that has returned with err. It is a safe
+// point before that.
 func (t *Thread) handBack(res unsafe.Pointer, err error) {
-	if err == nil {
+	if err = t.checked(err); err == nil {
 		err = t.handOverAs(t.signature(), res)
 	}
 	if err != nil {
@@ -201,7 +201,7 @@ func (t *Thread) handBack(res unsafe.Pointer, err error) {
 			var a arena
 			t.below.top = t.fiber.Mark()
 			if a, err = t.results(ct.res.measure(res)); err == nil {
-				err = ct.res.copy(t.below.res, res, &a)
+				err = ct.res.copy(constantAt(t.below.res), res, &a)
 			}
 		case t.root.kind == rootOutside:
 			c := (*outsideCall)(constantAt(t.root.outside))
@@ -232,23 +232,41 @@ func (t *Thread) handOverAs(sig signature, res unsafe.Pointer) error {
 
 // room returns how many bytes of stack are left.
 func (t *Thread) room() uintptr {
-	var here byte
-	if p, lo := uintptr(unsafe.Pointer(&here)), uintptr(t.fiber.Region().Base)+fiber.ArenaSize; fiber.Movable {
-		return p - lo
+	if !fiber.Movable {
+		return minRoom // the runtime makes more
 	}
-	return minRoom // the runtime makes more
+	return t.fiber.Room()
 }
 
 // signature is that of t's innermost method.
 func (t *Thread) signature() signature {
 	if t.below != nil {
-		return t.below.sig
+		return t.below.types.pointer().sig
 	}
-	return t.root.sig
+	return t.root.sig.signature()
 }
 
-// leaveMethod ends t's innermost method, after its result has been copied: it
-// leaves the proclet.
+// end ends t's innermost method. A deferred function calls it, with whether the
+// method has returned, and with what was recovered.
+func (t *Thread) end(returned bool, v any) {
+	switch {
+	case returned:
+		t.leaveMethod()
+	case v != nil:
+		t.setError(t.checkedPanic(newPanicError(v)))
+		t.leaveMethod()
+	default: // runtime.Goexit
+		t.setError(t.checked(ErrExited))
+		t.leaveMethod()
+		t.fiber.Escape()
+	}
+}
+
+// owes reports whether there is anything to do for leaveMethod.
+func (t *Thread) owes() bool { return t.nheld != 0 || t.holds != nil || t.below == nil }
+
+// leaveMethod ends t's innermost method, after its result has been copied. The
+// proclet of one that was called on this stack the caller leaves.
 func (t *Thread) leaveMethod() {
 	if t.nheld != 0 {
 		t.unlockHeld()
@@ -256,11 +274,9 @@ func (t *Thread) leaveMethod() {
 	if t.holds != nil {
 		t.releaseOwned(nil)
 	}
-	if t.below != nil {
-		(*resident)(constantAt(t.below.callee)).gate.leave()
-		return
+	if t.below == nil {
+		t.leaveOutermost()
 	}
-	t.leaveOutermost()
 }
 
 // leaveOutermost leaves the proclet of the outermost method here, and delivers its

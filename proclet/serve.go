@@ -136,7 +136,7 @@ func (r *resident) startCall(call callID, m *callMessage, wire []byte) error {
 	if err != nil {
 		return err
 	}
-	t, err := r.newThread(purpose{kind: rootCalled, call: call, sig: sig}, m.inside)
+	t, err := r.newThread(purpose{kind: rootCalled, call: call, sig: signatureTableOf(sig)}, m.inside)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"nuos/proclet/internal/fiber"
 )
 
 // signature is what the types of a method's state, argument and result are
@@ -13,9 +15,6 @@ import (
 // has only bytes. Its implementations have no size, so the interface table says
 // it all; it is a constant of the program, and its offset is what travels.
 type signature interface {
-	// apply calls the method whose closure is fn, and t.returned with what it
-	// returns. state and in point to values of the types of the signature.
-	apply(fn *closure, state unsafe.Pointer, t *Thread, in unsafe.Pointer)
 	types() *callTypes
 }
 
@@ -28,21 +27,36 @@ type callTypes struct {
 	arg, res *plan
 	flatArg  bool // arg.flat()
 	flatRes  bool
+
+	// execute executes the method that Thread.next says as the innermost one, and ends it,
+	// whichever way it ends. It calls begin, Checkpoint, the method, and handBack.
+	execute func(*fiber.Fiber)
 }
 
 type signatureOf[S, A, R any] struct{}
 
-func (signatureOf[S, A, R]) apply(fn *closure, state unsafe.Pointer, t *Thread, in unsafe.Pointer) {
-	method := *(*func(*S, *Thread, A) (R, error))(unsafe.Pointer(&fn))
-	res, err := method((*S)(state), t, *(*A)(in))
-	t.returned(noescape(unsafe.Pointer(&res)), err)
-}
-
-func (s signatureOf[S, A, R]) types() *callTypes {
+func (signatureOf[S, A, R]) types() *callTypes {
 	return &callTypes{
 		state: headerOf(reflect.TypeFor[S]()),
 		arg:   &plan{typ: reflect.TypeFor[A]()},
 		res:   &plan{typ: reflect.TypeFor[R]()},
+		execute: func(f *fiber.Fiber) {
+			t, ended := threadOf(f), false
+			defer func() {
+				if !ended || t.owes() {
+					t.end(ended, recover())
+				}
+			}()
+			method, state, arg := begin[func(*S, *Thread, A) (R, error), A](t)
+			t.Checkpoint()
+			res, err := method((*S)(state), t, arg)
+			if to := t.plainResult(err); to != nil {
+				*(*R)(to) = res
+			} else {
+				t.handBack(noescape(unsafe.Pointer(&res)), err)
+			}
+			ended = true
+		},
 	}
 }
 
@@ -56,11 +70,26 @@ var (
 // typesOf returns what there is to know about a signature. The error is ErrType
 // if argument or result cannot be copied.
 func typesOf(sig signature) (*callTypes, error) {
-	tab := (*iface)(unsafe.Pointer(&sig)).tab
+	tab := tableOf(sig)
 	if c := recentTypes(tab).Load(); c != nil && c.tab == tab {
 		return c, nil
 	}
 	return searchTypes(sig)
+}
+
+// tableOf returns what there is to a signature.
+func tableOf(sig signature) *itab { return (*iface)(unsafe.Pointer(&sig)).tab }
+
+// signatureTable is what tableOf returns, as a number.
+type signatureTable uintptr
+
+func (tab signatureTable) signature() (sig signature) {
+	*(*iface)(unsafe.Pointer(&sig)) = iface{(*itab)(constantAt(uintptr(tab))), unsafe.Pointer(&zeroSized)}
+	return sig
+}
+
+func signatureTableOf(sig signature) signatureTable {
+	return signatureTable(unsafe.Pointer(tableOf(sig)))
 }
 
 func recentTypes(tab *itab) *atomic.Pointer[callTypes] {
@@ -69,7 +98,7 @@ func recentTypes(tab *itab) *atomic.Pointer[callTypes] {
 
 // searchTypes is typesOf for a signature that was not used recently.
 func searchTypes(sig signature) (*callTypes, error) {
-	tab := (*iface)(unsafe.Pointer(&sig)).tab
+	tab := tableOf(sig)
 	if c, ok := signatures.Load(tab); ok {
 		recentTypes(tab).Store(c.(*callTypes))
 		return c.(*callTypes), nil
@@ -84,8 +113,8 @@ func searchTypes(sig signature) (*callTypes, error) {
 		return nil, err
 	}
 	c.flatArg, c.flatRes = c.arg.flat(), c.res.flat()
-	signatures.Store(tab, c)
-	return c, nil
+	one, _ := signatures.LoadOrStore(tab, c)
+	return one.(*callTypes), nil
 }
 
 // stateKind is a state type behind an interface, for the same purpose.

@@ -17,7 +17,7 @@ import (
 // without calling anybody calls it now and then; it costs a load. Values in Go's
 // heap that the method still needs keep it from moving.
 func (t *Thread) Checkpoint() {
-	if t.depth != 0 && (t.fiber.Kicked() || alwaysMoving) {
+	if t.fiber.Kicked() || alwaysMoving {
 		t.safePoint(nil)
 	}
 }
@@ -58,6 +58,9 @@ func (t *Thread) asked() bool {
 // safePoint is where t, which was kicked, may leave. It waits for w, if that is
 // not nil.
 func (t *Thread) safePoint(w *waiter) {
+	if t.depth == 0 {
+		return
+	}
 	t.fiber.ClearKick()
 	switch {
 	case t.guards > 0:
@@ -146,14 +149,14 @@ func (t *Thread) split() error {
 	if t.root.kind == rootOutside {
 		// The lowest part may leave later, while it is frozen.
 		lowest := t.below
-		for lowest.below != nil {
-			lowest = lowest.below
+		for lowest.below != 0 {
+			lowest = lowest.below.pointer()
 		}
 		if err := t.becomeCall(lowest.id); err != nil {
 			return err
 		}
 	}
-	for a, upper, i := t.below, t.id, n; a != nil; a, upper = a.below, a.id {
+	for a, upper, i := t.below, t.id, n; a != nil; a, upper = a.below.pointer(), a.id {
 		i--
 		cuts[i] = cut{lower: a.id, upper: upper}
 		if err := t.prepare(&cuts[i], a, size); err != nil {
@@ -161,9 +164,10 @@ func (t *Thread) split() error {
 			return err
 		}
 	}
-	for a := t.below; a != nil; a = a.below {
-		if a.root = t.root; a.below != nil {
-			a.root = purpose{kind: rootCalled, call: a.below.call, sig: a.below.sig}
+	for a := t.below; a != nil; a = a.below.pointer() {
+		if a.root = t.root; a.below != 0 {
+			below := a.below.pointer()
+			a.root = purpose{kind: rootCalled, call: below.call, sig: below.sig}
 		}
 	}
 	sig := t.below.sig
@@ -200,7 +204,7 @@ func (t *Thread) insideAbove() ([]ID, error) {
 	}
 	all := unsafe.Slice(p, n)
 	copy(all, t.inside)
-	for a := t.below; a != nil; a = a.below {
+	for a := t.below; a != nil; a = a.below.pointer() {
 		n--
 		all[n] = a.id
 	}
@@ -223,12 +227,12 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 	if err != nil {
 		return err
 	}
-	if c.frozen, err = newFrozen(a.heap, t, size); err == nil {
+	if c.frozen, err = newFrozen(a.heap.pointer(), t, size); err == nil {
 		if c.expected, err = rt.find(c.lower).expect(t, c.call.seq); err == nil {
-			a.call, a.expected = c.call, c.expected
+			a.call, a.sig, a.expected = c.call, signatureTableOf(a.types.pointer().sig), toUncollected(c.expected)
 			return nil
 		}
-		a.heap.Free(unsafe.Pointer(c.frozen))
+		a.heap.pointer().Free(unsafe.Pointer(c.frozen))
 	}
 	rt.cancel(c)
 	return err
@@ -236,8 +240,8 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 
 // undo undoes prepare.
 func (t *Thread) undo(cuts []cut) {
-	for a := t.below; a != nil; a = a.below {
-		a.expected = nil
+	for a := t.below; a != nil; a = a.below.pointer() {
+		a.expected = 0
 	}
 	rt := t.runtime()
 	for i := range cuts {

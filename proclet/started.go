@@ -159,11 +159,7 @@ func (r *resident) addStarted() (uint64, error) {
 // runStarted executes what t was started for.
 func (t *Thread) runStarted(in unsafe.Pointer) {
 	ended := false
-	defer func() {
-		if !ended {
-			t.caught(recover())
-		}
-	}()
+	defer func() { t.end(ended, recover()) }()
 	t.Checkpoint()
 	start, fn := t.order.start, t.order.fn
 	start.run(fn, (*head)(t.heap.Root()).state, t, in)
@@ -171,7 +167,6 @@ func (t *Thread) runStarted(in unsafe.Pointer) {
 	if err := t.checked(nil); err != nil {
 		t.setError(err)
 	}
-	t.leaveMethod()
 }
 
 // startedEnds takes note that a thread has ended.

@@ -31,6 +31,7 @@ type Thread struct {
 	loose  bool   // whoever has made t looks after what its calls return
 	failed bool   // the method that has ended last has left an error, see takeError
 
+	next    beginning   // of the innermost method
 	below   *activation // the method that called it, in this part of the thread; nil if that is not here
 	order   order       // how it began
 	root    purpose     // what the outermost method of this part is there for
@@ -53,37 +54,52 @@ type Thread struct {
 const maxDepth = 16
 
 // activation is a method that has called one of another local proclet, and the
-// call. It lies in the thread's arena.
+// call. It lies in the thread's arena. Nothing clears it, so a field is what it was set
+// to, or not to be read.
 type activation struct {
-	heap  *mm.Heap
+	// The method: what t goes on with when the call has returned.
 	id    ID
+	heap  uncollected[mm.Heap]
+	below uncollected[activation]
+
+	// What it has called. While the thread is not split, and so cannot leave, others
+	// keep both: the table of residents those that t is inside of, and signatures all.
+	callee uncollected[resident]
+	types  uncollected[callTypes]
+	res    uintptr // where the result goes
+	top    uintptr // mark of the arena above the argument; in the end, above all that the called method had
+
+	expected uncollected[expected] // what it expects, if the thread was split here
+
+	more  bool // the rest of what it goes on with is not zero
 	nheld uint32
-	held  [maxHeld]*Mutex
-	holds *hold
-	below *activation
+	held  [maxHeld]uncollected[Mutex]
+	holds uncollected[hold]
 	until clock
 
-	sig signature // of what it has called
-	fn  *closure
-	in  unsafe.Pointer // the argument, copied
-	top uintptr        // mark of the arena above the argument; in the end, above all that the called method had
-	res unsafe.Pointer // where the result goes
-
-	// While the thread is not split, and so cannot leave:
-	callee  uintptr // *resident, which its table keeps while t is inside
-	flat    bool    // the result is no more than resSize bytes
-	resSize uintptr
-
-	// Set when the thread is split here: the identity of the call, what the lower
-	// part is there for from now on, and what it expects.
-	call     callID
-	root     purpose
-	expected *expected
+	// Set when the thread is split here: the identity of the call, its signature, and
+	// what the lower part is there for from now on.
+	call callID
+	sig  signatureTable
+	root purpose
 }
 
-// activationWords are the words of an activation: what clears one without the
-// write barriers that its pointers would get.
-type activationWords [unsafe.Sizeof(activation{}) / 8]uint64
+// beginning is what a method begins with, and of no use afterwards.
+type beginning struct {
+	fn    uncollected[closure]
+	state uintptr
+	in    uintptr // the argument: its own, or to be read at once
+	top   uintptr // mark of the arena above the argument
+}
+
+// uncollected points to a T that others keep, from memory that may hold anything. It
+// is a number to the collector: a pointer's write barrier looks at what was
+// there before.
+type uncollected[T any] uintptr
+
+func toUncollected[T any](p *T) uncollected[T] { return uncollected[T](unsafe.Pointer(p)) }
+
+func (u uncollected[T]) pointer() *T { return (*T)(constantAt(uintptr(u))) }
 
 // runtimes are the runtimes of this process, in the order of their making:
 // one, except in tests that run several machines in a process.
@@ -110,7 +126,7 @@ func (t *Thread) isInside(id ID) bool {
 	if t.id == id || slices.Contains(t.inside, id) {
 		return true
 	}
-	for a := t.below; a != nil; a = a.below {
+	for a := t.below; a != nil; a = a.below.pointer() {
 		if a.id == id {
 			return true
 		}
@@ -124,7 +140,7 @@ func (t *Thread) path() []ID {
 		return t.inside
 	}
 	p := append(make([]ID, 0, len(t.inside)+t.depth), t.inside...)
-	for a := t.below; a != nil; a = a.below {
+	for a := t.below; a != nil; a = a.below.pointer() {
 		p = append(p, a.id)
 	}
 	slices.Reverse(p[len(t.inside):])

@@ -16,5 +16,9 @@ func TestMain(m *testing.M) {
 	f := &fakeNet{seg: s, id: testMachine, cache: map[uint64]rack.Location{}, leased: map[mm.Range]bool{}}
 	s.machines[f.id] = f
 	f.rt = serve(f, 42)
+	if do, ok := children[os.Getenv("PROCLET_TEST_CHILD")]; ok {
+		do()
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }

@@ -31,8 +31,10 @@ type arrival struct {
 // maxArrivals bounds how many proclets a machine receives at once.
 const maxArrivals = 16
 
-// receive answers a message of a source; nil means acknowledged.
-func (m *Migrator) receive(from rack.MachineID, data []byte) error {
+// Receive answers a message that another machine has sent to rack.ServiceMigrate; nil
+// means acknowledged. It returns when there is an answer, which may take as long as
+// the bytes of a proclet.
+func (m *Migrator) Receive(from rack.MachineID, data []byte) error {
 	msg, err := parseMessage(data)
 	if err != nil {
 		return err
@@ -192,9 +194,9 @@ func (m *Migrator) giveUp(a *arrival) {
 	}
 }
 
-// died ends the moves from a machine that was declared dead. A prepared proclet
+// Died ends the moves from a machine that was declared dead. A prepared proclet
 // is the last copy and nobody else can run it any more: it lives here now.
-func (m *Migrator) died(id rack.MachineID) {
+func (m *Migrator) Died(id rack.MachineID) {
 	m.mu.Lock()
 	moves := m.arrivals[id]
 	delete(m.arrivals, id)

@@ -15,8 +15,8 @@ import (
 
 var leaveParam = boot.NewParam("leave", "1s", "migrate: how long a move waits for the calls inside a proclet before it is given up")
 
-// network is what a move needs of the rack; see the methods of rack.Rack.
-type network interface {
+// Network is what a move needs of the rack; see the methods of rack.Rack.
+type Network interface {
 	Self() rack.Member
 	Members() []rack.Member
 	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
@@ -25,9 +25,9 @@ type network interface {
 	ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error
 }
 
-// proclets is what a move needs of the proclets; see the methods of
+// Proclets is what a move needs of the proclets; see the methods of
 // proclet.Runtime.
-type proclets interface {
+type Proclets interface {
 	BeginLeave(id proclet.ID, bound time.Duration) error
 	Reopen(id proclet.ID)
 	Describe(id proclet.ID) (proclet.Description, error)
@@ -41,8 +41,8 @@ type proclets interface {
 // Migrator moves proclets from and to this machine. Its methods may be called
 // from any goroutine.
 type Migrator struct {
-	network  network
-	proclets proclets
+	network  Network
+	proclets Proclets
 	leave    time.Duration // bound on waiting for calls inside
 	log      func(format string, args ...any)
 	drained  chan struct{}
@@ -64,8 +64,8 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 		logf("boot parameter leave=%s: want a duration such as 500ms; using %s", leaveParam.Value(), leaveParam.Default)
 		leave, _ = time.ParseDuration(leaveParam.Default)
 	}
-	m := newMigrator(r, rt, leave)
-	r.OnDeath(m.died)
+	m := New(r, rt, leave)
+	r.OnDeath(m.Died)
 	r.OnDrain(func() { go m.drain(r, rt) })
 	r.Handle(rack.ServiceMigrate, m.serve)
 	r.Handle(rack.ServiceMigrateAdmin, m.administer)
@@ -74,14 +74,17 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 
 // serve answers a message of another migrator.
 func (m *Migrator) serve(q rack.Request) {
-	if err := m.receive(q.From, q.Data); err != nil {
+	if err := m.Receive(q.From, q.Data); err != nil {
 		q.Fail(err)
 		return
 	}
 	q.Reply(nil)
 }
 
-func newMigrator(n network, p proclets, leave time.Duration) *Migrator {
+// New makes a migrator that hears nothing by itself: whoever carries messages, such
+// as a simulated network, calls Receive and Died. leave bounds how long a move waits for the
+// calls inside. Serve is for everybody else.
+func New(n Network, p Proclets, leave time.Duration) *Migrator {
 	return &Migrator{
 		network: n, proclets: p, leave: leave, log: logf, drained: make(chan struct{}),
 		leaving:  map[rack.MachineID]map[uint64]bool{},

@@ -113,7 +113,7 @@ func rackInProcess(t *testing.T, n int) []*machineInProcess {
 		t.Cleanup(func() { m.rack.Close() })
 		m.runtime = proclet.Serve(m.rack)
 		m.memory = &oneMemory{Runtime: m.runtime, all: &all, arrives: map[proclet.ID]proclet.Description{}}
-		m.migrator = newMigrator(m.rack, m.memory, 30*time.Second)
+		m.migrator = New(m.rack, m.memory, 30*time.Second)
 		m.rack.Handle(rack.ServiceMigrate, m.migrator.serve)
 	}
 	return all

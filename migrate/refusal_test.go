@@ -155,7 +155,7 @@ func TestRefusalAtDestination(t *testing.T) {
 			t.Fatalf("Move to a machine that has no room (%s): %v", stage, err)
 		}
 		if stage == "arrivals" {
-			destination.migrator.died(nobody)
+			destination.migrator.Died(nobody)
 		}
 		if info, err := source.runtime.Info(moves.ID()); err != nil || info.Leaving || info.Moves != 0 {
 			t.Fatalf("%+v, %v", info, err)

@@ -60,7 +60,7 @@ func newWorld(random *rand.Rand, machines int) *world {
 	w := &world{random: random, bulks: map[[2]uint64]*bulk{}}
 	for i := range machines {
 		m := &machine{world: w, id: rack.MachineID(i + 1), copies: map[proclet.ID]*instance{}}
-		m.migrator = newMigrator(m, m, time.Second)
+		m.migrator = New(m, m, time.Second)
 		m.migrator.log = func(string, ...any) {}
 		w.machines = append(w.machines, m)
 	}
@@ -109,7 +109,7 @@ func (w *world) cutOff(m *machine) {
 	w.mu.Unlock()
 	for _, other := range w.machines {
 		if other != m {
-			other.migrator.died(m.id)
+			other.migrator.Died(m.id)
 		}
 	}
 	w.pause(20 * time.Second)
@@ -180,7 +180,7 @@ func (m *machine) Call(ctx context.Context, id rack.MachineID, s rack.Service, r
 		if lost || m.reach(late, to) != nil {
 			return // never arrives
 		}
-		err := to.migrator.receive(m.id, req)
+		err := to.migrator.Receive(m.id, req)
 		if m.chance(10) || m.reach(late, to) != nil {
 			return // the answer is lost
 		}

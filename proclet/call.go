@@ -243,10 +243,11 @@ func (rt *Runtime) enter(t *Thread, id ID) *resident {
 		if r.gate.enter(comesBack) {
 			return r
 		}
-		r.gate.wait()
-		if r.gate.isEnded() && rt.find(id) == r {
-			return nil // it is being destroyed
+		if r.destroying.Load() {
+			return nil // those inside may wait for us elsewhere, in a proclet that ends as well
 		}
+		r.gate.wait()
+		interleave("a gate has changed")
 	}
 }
 

@@ -74,6 +74,7 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 	default:
 		return nil, err
 	}
+	interleave("a proclet is empty")
 	rt.net.Forget(id.Gen)
 	rt.keepUnsent(r)
 	r.gate.end()
@@ -95,8 +96,10 @@ func (r *resident) end() error {
 	if err != nil {
 		return err
 	}
+	interleave("a proclet ends")
 	r.destroying.Store(true)
 	r.gate.nudge()
+	interleave("everybody knows that a proclet ends")
 	r.mu.Lock()
 	for z := r.head.frozen.first; z != nil; {
 		next := z.next

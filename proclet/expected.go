@@ -108,6 +108,7 @@ func (rt *Runtime) deliver(id ID, sl slot, msg []byte, to ID) {
 // machine calls seq. An error says that there is nobody any more who waits.
 func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
 	if r := rt.enterExpecting(to); r != nil { // the usual case
+		interleave("an answer is inside")
 		r.fulfil(rt.self, seq, answer)
 		r.gate.uncount()
 		return nil

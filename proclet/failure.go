@@ -71,6 +71,7 @@ func init() {
 	RegisterErrors(ErrNoProclet, ErrLost, ErrMaybeExecuted, ErrHeapFull, ErrType, ErrMethod, ErrNoName, ErrNameTaken, ErrKept,
 		ErrPinned, ErrBusy, ErrHeld, ErrStackFull, ErrTooManyThreads, ErrExited, ErrDeadline, ErrCancelled, ErrNoObject, ErrNotOwned, errMalformed,
 		mm.ErrNoMemory,
+		rack.ErrNotSent, rack.ErrUnreachable, rack.ErrFenced, rack.ErrLost,
 		rack.ErrNoAddresses, rack.ErrDraining, rack.ErrNoDirectory, rack.ErrTooLarge)
 }
 

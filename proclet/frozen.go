@@ -90,6 +90,7 @@ func detached(f *fiber.Fiber) {
 	r := t.runtime().find(t.id)
 	t.detach()
 	z, err := r.imageOf(t)
+	interleave("a thread is detached")
 	r.mu.Lock()
 	leaving := r.leaving.Load()
 	if leaving == nil && !alwaysMoving || err != nil {
@@ -157,11 +158,14 @@ func (r *resident) resume(z *frozen) {
 }
 
 // reviveAll makes those frozen threads run again that can, and sees to it that
-// those with a deadline do in time. The gate is open, and counts them.
+// those with a deadline do in time. The gate has been opened and counts them, unless
+// somebody has closed it again meanwhile: then they are frozen for him.
 func (r *resident) reviveAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.reviveDue(nil)
+	if r.leaving.Load() == nil {
+		r.reviveDue(nil)
+	}
 }
 
 // reviveDue is reviveAll if only is nil, and otherwise revives that one if its

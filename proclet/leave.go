@@ -48,12 +48,14 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	if err != nil {
 		return err
 	}
+	interleave("a gate is shut")
 	l := &leaving{refused: make(chan error, 1)}
 	r.mu.Lock()
 	r.leaving.Store(l)
 	n := r.head.frozen.n
 	r.mu.Unlock()
 	r.gate.uncountFrozen(n)
+	interleave("a proclet leaves")
 	if fiber.Movable {
 		kickInside(id.Addr)
 	}
@@ -61,6 +63,7 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 		r.stay()
 		return err
 	}
+	interleave("nobody is inside")
 	r.freeze()
 	return nil
 }
@@ -72,7 +75,9 @@ func (r *resident) stay() {
 	r.leaving.Store(nil)
 	r.gate.count(r.head.frozen.n + 1) // one more, so that it stays until we are done with it
 	r.mu.Unlock()
+	interleave("a proclet stays")
 	r.gate.open()
+	interleave("a gate is open again")
 	r.reviveAll()
 	r.gate.uncountFrozen(1)
 }

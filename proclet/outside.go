@@ -32,6 +32,7 @@ func (t *Thread) callOutside(id ID, sig signature, fn *closure, arg, res unsafe.
 	if r == nil {
 		return rt.callRemote(t, id, ct, fn, arg, res)
 	}
+	interleave("a call is inside")
 	if ct.state != nil && ct.state != r.typ {
 		r.gate.leave()
 		return r.wrongState(ct)

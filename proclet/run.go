@@ -295,7 +295,9 @@ func (t *Thread) leaveOutermost() {
 		case answer == nil: // Close has no result
 			answer = []byte{answerDone}
 		}
+		interleave("a call ends")
 		asked := r.once.end(t.root.call, answer)
+		interleave("a call has ended")
 		r.gate.leave()
 		for _, reply := range asked {
 			reply(answer)
@@ -304,8 +306,10 @@ func (t *Thread) leaveOutermost() {
 		c := (*outsideCall)(constantAt(t.root.outside))
 		c.err = err
 		r.gate.leave()
+		interleave("a call has ended")
 		c.done <- struct{}{}
 	case rootStarted:
+		interleave("a thread ends")
 		r.startedEnds(t.root.started, err)
 		r.gate.uncountFrozen(1)
 	}

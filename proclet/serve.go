@@ -85,11 +85,13 @@ func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, r
 	if r == nil {
 		return rt.awayFrom(m.id, call), nil
 	}
+	interleave("a call is inside")
 	answer, begun, err := r.once.begin(call, reply)
 	if !begun {
 		r.gate.uncount() // it was counted before
 		return answer, err
 	}
+	interleave("a call is registered")
 	if err := r.startCall(call, m, d.b); err != nil {
 		answer = failed(err)
 		asked := r.once.end(call, answer)
@@ -111,10 +113,11 @@ func (rt *Runtime) enterCalled(t *Thread, id ID, call callID) *resident {
 			return r
 		}
 		r.gate.uncount()
-		r.gate.wait()
-		if r.gate.isEnded() && rt.find(id) == r {
-			return nil
+		if r.destroying.Load() {
+			return nil // those inside may wait for this elsewhere, in a proclet that ends as well
 		}
+		r.gate.wait()
+		interleave("a gate has changed")
 	}
 }
 

@@ -62,6 +62,7 @@ func (t *Thread) safePoint(w *waiter) {
 		return
 	}
 	t.fiber.ClearKick()
+	interleave("a thread was kicked")
 	switch {
 	case t.guards > 0:
 		return
@@ -123,6 +124,7 @@ func (t *Thread) becomeCall(id ID) error {
 		return err
 	}
 	t.root = purpose{kind: rootCalled, call: call, sig: t.root.sig}
+	interleave("a call has an identity")
 	return nil
 }
 
@@ -180,6 +182,7 @@ func (t *Thread) split() error {
 	t.inside = inside
 	rt := t.runtime()
 	for i, image := range images {
+		interleave("a thread is split")
 		c := &cuts[i]
 		rt.find(c.lower).freezeLower(c, image)
 	}

@@ -69,6 +69,7 @@ func (t *Thread) block(w *waiter, deadline clock) bool {
 			t.safePoint(w)
 			continue
 		}
+		interleave("a thread parks")
 		if deadline == never {
 			t.fiber.Park()
 		} else {

@@ -46,7 +46,9 @@
 //     verifies it.
 //   - What is given to Call ends a runtime.Goexit itself, with Escape: the goroutine is
 //     not the fiber's.
-//   - Fibers cannot be started inside a bubble of testing/synctest.
+//   - Carriers outlive their fibers, and serve any. So fibers are started inside a
+//     bubble of testing/synctest only by a process that never starts any outside, and
+//     exits in the bubble.
 //   - The goroutine's id, profiler labels, runtime.LockOSThread and debug.
 //     SetPanicOnFault belong to the carrier and do not travel. A panic in flight
 //     that travels leaves the count of running panics of both programs wrong, which

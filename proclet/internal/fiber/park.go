@@ -24,7 +24,7 @@ func (p *parker) park() {
 		if g := getg(); p.g.Load() != g {
 			p.g.Store(g)
 		}
-		gopark(commit, unsafe.Pointer(p), 0, 0, 2)
+		gopark(commit, unsafe.Pointer(p), reasonCoroutine, 0, 2)
 	}
 }
 

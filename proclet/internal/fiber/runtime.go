@@ -16,6 +16,10 @@ const (
 )
 
 const (
+	// reasonCoroutine is runtime.waitReasonCoroutine: why a goroutine sleeps that runs
+	// when another one says so. Tracebacks print it, and to testing/synctest such a
+	// goroutine is durably blocked.
+	reasonCoroutine = 38
 	// stackGuard is runtime.stackGuard: how far the guard lies above the lowest
 	// address of a stack.
 	stackGuard = 928
@@ -52,7 +56,7 @@ type panicRecord struct {
 // exports both by name, for packages like this one.
 //
 // unlockf runs on the scheduler's stack when the goroutine is asleep; if it returns
-// false the goroutine goes on. The reasons 0 are printed as "waiting".
+// false the goroutine goes on.
 //
 //go:linkname gopark runtime.gopark
 func gopark(unlockf func(g, lock unsafe.Pointer) bool, lock unsafe.Pointer, reason, traceReason uint8, traceskip int)

@@ -1,0 +1,315 @@
+package proclet
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// What is always true in a simulated rack when everybody is blocked, and at its end.
+
+// residents returns the proclets of the world, by address.
+func (w *simWorld) residents() (all []*resident) {
+	testMu.Lock()
+	defer testMu.Unlock()
+	for _, m := range w.machines {
+		for r := range m.leased {
+			if s := residentSlot(uint64(r.Base), false); s != nil && s.Load() != nil {
+				all = append(all, s.Load())
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *resident) int { return int(int64(a.id.Addr - b.id.Addr)) })
+	return all
+}
+
+// host is the machine of a runtime of this world.
+func (w *simWorld) host(rt *Runtime) *simMachine {
+	for _, m := range w.machines {
+		if m.rt == rt {
+			return m
+		}
+	}
+	return nil
+}
+
+func (w *simWorld) check() {
+	if w.stopped > 0 {
+		return // somebody is in the middle of it
+	}
+	for _, ref := range w.subjects {
+		s := residentSlot(ref.id.Addr, false)
+		if r := s.Load(); (r == nil || r.id != ref.id) && !slices.Contains(w.gone, ref.id) {
+			w.breaks("%s lives nowhere", w.names[ref.id])
+		}
+	}
+	for _, r := range w.residents() {
+		if r.frozen == nil && !w.host(r.rt).dead {
+			w.checkFrozen(r)
+		}
+	}
+	attached.mu.Lock()
+	all := slices.Clone(attached.all)
+	attached.mu.Unlock()
+	for _, t := range all {
+		m := w.host((*runtimes.Load())[t.rt])
+		if m == nil || m.dead {
+			continue
+		}
+		for _, addr := range t.entered[:t.depth] {
+			if r := residentSlot(addr, false).Load(); r == nil || r.rt != m.rt {
+				w.breaks("a thread at %v is inside %x, which is not there", m, addr)
+			}
+		}
+	}
+}
+
+// checkFrozen looks at the frozen threads of a proclet whose bytes may change.
+func (w *simWorld) checkFrozen(r *resident) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := uint64(0)
+	for z := r.head.frozen.first; z != nil; z = z.next {
+		n++
+		if z.waiter != nil && z.waiter.frozen != z {
+			w.breaks("%s: a frozen thread is not its waiter's", w.names[r.id])
+		}
+		if r.leaving.Load() == nil && !r.gate.closed() && (z.waiter == nil || z.waiter.woken.Load()) {
+			w.breaks("%s: a thread that could run is frozen", w.names[r.id])
+		}
+	}
+	if n != r.head.frozen.n || r.leaving.Load() == nil && r.gate.inside() < n {
+		w.breaks("%s: %d threads are frozen of %d, %d inside", w.names[r.id], n, r.head.frozen.n, r.gate.inside())
+	}
+}
+
+// finish ends what is under way, without any more faults, and checks what is left.
+func (w *simWorld) finish() {
+	for _, m := range w.machines {
+		if m.cut && !m.dead {
+			w.endCut(m, w.rng.IntN(2) == 0)
+		}
+		if m.dead && !m.fenced {
+			w.fence(m)
+		}
+	}
+	// Whoever waits for tokens gets some: one signal for each.
+	w.everywhere(func(m *simMachine, ref Ref[subject]) {
+		_, err := Call(m.rt.Current(), ref, (*subject).Put, 300)
+		w.kept(err)
+	})
+	if !w.settle(10*time.Minute, w.ended) {
+		w.stuck()
+		return
+	}
+	if w.checkTasks(); len(w.wrong) > 0 {
+		return
+	}
+	w.everywhere(func(m *simMachine, ref Ref[subject]) {
+		_, err := Call(m.rt.Current(), ref, (*subject).Clear, struct{}{})
+		w.kept(err)
+	})
+	if !w.settle(10*time.Minute, func() bool { return w.ended() && w.idle() == "" }) {
+		w.breaks("machines have not come to rest: %s", w.idle())
+		return
+	}
+	w.checkRest()
+}
+
+// ended reports whether everything has ended that was begun.
+func (w *simWorld) ended() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range w.tasks {
+		if s := residentSlot(k.to.Addr, false).Load(); k.begun > k.ended && s != nil && !w.host(s.rt).dead {
+			return false
+		}
+	}
+	callers, moves := w.busy()
+	return callers+moves+w.stopped == 0
+}
+
+// everywhere has a machine do something with each subject.
+func (w *simWorld) everywhere(f func(m *simMachine, ref Ref[subject])) {
+	for _, ref := range w.subjects {
+		m := w.live()
+		w.mu.Lock()
+		m.callers++
+		w.mu.Unlock()
+		go func() {
+			defer m.left()
+			f(m, ref)
+		}()
+	}
+}
+
+// idle says what machines still have to do.
+func (w *simWorld) idle() string {
+	for _, m := range w.machines {
+		if m.dead {
+			continue
+		}
+		m.rt.releases.mu.Lock()
+		idle := m.rt.releases.idle()
+		m.rt.releases.mu.Unlock()
+		if !idle {
+			return fmt.Sprintf("%v has counts to give back", m)
+		}
+		m.rt.slots.mu.Lock()
+		n := len(m.rt.slots.targets)
+		m.rt.slots.mu.Unlock()
+		if n > 0 {
+			return fmt.Sprintf("%v has slots for %d proclets", m, n)
+		}
+	}
+	return ""
+}
+
+// stuck says who waits for ever.
+func (w *simWorld) stuck() {
+	var tasks []string
+	for i, k := range w.tasks {
+		if k.begun > k.ended || !k.told {
+			tasks = append(tasks, fmt.Sprintf("%d in %s (%d begun, %d ended)", i, w.names[k.to], k.begun, k.ended))
+		}
+	}
+	callers, moves := w.busy()
+	w.breaks("%d callers and %d moves wait for ever; tasks %s", callers, moves, strings.Join(tasks, ", "))
+	b := make([]byte, 1<<20)
+	b = b[:runtime.Stack(b, true)]
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	for _, g := range strings.Split(string(b), "\n\n") {
+		if slices.ContainsFunc(attached.all, func(t *Thread) bool {
+			return w.host(t.runtime()) != nil && strings.Contains(g, fmt.Sprintf("(%p", t))
+		}) || strings.Contains(g, "migrate.(*Migrator).Move") {
+			w.trace = append(w.trace, g)
+		}
+	}
+}
+
+// checkTasks compares what callers were told with what the proclets have counted.
+func (w *simWorld) checkTasks() {
+	var p *PanicError
+	for i, k := range w.tasks {
+		low, high := 0, 1
+		switch {
+		case k.posted:
+			if w.doubts == 0 && len(w.gone) == 0 && !w.anyDead() {
+				low = 1
+			}
+		case !k.told || k.ignored, errors.Is(k.err, ErrMaybeExecuted):
+		case k.err == nil, errors.As(k.err, &p), errors.Is(k.err, ErrExited), errors.Is(k.err, errSimulated):
+			low = 1
+		case errors.Is(k.err, ErrNoProclet), errors.Is(k.err, ErrLost), errors.Is(k.err, ErrDeadline), errors.Is(k.err, ErrCancelled),
+			errors.Is(k.err, rack.ErrUnreachable):
+			high = 0
+		default:
+			w.breaks("task %d ended with %v", i, k.err)
+		}
+		r := residentSlot(k.to.Addr, false).Load()
+		if k.begun < low || k.begun > high {
+			w.breaks("task %d was executed %d times; its caller was told: %v", i, k.begun, k.err)
+		}
+		if r == nil || r.id != k.to || w.host(r.rt).dead {
+			continue
+		}
+		if counted := int((*subject)(r.state).ledger[i]); counted != k.begun && !w.anyDead() {
+			w.breaks("task %d was executed %d times, and %s has counted %d", i, k.begun, w.names[k.to], counted)
+		}
+		if k.begun != k.ended {
+			w.breaks("task %d has not ended", i)
+		}
+	}
+}
+
+func (w *simWorld) anyDead() bool {
+	return slices.ContainsFunc(w.machines, func(m *simMachine) bool { return m.dead })
+}
+
+// checkRest looks for what has been left behind.
+func (w *simWorld) checkRest() {
+	regions := map[mm.Range]*simMachine{}
+	leased, dead := 0, w.anyDead()
+	for _, m := range w.machines {
+		leased += len(m.stacks)
+		for _, r := range m.rt.regions.free {
+			if regions[r] != nil {
+				w.breaks("the stack at %x is both %v's and %v's", r.Base, regions[r], m)
+			}
+			regions[r] = m
+		}
+		if n := len(m.coming) + len(m.rt.arriving); n > 0 && !m.dead {
+			w.breaks("%v expects %d proclets", m, n)
+		}
+	}
+	if len(regions) != leased && !dead {
+		w.breaks("%d stacks of %d are free", len(regions), leased)
+	}
+	holders := w.holders()
+	for _, r := range w.residents() {
+		if w.host(r.rt).dead {
+			continue
+		}
+		name := w.names[r.id]
+		if r.gate.closed() || r.gate.inside() != 0 || r.leaving.Load() != nil {
+			w.breaks("%s: %d inside, closed %v", name, r.gate.inside(), r.gate.closed())
+		}
+		if n := r.head.refs.n.Load(); n != holders[r.id] && w.doubts == 0 && !dead {
+			w.breaks("%s has %d holders and counts %d", name, holders[r.id], n)
+		}
+		if err := r.heap.Check(); err != nil {
+			w.breaks("%s: %v", name, err)
+		}
+		entries, expected := r.waiting()
+		if entries > 0 && w.doubts == 0 && !dead || expected > 0 || r.head.frozen.n > 0 || r.head.started.running != nil || r.head.once.cancels.Load() != 0 {
+			w.breaks("%s has %d entries of calls, expects %d answers, has %d frozen and %v started threads, %d cancelled calls", name,
+				entries, expected, r.head.frozen.n, r.head.started.running != nil, r.head.once.cancels.Load())
+		}
+		s := (*subject)(r.state)
+		if s.alone != 0 || !s.cond.queue.empty() || !s.mu.queue.empty() {
+			w.breaks("%s: %d alone; threads are queued: %v", name, s.alone, !s.cond.queue.empty() || !s.mu.queue.empty())
+		}
+	}
+}
+
+// waiting returns how many entries the table of calls has, and what is expected.
+func (r *resident) waiting() (entries, expected int) {
+	for _, e := range r.head.once.buckets {
+		for ; e != nil; e = e.next {
+			entries++
+		}
+	}
+	for _, e := range r.head.expectations.buckets {
+		for ; e != nil; e = e.link {
+			expected++
+		}
+	}
+	return entries, expected
+}
+
+// holders counts who holds each proclet.
+func (w *simWorld) holders() map[ID]uint64 {
+	n := map[ID]uint64{}
+	for _, m := range w.machines {
+		for h, o := range m.rt.outsiders.owns {
+			n[h.id] += uint64(o.n)
+			if o.kept {
+				n[h.id]++
+			}
+		}
+	}
+	for _, r := range w.residents() {
+		for i := range r.head.holdings.cap {
+			e := r.head.holdings.at(i)
+			n[e.of.id] += e.n
+		}
+	}
+	return n
+}

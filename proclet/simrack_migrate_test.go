@@ -1,0 +1,264 @@
+package proclet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"nuos/mm"
+	"nuos/rack"
+)
+
+// SimMigrator is a migrator as simulations use it. NewSimMigrator makes one for a host that is
+// its migrate.Network and its migrate.Proclets; it is set from outside, since package migrate imports this one.
+type SimMigrator interface {
+	Move(ctx context.Context, id ID, to rack.MachineID) error
+	Receive(from rack.MachineID, data []byte) error
+	Died(id rack.MachineID)
+}
+
+var NewSimMigrator func(host any) SimMigrator
+
+// The machines of a process share its addresses, so the bytes of a proclet cannot be
+// at two machines at once. What a migrator of a simulated machine prepares is therefore
+// only expected at first, and its bytes are put aside; when it is adopted, its source,
+// which has frozen it, has to let go of it before it says so itself.
+
+// simArrival is a proclet that is expected.
+type simArrival struct {
+	d     Description
+	calls *arrival // has calls wait
+	bytes [][]byte
+}
+
+func (m *simMachine) BeginLeave(id ID, bound time.Duration) error {
+	m.note(id, "is asked to leave")
+	err := m.rt.BeginLeave(id, bound)
+	if err != nil {
+		m.note(id, "does not leave: %v", err)
+	} else {
+		m.note(id, "is frozen")
+	}
+	return err
+}
+
+func (m *simMachine) Describe(id ID) (Description, error) { return m.rt.Describe(id) }
+
+func (m *simMachine) Reopen(id ID) {
+	if r := m.rt.find(id); r == nil {
+		m.w.breaks("%v keeps %v, which is not there", m, id)
+		return
+	}
+	m.note(id, "stays")
+	m.rt.Reopen(id)
+}
+
+func (m *simMachine) Depart(id ID, to rack.MachineID) <-chan struct{} {
+	m.w.mu.Lock()
+	evicted := m.evicted[id]
+	delete(m.evicted, id)
+	m.w.mu.Unlock()
+	if evicted {
+		freed := make(chan struct{})
+		close(freed)
+		return freed // its new owner has seen to it
+	}
+	if !m.w.machine(to).dead {
+		m.w.breaks("%v lets go of %v, which nobody has adopted", m, id)
+	}
+	m.note(id, "is lost")
+	m.w.gone = append(m.w.gone, id)
+	return m.rt.Depart(id, to)
+}
+
+func (m *simMachine) Prepare(d Description) error {
+	w := m.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.profile.refusals && w.hash("no room", 12) {
+		return mm.ErrNoMemory
+	}
+	m.rt.mu.Lock()
+	defer m.rt.mu.Unlock()
+	if m.rt.arriving[d.ID] != nil || m.rt.find(d.ID) != nil || m.evicted[d.ID] {
+		return ErrBusy
+	}
+	a := &simArrival{d: d, calls: &arrival{d: d, since: machineClock(), over: make(chan struct{})}}
+	m.coming[d.ID], m.rt.arriving[d.ID] = a, a.calls
+	return nil
+}
+
+func (m *simMachine) Discard(id ID) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	if a := m.coming[id]; a == nil {
+		m.w.wrong = append(m.w.wrong, fmt.Sprintf("%v gives up %v, which it does not expect", m, id))
+	} else {
+		m.w.say("%v gives up %s", m, m.w.name(id))
+		m.forget(a)
+		close(a.calls.over)
+	}
+}
+
+// forget ends an expectation. Called with w.mu held.
+func (m *simMachine) forget(a *simArrival) {
+	delete(m.coming, a.d.ID)
+	m.rt.mu.Lock()
+	delete(m.rt.arriving, a.d.ID)
+	m.rt.mu.Unlock()
+}
+
+func (m *simMachine) Verify(id ID) error {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	if a := m.coming[id]; a == nil || a.bytes == nil || m.w.profile.refusals && m.w.hash("bytes are bad", 8) {
+		return mm.ErrHeapCorrupt
+	}
+	return nil
+}
+
+func (m *simMachine) Adopt(id ID) error {
+	w := m.w
+	w.mu.Lock()
+	a := m.coming[id]
+	if a == nil || a.bytes == nil {
+		w.mu.Unlock()
+		w.breaks("%v adopts %v without its bytes", m, id)
+		return ErrNoProclet
+	}
+	w.say("%v adopts %s", m, w.name(id))
+	w.mu.Unlock()
+	r := residentSlot(id.Addr, false).Load()
+	if r == nil || r.id != id {
+		w.breaks("%v adopts %v, which lives nowhere", m, id)
+		return ErrNoProclet
+	}
+	if r.leaving.Load() == nil || !r.gate.closed() || r.frozen == nil {
+		w.breaks("%v adopts %v, which runs at %v", m, id, w.machine(r.rt.self))
+	}
+	if moves := r.moves; moves != a.d.Moves {
+		w.breaks("%v adopts %v, which has moved %d times, as it was after %d", m, id, moves, a.d.Moves)
+	}
+	<-r.rt.Depart(id, m.id)
+	w.mu.Lock()
+	w.host(r.rt).evicted[id] = true
+	m.forget(a)
+	w.mu.Unlock()
+	defer close(a.calls.over) // whoever waits finds it, or looks elsewhere
+	if err := m.rt.Prepare(a.d); err != nil {
+		w.breaks("%v: %v", m, err)
+		return err
+	}
+	copyIn(a.d, a.bytes)
+	m.rt.arriving[id].since = a.calls.since
+	err := m.rt.Verify(id)
+	if err == nil {
+		err = m.rt.Adopt(id)
+	}
+	if err != nil {
+		w.breaks("%v cannot adopt %v: %v", m, id, err)
+	}
+	return err
+}
+
+func (m *simMachine) NewTransfer() uint64 {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	m.transfers++
+	return m.transfers
+}
+
+// simBulk is a transfer of the bytes of a proclet.
+type simBulk struct {
+	src, dst []mm.Range
+	to       *simMachine
+	sent     chan error // nil until there is a sender; then room for one
+	received chan error
+}
+
+var errSimTransfer = errors.New("the transfer has failed")
+
+// transfer joins the two ends of a transfer. Called with mu held.
+func (w *simWorld) transfer(from, to *simMachine, number uint64) *simBulk {
+	k := [2]uint64{uint64(from.id), number}
+	b := w.bulks[k]
+	if b == nil {
+		b = &simBulk{to: to}
+		w.bulks[k] = b
+		able := func() bool { return b.sent != nil && b.received != nil && !from.cut && !to.cut }
+		w.may(fmt.Sprintf("%v>%v bytes", from, to), able, func() { w.carry(b) })
+	}
+	return b
+}
+
+// carry moves the bytes, if both sides are still there.
+func (w *simWorld) carry(b *simBulk) {
+	refused := w.profile.refusals && w.chance(15)
+	half := w.chance(50)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if b.src == nil || b.dst == nil {
+		return
+	}
+	if !refused || half {
+		for _, a := range b.to.coming {
+			if a.d.ID.Addr == uint64(b.dst[0].Base) {
+				a.bytes = copyOut(a.d)
+			}
+		}
+	}
+	switch {
+	case !refused:
+		b.sent <- nil
+		b.received <- nil
+	case half: // the last acknowledgement is lost
+		b.sent <- errSimTransfer
+		b.received <- nil
+	default:
+		b.sent <- nil
+		b.received <- errSimTransfer
+	}
+}
+
+func (m *simMachine) SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	w := m.w
+	w.mu.Lock()
+	b := w.transfer(m, w.machine(to), transfer)
+	b.src, b.sent = src, make(chan error, 1)
+	w.mu.Unlock()
+	err := w.await(ctx, b.sent)
+	w.mu.Lock()
+	b.src = nil
+	w.mu.Unlock()
+	return err
+}
+
+func (m *simMachine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error {
+	w := m.w
+	w.mu.Lock()
+	b := w.transfer(w.machine(from), m, transfer)
+	b.dst, b.received = dst, make(chan error, 1)
+	w.mu.Unlock()
+	err := w.await(ctx, b.received)
+	w.mu.Lock()
+	b.dst = nil
+	w.mu.Unlock()
+	return err
+}
+
+func (w *simWorld) await(ctx context.Context, c chan error) error {
+	select {
+	case err := <-c:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// note adds to the trace what a proclet does here.
+func (m *simMachine) note(id ID, format string, args ...any) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	m.w.say("%v: %s %s", m, m.w.name(id), fmt.Sprintf(format, args...))
+}

@@ -35,6 +35,13 @@ func (m *meter) Measure(t *Thread, what uintptr) (int, error) {
 	return 0, nil
 }
 
+// MeasureString is Measure with an argument that is copied.
+func (m *meter) MeasureString(t *Thread, what uintptr) (int, error) {
+	x := (*measurement)(constantAt(what))
+	medians(x.b, x.through, func(int) { Call(t, x.ref, (*tally).Length, "requests") })
+	return 0, nil
+}
+
 type direct interface {
 	Add(t *Thread, n int64) (int64, error)
 }
@@ -92,12 +99,27 @@ func BenchmarkLocalCall(b *testing.B) {
 	inside := rts[0].find(ref.id)
 	var d direct = (*tally)(inside.state)
 	through := func(int) { d.Add(nil, 1) }
-	b.Run("between-proclets", func(b *testing.B) {
-		b.ReportAllocs()
-		caller := mustNew[meter](b, th, Options{})
-		if _, err := Call(th, caller, (*meter).Measure, uintptr(unsafe.Pointer(&measurement{b, ref, through}))); err != nil {
-			b.Fatal(err)
-		}
+	caller := mustNew[meter](b, th, Options{})
+	between := func(name string, call func(what uintptr) error) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			if err := call(uintptr(unsafe.Pointer(&measurement{b, ref, through}))); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+	between("between-proclets", func(what uintptr) error {
+		_, err := Call(th, caller, (*meter).Measure, what)
+		return err
+	})
+	between("between-proclets-string", func(what uintptr) error {
+		_, err := Call(th, caller, (*meter).MeasureString, what)
+		return err
+	})
+	// The thread of a call with an identity, as those of other machines are.
+	between("between-proclets-called", func(what uintptr) error {
+		_, err := Go(th, caller, (*meter).Measure, what).Wait(th)
+		return err
 	})
 	b.Run("number", func(b *testing.B) {
 		b.ReportAllocs()

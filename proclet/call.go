@@ -75,7 +75,7 @@ func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer
 	}
 	tab, run, in := tableOf(sig), fn, arg
 	ct := recentTypes(tab).Load()
-	if ct == nil || ct.tab != tab || !ct.flatArg || t.until != 0 || t.root.kind == rootCalled || !image.hasClosure(fn) {
+	if ct == nil || ct.tab != tab || !ct.flatArg || t.until != 0 || t.root.kind == rootCalled && t.mayBeCancelled() || !image.hasClosure(fn) {
 		var err error
 		if ct, run, in, err = t.prepareCall(a, id, sig, fn, arg); err != nil {
 			a.free(t)

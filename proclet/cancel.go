@@ -73,6 +73,12 @@ func (o *once) isCancelled(c callID) bool {
 	return e != nil && e.seq == c.seq && e.cancel
 }
 
+// mayBeCancelled is cancelled, but for cancels of other calls of the proclet. It costs
+// some loads.
+func (t *Thread) mayBeCancelled() bool {
+	return residentAt(t.entered[0]).once.table.cancels.Load() != 0
+}
+
 // cancelled reports whether nobody wants the result of the call that t executes,
 // or of the one that this part of its stack began with.
 func (t *Thread) cancelled() bool {

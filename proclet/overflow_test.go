@@ -92,7 +92,7 @@ func TestStackOverflow(t *testing.T) {
 			}
 			_, stack, _ := strings.Cut(out, "[running]:\n")
 			stack, _, _ = strings.Cut(stack, "\n\n")
-			for _, frame := range []string{"proclet.(*cell).recur(", "proclet.(*cell).Overflow(", "proclet.(*Thread).run(", "fiber.base("} {
+			for _, frame := range []string{"proclet.(*cell).recur(", "proclet.(*cell).Overflow(", "proclet.signatureOf[...].types.", "fiber.base("} {
 				if !strings.Contains(stack, frame) {
 					t.Errorf("%s...) is not in the traceback", frame)
 				}

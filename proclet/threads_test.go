@@ -204,6 +204,44 @@ func TestRecursionAcrossMachines(t *testing.T) {
 	}
 }
 
+// Leap calls the other cell, which ends its thread, and calls again.
+func (c *cell) Leap(t *Thread, n int) (int, error) {
+	defer func() { c.log[3]++ }()
+	if n == 0 {
+		runtime.Goexit()
+	}
+	for range 3 {
+		if _, err := Call(t, c.other, (*cell).Leap, n-1); n == 1 && !errors.Is(err, ErrExited) || n > 1 && err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+// Goexit ends the method that calls it, and not those that have called that one.
+func TestGoexitInNestedCall(t *testing.T) {
+	everywhere(t, func(t *testing.T, th *Thread, o Options) {
+		refs := []Ref[cell]{mustNew[cell](t, th, o), mustNew[cell](t, th, o), mustNew[cell](t, th, o)}
+		for i, ref := range refs {
+			if _, err := Call(th, ref, (*cell).Link, refs[(i+1)%3]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			if got, err := Call(th, refs[0], (*cell).Leap, 2); err != nil || got != 2 {
+				t.Errorf("%d, %v", got, err)
+			}
+		}
+		for i, want := range []int64{3, 9, 27} {
+			r := ownerOf(t, nil, refs[i].id).find(refs[i].id)
+			waitFor(t, "the calls to have left", func() bool { return r.gate.inside() == 0 })
+			if got := (*cell)(r.state).log[3]; got != want {
+				t.Errorf("deferred functions of proclet %d ran %d times, want %d", i, got, want)
+			}
+		}
+	})
+}
+
 // Fall panics; a deferred function pauses while the panic is in flight.
 func (c *cell) Fall(t *Thread, how int) (n int, err error) {
 	defer func() {

@@ -1,6 +1,9 @@
 package fiber
 
-import "unsafe"
+import (
+	"runtime"
+	"unsafe"
+)
 
 // The frame of call, from the stack pointer at its call instruction: what it
 // saves, and where the frame pointer is.
@@ -39,7 +42,7 @@ func (b boundary) context(f *Fiber, top uintptr) context {
 // Escape if Exiting.
 func (f *Fiber) Call(fn func(*Fiber)) {
 	if !Movable {
-		fn(f)
+		f.callAside(fn)
 		return
 	}
 	call(f, *(*uintptr)(unsafe.Pointer(&fn)))
@@ -62,8 +65,12 @@ func (f *Fiber) Exiting() bool {
 // the Call of the boundary below the function that has deferred it returns, or if
 // there is none, f ends. What runs above is given up, deferred calls that
 // have not been made included. Escape does not return.
+//
+// Under the race detector Escape does return: the Goexit goes on, to where the function
+// that was given to Call begins.
 func (f *Fiber) Escape() {
 	if !Movable {
+		f.carried().escaped = true
 		return
 	}
 	var c context
@@ -84,6 +91,37 @@ func (f *Fiber) Escape() {
 		}
 	}
 	swap(&c, &to)
+}
+
+// callAside is Call for fibers that are goroutines: it calls fn on another one, for
+// a runtime.Goexit to end.
+func (f *Fiber) callAside(fn func(*Fiber)) {
+	type ending struct {
+		returned bool
+		panicked any
+	}
+	ended := make(chan ending)
+	go func() {
+		var e ending
+		defer func() {
+			if !e.returned {
+				e.panicked = recover()
+			}
+			ended <- e
+		}()
+		fn(f)
+		e.returned = true
+	}()
+	c := f.carried()
+	switch e := <-ended; {
+	case e.returned:
+	case e.panicked != nil:
+		panic(e.panicked)
+	case c.escaped:
+		c.escaped = false
+	default:
+		runtime.Goexit()
+	}
 }
 
 // nextBoundary walks up the chain of frame pointers from *bp to the next boundary,

@@ -15,7 +15,8 @@ type carrier struct {
 	local  Local
 	parker parker // without a fiber it sleeps here
 
-	index int // in carriers.all
+	index   int  // in carriers.all
+	escaped bool // under the race detector: Escape was called, see callAside
 }
 
 // Local belongs to the carrier of a fiber. It can hold pointers into Go's heap, and is

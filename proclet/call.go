@@ -221,7 +221,7 @@ func (t *Thread) takeBack(a *activation) {
 
 // collectSplit waits for the answer of the call of a, where t was split.
 func (t *Thread) collectSplit(a *activation) error {
-	t.alone(a.root)
+	t.alone(a.root, unsafe.Slice(a.inside.pointer(), a.ninside))
 	return t.collect(a.expected.pointer(), a.sig.signature(), constantAt(a.res))
 }
 

@@ -283,6 +283,10 @@ func (t *Thread) leaveMethod() {
 // result.
 func (t *Thread) leaveOutermost() {
 	r := t.runtime().find(t.id)
+	if t.kept {
+		freeInside(t.heap, t.inside)
+		t.inside, t.kept = nil, false
+	}
 	err := t.takeError()
 	switch t.root.kind {
 	case rootCalled:

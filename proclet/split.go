@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"unsafe"
 
+	"nuos/mm"
 	"nuos/proclet/internal/fiber"
 )
 
@@ -135,6 +136,7 @@ type cut struct {
 	call         callID
 	expected     *expected
 	frozen       *frozen
+	inside       []ID
 }
 
 // split makes every method on t's stack a thread of its own. A call between two of
@@ -143,10 +145,6 @@ type cut struct {
 func (t *Thread) split() error {
 	var cuts [maxDepth]cut
 	n := t.depth - 1
-	inside, err := t.insideAbove()
-	if err != nil {
-		return err
-	}
 	size := t.imageBound()
 	if t.root.kind == rootOutside {
 		// The lowest part may leave later, while it is frozen.
@@ -158,10 +156,15 @@ func (t *Thread) split() error {
 			return err
 		}
 	}
+	inside, err := t.keepInside(t.heap, t.below)
+	if err != nil {
+		return err
+	}
 	for a, upper, i := t.below, t.id, n; a != nil; a, upper = a.below.pointer(), a.id {
 		i--
 		cuts[i] = cut{lower: a.id, upper: upper}
 		if err := t.prepare(&cuts[i], a, size); err != nil {
+			freeInside(t.heap, inside)
 			t.undo(cuts[i+1 : n])
 			return err
 		}
@@ -175,11 +178,11 @@ func (t *Thread) split() error {
 	sig := t.below.sig
 	images, err := t.fiber.Split()
 	if err != nil {
+		freeInside(t.heap, inside)
 		t.undo(cuts[:n])
 		return err
 	}
-	t.alone(purpose{kind: rootCalled, call: cuts[n-1].call, sig: sig})
-	t.inside = inside
+	t.alone(purpose{kind: rootCalled, call: cuts[n-1].call, sig: sig}, inside)
 	rt := t.runtime()
 	for i, image := range images {
 		interleave("a thread is split")
@@ -189,29 +192,44 @@ func (t *Thread) split() error {
 	return nil
 }
 
-// alone makes t one that consists of its innermost method.
-func (t *Thread) alone(what purpose) {
-	if t.below != nil { // what it knew lies in a lower part
-		t.inside = nil
+// alone makes t one that consists of its innermost method. inside is what keepInside
+// has returned for that.
+func (t *Thread) alone(what purpose, inside []ID) {
+	if len(inside) > 0 {
+		t.inside, t.kept = inside, true
 	}
 	t.root, t.below, t.depth, t.entered[0] = what, nil, 1, t.id.Addr
 }
 
-// insideAbove returns, in t's arena, where the chain of calls is inside of, but for
-// the innermost proclet.
-func (t *Thread) insideAbove() ([]ID, error) {
-	n := len(t.inside) + t.depth - 1
-	p := (*ID)(t.fiber.Alloc(uintptr(n) * unsafe.Sizeof(ID{})))
-	if p == nil {
-		return nil, ErrStackFull
+// keepInside returns where the chain of calls is inside of below one of t's methods,
+// which was called by that of a, for the part that it becomes: nil if that is the lowest
+// one, which has it. It lies in the heap of the part's proclet, because the arena
+// above what the method has now may be released before the method ends.
+func (t *Thread) keepInside(h *mm.Heap, a *activation) ([]ID, error) {
+	n := len(t.inside)
+	for b := a; b != nil; b = b.below.pointer() {
+		n++
 	}
-	all := unsafe.Slice(p, n)
+	if n == len(t.inside) {
+		return nil, nil
+	}
+	p, err := h.AllocReserved(uint64(n) * uint64(unsafe.Sizeof(ID{})))
+	if err != nil {
+		return nil, err
+	}
+	all := unsafe.Slice((*ID)(p), n)
 	copy(all, t.inside)
-	for a := t.below; a != nil; a = a.below.pointer() {
+	for b := a; b != nil; b = b.below.pointer() {
 		n--
-		all[n] = a.id
+		all[n] = b.id
 	}
 	return all, nil
+}
+
+func freeInside(h *mm.Heap, inside []ID) {
+	if inside != nil {
+		h.Free(unsafe.Pointer(unsafe.SliceData(inside)))
+	}
 }
 
 // imageBound is a number of bytes that the image of no part of t exceeds.
@@ -232,8 +250,12 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 	}
 	if c.frozen, err = newFrozen(a.heap.pointer(), t, size); err == nil {
 		if c.expected, err = rt.find(c.lower).expect(t, c.call.seq); err == nil {
-			a.call, a.sig, a.expected = c.call, signatureTableOf(a.types.pointer().sig), toUncollected(c.expected)
-			return nil
+			if c.inside, err = t.keepInside(a.heap.pointer(), a.below.pointer()); err == nil {
+				a.call, a.sig, a.expected = c.call, signatureTableOf(a.types.pointer().sig), toUncollected(c.expected)
+				a.inside, a.ninside = toUncollected(unsafe.SliceData(c.inside)), len(c.inside)
+				return nil
+			}
+			rt.find(c.lower).forget(c.expected)
 		}
 		a.heap.pointer().Free(unsafe.Pointer(c.frozen))
 	}
@@ -251,6 +273,7 @@ func (t *Thread) undo(cuts []cut) {
 		c := &cuts[i]
 		r := rt.find(c.lower)
 		r.forget(c.expected)
+		freeInside(r.heap, c.inside)
 		r.heap.Free(unsafe.Pointer(c.frozen))
 		rt.cancel(c)
 	}

@@ -36,6 +36,7 @@ type Thread struct {
 	order   order       // how it began
 	root    purpose     // what the outermost method of this part is there for
 	inside  []ID        // the proclets that the chain of calls was inside of before it came here
+	kept    bool        // inside lies in the heap of the outermost method, to be freed when that ends
 	guards  int32       // how often Guard was called
 	until   clock       // the deadline of the innermost method, by its proclet's clock; 0: none
 	place   int         // in attached, from 1; 0 if it is detached
@@ -77,11 +78,13 @@ type activation struct {
 	holds uncollected[hold]
 	until clock
 
-	// Set when the thread is split here: the identity of the call, its signature, and
-	// what the lower part is there for from now on.
-	call callID
-	sig  signatureTable
-	root purpose
+	// Set when the thread is split here: the identity of the call, its signature,
+	// what the lower part is there for from now on, and where it is inside of.
+	call    callID
+	sig     signatureTable
+	root    purpose
+	inside  uncollected[ID]
+	ninside int
 }
 
 // beginning is what a method begins with, and of no use afterwards.

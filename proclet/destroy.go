@@ -107,7 +107,7 @@ func (r *resident) end() error {
 		z = next
 	}
 	r.mu.Unlock()
-	kickInside(r.id.Addr)
+	eachInside(r.id.Addr, func(t *Thread) { t.fiber.Kick() })
 	return r.gate.empty(drained, -1, nil)
 }
 

@@ -57,7 +57,7 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	r.gate.uncountFrozen(n)
 	interleave("a proclet leaves")
 	if fiber.Movable {
-		kickInside(id.Addr)
+		r.freezeInside(l)
 	}
 	if err := r.gate.empty(drained, max(bound, 0), l.refused); err != nil {
 		r.stay()
@@ -74,6 +74,7 @@ func (r *resident) stay() {
 	r.mu.Lock()
 	r.leaving.Store(nil)
 	r.gate.count(r.head.frozen.n + 1) // one more, so that it stays until we are done with it
+	r.sleepOn()
 	r.mu.Unlock()
 	interleave("a proclet stays")
 	r.gate.open()
@@ -132,6 +133,7 @@ func (rt *Runtime) Depart(id ID, to rack.MachineID) <-chan struct{} {
 	r.once.redirect(movedTo(answerFollow, at))
 	go func() {
 		defer close(freed)
+		r.abandonAsleep()
 		r.destroyHeap()
 	}()
 	return freed

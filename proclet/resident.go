@@ -27,8 +27,9 @@ type resident struct {
 	once    once
 	objects sync.Mutex // guards head.objects and head.holdings
 
-	mu      sync.Mutex              // guards head.frozen, head.expectations, and the frozen of waiters
+	mu      sync.Mutex              // guards head.frozen, head.expectations, the frozen of waiters, and asleep
 	leaving atomic.Pointer[leaving] // changes with mu held
+	asleep  []*Thread               // frozen in their sleep, while it leaves; see freezeInside
 
 	destroying atomic.Bool
 

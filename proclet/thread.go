@@ -40,7 +40,7 @@ type Thread struct {
 	guards  int32       // how often Guard was called
 	until   clock       // the deadline of the innermost method, by its proclet's clock; 0: none
 	place   int         // in attached, from 1; 0 if it is detached
-	waiting *waiter     // while it leaves: what it waits for
+	waiting *waiter     // while it sleeps or leaves: what it waits for
 	rt      uint32      // index in runtimes
 
 	// entered are the addresses of the proclets that this part of the thread is

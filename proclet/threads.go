@@ -37,6 +37,7 @@ type regions struct {
 
 func init() {
 	fiber.Hooks.Detached = detached
+	fiber.Hooks.Abandoned = abandoned
 	fiber.Hooks.Ended = ended
 	var t Thread
 	if unsafe.Sizeof(t) > fiber.HeaderSize {
@@ -132,13 +133,14 @@ func (t *Thread) vacate(giveUp func()) (resume []func()) {
 	return resume
 }
 
-// kickInside kicks all threads that are inside the proclet at addr.
-func kickInside(addr uint64) {
+// eachInside calls do for all attached threads that are inside the proclet at addr.
+// None of them vanishes meanwhile.
+func eachInside(addr uint64, do func(*Thread)) {
 	attached.mu.Lock()
 	defer attached.mu.Unlock()
 	for _, t := range attached.all {
 		if slices.Contains(t.entered[:min(t.depth, maxDepth)], addr) {
-			t.fiber.Kick()
+			do(t)
 		}
 	}
 }

@@ -70,6 +70,7 @@ func (t *Thread) block(w *waiter, deadline clock) bool {
 			continue
 		}
 		interleave("a thread parks")
+		t.waiting = w
 		if deadline == never {
 			t.fiber.Park()
 		} else {
@@ -80,14 +81,23 @@ func (t *Thread) block(w *waiter, deadline clock) bool {
 
 // parkUntil parks t, not much longer than until the deadline.
 func (t *Thread) parkUntil(deadline clock) {
-	l, d := t.local(), time.Duration(deadline-t.clock())
-	if l.timer == nil {
+	t.startTimer(time.Duration(deadline - t.clock()))
+	t.fiber.Park()
+	t.stopTimer() // if it has moved, that of another carrier
+}
+
+func (t *Thread) startTimer(d time.Duration) {
+	if l := t.local(); l.timer == nil {
 		l.timer = time.AfterFunc(d, t.unparkHere)
 	} else {
 		l.timer.Reset(d)
 	}
-	t.fiber.Park()
-	l.timer.Stop()
+}
+
+func (t *Thread) stopTimer() {
+	if l, _ := t.fiber.Local().Value.(*local); l != nil && l.timer != nil {
+		l.timer.Stop()
+	}
 }
 
 // unparkHere ends t's sleep if t is here. It may come late: then it ends that of

@@ -11,9 +11,13 @@ func (c *carrier) carry() {
 	f = c.fiber
 	c.fiber, c.local = nil, Local{}
 	f.carrier = 0
-	if f.ended {
+	switch {
+	case f.ended:
 		Hooks.Ended(f)
-	} else {
+	case f.held:
+		f.held = false
+		Hooks.Abandoned(f)
+	default:
 		Hooks.Detached(f)
 	}
 }

@@ -3,7 +3,8 @@
 #include "funcdata.h"
 
 // R14 is g and X15 is 0 in Go code. The compiler sets both anew after a call of
-// assembly; only call enters Go code by itself.
+// assembly; only call enters Go code by itself, and swap where a fiber goes on that
+// was held in its sleep: as if a Go function had returned.
 
 // func swap(save, load *context)
 TEXT ·swap(SB), NOSPLIT|NOFRAME, $0-16
@@ -50,6 +51,7 @@ guard:
 done:
 	MOVQ context_bp(BX), BP
 	MOVQ context_sp(BX), SP
+	XORPS X15, X15
 	RET
 
 // func here(c *context)

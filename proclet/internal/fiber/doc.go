@@ -17,6 +17,9 @@
 // piece of memory without pointers into Go's heap, of which Image makes bytes
 // and that Thaw lays down again, at the same addresses of another machine.
 //
+// A fiber that sleeps in Park can also leave without being woken: [Fiber.Hold] keeps
+// it asleep, and an image of it goes on as if Park had returned.
+//
 // [Fiber.Call] marks a boundary on the stack. [Fiber.Split] cuts the stack at all
 // boundaries; the running part keeps the fiber's identity, each lower part becomes
 // an image that returns from its Call when it is thawed and started.

@@ -12,10 +12,11 @@ import (
 // look there; the same holds for all of the header.
 type Fiber struct {
 	magic   uint64
-	context context // while detached
+	context context // while detached or asleep
 	entry   uintptr // func(*Fiber), static
 	base    int     // index of the lowest boundary of this part
 	ended   bool
+	held    bool // somebody keeps it asleep, or has abandoned it; see Hold
 
 	arena     uintptr // the first free address
 	arenaBase uintptr // where the arena of this part begins
@@ -40,6 +41,8 @@ const (
 var Hooks struct {
 	// Detached: f has left. It may be started again, or made an image of.
 	Detached func(f *Fiber)
+	// Abandoned: f was abandoned. Depart may be called.
+	Abandoned func(f *Fiber)
 	// Ended: the entry function of f, or after a Split the outermost function of
 	// the part that is f now, has returned. Free may be called.
 	Ended func(f *Fiber)
@@ -143,9 +146,13 @@ func leave(save, load *context) { swap(save, load) }
 // Park lets f, which calls it, sleep until somebody calls Unpark or Kick. If
 // somebody has since the last Park, it returns at once. It may also return without
 // that, so it is called in a loop. A kicked fiber does not sleep until ClearKick.
+//
+// It may return on another machine: whoever holds f may make an image of it.
+//
+//go:noinline
 func (f *Fiber) Park() {
 	if f.kicked.Load() == 0 {
-		f.parker.park()
+		sleep(f)
 	}
 }
 

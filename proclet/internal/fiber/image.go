@@ -22,17 +22,17 @@ const (
 	preambleSize = unsafe.Sizeof(preamble{})
 )
 
-// Image returns f, which is detached, as bytes. f stays as it is.
+// Image returns f, which is detached or held, as bytes. f stays as it is.
 func (f *Fiber) Image() []byte { return f.AppendImage(nil) }
 
-// ImageSize returns how many bytes the image of f, which is detached, has.
+// ImageSize returns how many bytes the image of f has, which is detached or held.
 func (f *Fiber) ImageSize() uintptr {
 	return preambleSize + HeaderSize + f.context.top + argSize - f.context.sp + f.arena - f.arenaBase
 }
 
 // AppendImage appends the image to b.
 func (f *Fiber) AppendImage(b []byte) []byte {
-	if f.carrier != 0 {
+	if f.carrier != 0 && !f.held {
 		panic("fiber: image of an attached fiber")
 	}
 	return f.appendPart(b, &f.context, f.arenaBase, f.arena)
@@ -47,8 +47,11 @@ func (f *Fiber) appendPart(b []byte, c *context, arenaBase, arenaEnd uintptr) []
 	h := headerAt(b, at)
 	h.context = *c
 	h.arenaBase, h.arena = arenaBase, arenaEnd
-	h.carrier = 0
+	h.carrier, h.held = 0, false
 	h.parker.g.Store(0)
+	if h.parker.state.Load() == held {
+		h.parker.state.Store(awake)
+	}
 	b = append(b, bytesAt(c.sp, p.stack)...)
 	return append(b, bytesAt(arenaBase, p.arena)...)
 }
@@ -114,7 +117,7 @@ func (h *Fiber) wrong(f *Fiber, stack []byte, arenaSize uintptr) string {
 	c, bottom := &h.context, uintptr(f.Region().Base)
 	switch {
 	case h.magic != inUse || h.carrier|h.parker.g.Load()|h.newer|h.older != 0 || h.parker.state.Load() > permit ||
-		h.base < 0 || h.base > stackSize || *(*uint8)(unsafe.Pointer(&h.ended)) != 0:
+		h.base < 0 || h.base > stackSize || *(*uint16)(unsafe.Pointer(&h.ended)) != 0: // and held
 		return "header"
 	case !static(h.entry):
 		return "entry function"
@@ -126,7 +129,7 @@ func (h *Fiber) wrong(f *Fiber, stack []byte, arenaSize uintptr) string {
 		return "bounds of the stack"
 	}
 	s := frozen{c.sp, stack}
-	if c.pc != s.word(c.sp) || c.pc != leaveReturn && c.pc != callReturn && c.pc != runPC {
+	if c.pc != s.word(c.sp) || c.pc != leaveReturn && c.pc != sleepReturn && c.pc != callReturn && c.pc != runPC {
 		return "where it goes on"
 	}
 	return s.wrong(c)

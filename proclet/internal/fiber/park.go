@@ -16,6 +16,7 @@ const (
 	awake  = iota
 	permit // somebody has called unpark
 	asleep
+	held // asleep, and not to be woken; see Hold
 )
 
 // park returns when there is a permit, and takes it.
@@ -41,6 +42,9 @@ func commit(_, lock unsafe.Pointer) bool {
 // unpark leaves a permit. Any goroutine may call it.
 func (p *parker) unpark() {
 	if p.state.Swap(permit) == asleep {
-		goready(pointer(p.g.Load()), 2)
+		p.ready()
 	}
 }
+
+// ready lets the goroutine go on that sleeps. There is a permit.
+func (p *parker) ready() { goready(pointer(p.g.Load()), 2) }

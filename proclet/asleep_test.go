@@ -80,3 +80,41 @@ func TestSleepersOfAProcletThatStays(t *testing.T) {
 		}
 	}
 }
+
+// Threads that arrive frozen wait until their deadlines, each until its own, or until
+// they get what they wait for.
+func TestFrozenThreadsMeetTheirDeadlines(t *testing.T) {
+	needMoves(t)
+	const n, permits = 60, 20
+	_, rts := newSegment(t, 2)
+	th := rts[0].Current()
+	ref := mustNew[playground](t, th, Options{On: rts[0].self, Capacity: 1 << 20})
+	s := (*playground)(rts[0].find(ref.id).state)
+	var naps []*Future[bool]
+	for i := range n {
+		naps = append(naps, Go(rts[i%2].Current(), ref, (*playground).Nap, time.Duration(50+i*7%n)*time.Millisecond))
+	}
+	move(t, rts[0], rts[1], ref.id)
+	move(t, rts[1], rts[0], ref.id)
+	s.permits.Release(th, permits)
+	move(t, rts[0], rts[1], ref.id)
+	got := 0
+	for i, f := range naps {
+		ok, err := f.Wait(th)
+		if err != nil {
+			t.Errorf("thread %d: %v", i, err)
+		}
+		if ok {
+			got++
+		}
+	}
+	if left := int(s.permits.word.Load() / semaphoreOne); got+left != permits {
+		t.Errorf("%d threads have got permits, and %d are left; want %d", got, left, permits)
+	}
+	r := rts[1].find(ref.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got := len(r.deadlines.all); got != 0 || r.head.frozen.n != 0 {
+		t.Errorf("%d deadlines and %d frozen threads are left", got, r.head.frozen.n)
+	}
+}

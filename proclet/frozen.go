@@ -2,7 +2,6 @@ package proclet
 
 import (
 	"errors"
-	"time"
 	"unsafe"
 
 	"nuos/mm"
@@ -19,6 +18,7 @@ type frozen struct {
 	next, prev *frozen
 	thread     *Thread // where it belongs
 	waiter     *waiter // what it waits for; nil if it can run
+	place      int     // in resident.deadlines, if it is there
 	len        uint64  // of the image, which follows, or of the room for it
 }
 
@@ -121,6 +121,7 @@ func detached(f *fiber.Fiber) {
 // revive makes a frozen thread run again. Called with mu held.
 func (r *resident) revive(z *frozen) {
 	r.head.frozen.unlink(z)
+	r.deadlines.remove(z)
 	if z.waiter != nil {
 		z.waiter.frozen = nil
 	}
@@ -155,47 +156,4 @@ func (r *resident) resume(z *frozen) {
 	t := threadOf(f)
 	t.rt, t.place = r.rt.index, 0
 	t.start(r)
-}
-
-// reviveAll makes those frozen threads run again that can, and sees to it that
-// those with a deadline do in time. The gate has been opened and counts them, unless
-// somebody has closed it again meanwhile: then they are frozen for him.
-func (r *resident) reviveAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.leaving.Load() == nil {
-		r.reviveDue(nil)
-	}
-}
-
-// reviveDue is reviveAll if only is nil, and otherwise revives that one if its
-// deadline has passed. Called with mu held.
-func (r *resident) reviveDue(only *frozen) {
-	now := r.clock()
-	for z := r.head.frozen.first; z != nil; {
-		next := z.next
-		switch {
-		case only != nil && z != only:
-		case z.waiter == nil || z.waiter.woken.Load() || z.waiter.deadline <= now:
-			r.revive(z)
-		case z.waiter.deadline != never:
-			r.reviveAt(z, time.Duration(z.waiter.deadline-now))
-		}
-		z = next
-	}
-}
-
-// reviveAt revives z after d, unless it is not frozen any more.
-func (r *resident) reviveAt(z *frozen, d time.Duration) {
-	time.AfterFunc(d, func() {
-		if !r.gate.enter(false) {
-			return // it leaves or has left; whoever opens the gate sees to it
-		}
-		defer r.gate.uncount()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.leaving.Load() == nil {
-			r.reviveDue(z)
-		}
-	})
 }

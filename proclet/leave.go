@@ -52,6 +52,7 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	l := &leaving{refused: make(chan error, 1)}
 	r.mu.Lock()
 	r.leaving.Store(l)
+	r.deadlines.forget()
 	n := r.head.frozen.n
 	r.mu.Unlock()
 	r.gate.uncountFrozen(n)

@@ -27,9 +27,10 @@ type resident struct {
 	once    once
 	objects sync.Mutex // guards head.objects and head.holdings
 
-	mu      sync.Mutex              // guards head.frozen, head.expectations, the frozen of waiters, and asleep
-	leaving atomic.Pointer[leaving] // changes with mu held
-	asleep  []*Thread               // frozen in their sleep, while it leaves; see freezeInside
+	mu        sync.Mutex              // guards head.frozen, head.expectations, the frozen of waiters, asleep, and deadlines
+	leaving   atomic.Pointer[leaving] // changes with mu held
+	asleep    []*Thread               // frozen in their sleep, while it leaves; see freezeInside
+	deadlines deadlines               // of frozen threads, unless it leaves
 
 	destroying atomic.Bool
 

@@ -3,6 +3,7 @@ package rack
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -11,8 +12,7 @@ import (
 type callTable struct {
 	calls    map[uint64]*call
 	nextCall uint64
-	trip     time.Duration // smoothed time from request to reply
-	free     []*call       // for the next ones; no more than credits
+	free     []*call // for the next ones; no more than credits
 }
 
 func (t *callTable) init() { t.calls = map[uint64]*call{} }
@@ -23,6 +23,8 @@ type call struct {
 	credits chan struct{}
 	began   time.Duration
 
+	// done is called with the reply. If it is nil somebody waits:
+	done  func(reply []byte, err error)
 	over  atomic.Bool   // reply and err are there
 	ready chan struct{} // gets a word when over is set
 	reply []byte
@@ -41,6 +43,34 @@ const (
 	spinPolls = 400
 )
 
+// linger polls the card until over, if calls have been answered so quickly of
+// late that this pays, and not for long.
+func (e *endpoint) linger(over *atomic.Bool) {
+	if time.Duration(e.trip.Load()) >= spinTrip {
+		return
+	}
+	for i := 0; i < spinPolls && !over.Load(); i++ {
+		if e.port.Poll() == 0 && i%8 == 7 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// tripped takes note of how long a call took. One that took very long, because
+// of what its handler did, does not keep the next ones from being waited for.
+func (e *endpoint) tripped(took time.Duration) {
+	trip := e.trip.Load()
+	e.trip.Store(trip + (int64(min(took, 10*spinTrip))-trip)/8)
+}
+
+// creditsFor are those that calls of a service take.
+func (s *session) creditsFor(service Service) chan struct{} {
+	if service >= ServiceOrdinary {
+		return s.ordinary
+	}
+	return s.system
+}
+
 // call sends a request and waits for its reply.
 func (s *session) call(ctx context.Context, service Service, req []byte) ([]byte, error) {
 	fail := func(executed, cause error) ([]byte, error) {
@@ -49,10 +79,7 @@ func (s *session) call(ctx context.Context, service Service, req []byte) ([]byte
 	if len(req) > MaxMessage {
 		return fail(ErrNotSent, ErrTooLarge)
 	}
-	credits := s.system
-	if service >= ServiceOrdinary {
-		credits = s.ordinary
-	}
+	credits := s.creditsFor(service)
 	select {
 	case credits <- struct{}{}:
 	default:
@@ -74,27 +101,11 @@ func (s *session) call(ctx context.Context, service Service, req []byte) ([]byte
 		<-credits
 		return fail(ErrNotSent, ErrUnreachable)
 	}
-	c := s.newCall()
-	s.nextCall++
-	id := s.nextCall
-	now := s.e.now()
-	c.credits, c.began = credits, now
-	c.over.Store(false)
-	c.message = message{kind: kindRequest, service: service, id: id, data: req}
-	s.calls[id] = c
-	s.counts.CallsOut++
-	s.post(&c.message)
-	s.flush(now)
-	trip := s.trip
+	c := s.request(service, req, nil)
+	id := c.message.id
 	s.mu.Unlock()
 
-	if trip < spinTrip {
-		for i := 0; i < spinPolls && !c.over.Load(); i++ {
-			if s.e.port.Poll() == 0 && i%8 == 7 {
-				runtime.Gosched()
-			}
-		}
-	}
+	s.e.linger(&c.over)
 	select {
 	case <-c.ready:
 	case <-ctx.Done():
@@ -111,6 +122,42 @@ func (s *session) call(ctx context.Context, service Service, req []byte) ([]byte
 		s.mu.Unlock()
 	}
 	return reply, err
+}
+
+// begin sends a request if that can be done at once, and reports whether it has.
+func (s *session) begin(service Service, req []byte, done func([]byte, error)) bool {
+	if len(req) > MaxMessage {
+		return false
+	}
+	credits := s.creditsFor(service)
+	select {
+	case credits <- struct{}{}:
+	default:
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != sessionOpen || s.silent >= s.e.limit {
+		<-credits
+		return false
+	}
+	s.request(service, req, done)
+	return true
+}
+
+// request sends a request that has its credit. Called with mu held.
+func (s *session) request(service Service, req []byte, done func([]byte, error)) *call {
+	c := s.newCall()
+	s.nextCall++
+	now := s.e.now()
+	c.credits, c.began, c.done = s.creditsFor(service), now, done
+	c.over.Store(false)
+	c.message = message{kind: kindRequest, service: service, id: s.nextCall, data: req}
+	s.calls[s.nextCall] = c
+	s.counts.CallsOut++
+	s.post(&c.message)
+	s.flush(now)
+	return c
 }
 
 // newCall takes a call that is over, or makes one. Called with mu held.
@@ -166,7 +213,12 @@ func (s *session) failCalls(cause error) {
 		}
 		executed := s.drop(id, c, cause != ErrUnreachable)
 		c.abandoned = true // its message may still be queued: not for the pool
-		c.finish(nil, &CallError{MachineID(s.id.Load()), c.message.service, executed, cause})
+		err := &CallError{MachineID(s.id.Load()), c.message.service, executed, cause}
+		if c.done != nil {
+			go c.done(nil, err)
+		} else {
+			c.finish(nil, err)
+		}
 	}
 }
 
@@ -176,26 +228,52 @@ func (c *call) finish(reply []byte, err error) {
 	c.ready <- struct{}{}
 }
 
-// replied completes a call. Called with mu held.
-func (s *session) replied(id uint64, st status, data []byte) {
+// replied completes a call, and returns whom to tell. data may be lent. Called
+// with mu held.
+func (s *session) replied(now time.Duration, id uint64, st status, data []byte, lent bool) (e errand) {
 	c := s.calls[id]
 	if c == nil {
 		s.e.drop(dropForeign)
-		return
+		return e
 	}
 	delete(s.calls, id)
 	<-c.credits
 	if c.abandoned {
-		return
+		return e
 	}
-	took := s.e.now() - c.began
-	if s.trip == 0 {
-		s.trip = took
+	s.e.tripped(now - c.began)
+	var err error
+	if st != statusOK {
+		data, err = nil, st.decode(data)
 	}
-	s.trip += (took - s.trip) / 8
-	if st == statusOK {
-		c.finish(data, nil)
-	} else {
-		c.finish(nil, st.decode(data))
+	if c.done == nil {
+		if lent {
+			data = slices.Clone(data)
+		}
+		c.finish(data, err)
+		return e
+	}
+	e = errand{done: c.done, reply: data, err: err}
+	c.done = nil
+	s.free = append(s.free, c)
+	return e
+}
+
+// errand is what a frame has brought that is to be done without the session's
+// lock: a request, or the reply to one.
+type errand struct {
+	request Request
+	handler handler // of request
+	done    func([]byte, error)
+	reply   []byte
+	err     error
+}
+
+func (e *errand) run() {
+	switch {
+	case e.handler.serve != nil:
+		e.handler.start(e.request)
+	case e.done != nil:
+		e.done(e.reply, e.err)
 	}
 }

@@ -28,6 +28,7 @@ type endpoint struct {
 	drops [dropKinds]atomic.Uint64
 	taken atomic.Uint64 // frames accepted
 	short atomic.Uint64 // times the card took fewer packets than offered
+	trip  atomic.Int64  // smoothed nanoseconds from request to reply
 
 	// control is told of every authentic control frame that is for us, on the
 	// poller. admit says whether to open a session to who asks.

@@ -81,6 +81,9 @@ func (r *Rack) Forget(id uint64) {
 // Learn records, on this machine only, a location that another has told.
 func (r *Rack) Learn(id uint64, at Location) { r.known.put(id, at) }
 
+// Located returns where a proclet lives as far as is known here.
+func (r *Rack) Located(id uint64) (Location, bool) { return r.known.get(id) }
+
 // Locate returns where a proclet lives, from the cache if it knows. That may
 // be out of date; the machine that is named knows better, and Relocate asks
 // the directory.

@@ -2,6 +2,8 @@ package rack
 
 import (
 	"encoding/binary"
+	"slices"
+	"time"
 )
 
 // A reliable packet is a piece of a message:
@@ -101,17 +103,15 @@ type partial struct {
 	have int
 }
 
-// take takes a piece of a message whose header has been checked, and returns a
-// request that is complete. Called with mu held.
-func (s *session) take(k kind, f []byte) *incoming {
+// take takes a piece of a message whose header has been checked, and returns what
+// to do about the message if it is complete: before f is given back to the card,
+// because that may need its bytes. Called with mu held.
+func (s *session) take(now time.Duration, k kind, f []byte) errand {
 	le := binary.LittleEndian
 	b, piece := f[payloadAt:], f[dataAt:]
 	id, size, offset := le.Uint64(b), int(le.Uint32(b[8:])), int(le.Uint32(b[12:]))
-	var data []byte
-	if len(piece) == size {
-		data = make([]byte, size)
-		copy(data, piece)
-	} else {
+	data, lent := piece, true
+	if len(piece) != size {
 		key := partialKey{k, id}
 		p := s.partial[key]
 		if p == nil {
@@ -123,24 +123,24 @@ func (s *session) take(k kind, f []byte) *incoming {
 		}
 		if len(p.data) != size {
 			s.e.drop(dropForeign)
-			return nil
+			return errand{}
 		}
 		p.have += copy(p.data[offset:], piece)
 		if p.have < size {
-			return nil
+			return errand{}
 		}
 		delete(s.partial, key)
-		data = p.data
+		data, lent = p.data, false
 	}
 	switch k {
 	case kindRequest:
-		return s.requested(id, Service(le.Uint16(b[16:])), data)
+		return s.requested(id, Service(le.Uint16(b[16:])), data, lent)
 	case kindReply:
-		s.replied(id, status(b[18]), data)
+		return s.replied(now, id, status(b[18]), data, lent)
 	case kindBulkDone:
-		s.bulkDone(id, data)
+		s.bulkDone(id, slices.Clone(data))
 	case kindBulkAbort:
 		s.bulkAborted(id, status(b[18]))
 	}
-	return nil
+	return errand{}
 }

@@ -151,7 +151,8 @@ func (r *Rack) Port() *port.Port { return r.e.port }
 func (r *Rack) Handle(s Service, h func(Request)) { r.e.handle(s, handler{h, false}) }
 
 // HandleInline is Handle for handlers that take microseconds: h runs on
-// whoever polls the NIC. It must neither block nor call.
+// whoever polls the NIC. It must neither block nor call, and the Data of the
+// request is lent until it returns.
 func (r *Rack) HandleInline(s Service, h func(Request)) { r.e.handle(s, handler{h, true}) }
 
 // Call sends req to service s of machine to and returns the reply, which is
@@ -174,6 +175,30 @@ func (r *Rack) Call(ctx context.Context, to MachineID, s Service, req []byte) ([
 	}
 	return p.call(ctx, s, req)
 }
+
+// Begin is Call for those who cannot wait. It returns at once; done is called
+// with what Call would have returned, on whoever polls the NIC: it must take
+// microseconds, and neither block nor call. reply is lent until it returns; req
+// must not change until it is called.
+//
+// Begin reports false, and done is not called, if the request cannot be sent at
+// once, because the machine is this one, or not known here, or as many calls are
+// under way to it as may be. Call waits, and says what is wrong.
+func (r *Rack) Begin(to MachineID, s Service, req []byte, done func(reply []byte, err error)) bool {
+	r.mu.Lock()
+	m, closed := r.view.member(to), r.closed
+	r.mu.Unlock()
+	if m == nil || closed {
+		return false
+	}
+	p := r.e.peers.Load().byNonce[m.Nonce]
+	return p != nil && p.begin(s, req, done)
+}
+
+// Linger polls the NIC until over is true, but only for as long as is quicker than
+// to park, and not at all if calls usually take longer to be answered. It is for
+// those who are going to park until a done of Begin wakes them.
+func (r *Rack) Linger(over *atomic.Bool) { r.e.linger(over) }
 
 // SendBulk sends the bytes of src, in order, to the machine that receives the
 // transfer. The number of a transfer is agreed on before, by a call, and comes

@@ -23,9 +23,9 @@ type receiver struct {
 	partial map[partialKey]*partial
 }
 
-// arrived takes a reliable packet, and returns a request that is complete.
-// Called with mu held.
-func (s *session) arrived(now time.Duration, k kind, f []byte) *incoming {
+// arrived takes a reliable packet, and returns what to do about a message that is
+// complete. Called with mu held.
+func (s *session) arrived(now time.Duration, k kind, f []byte) errand {
 	n := binary.LittleEndian.Uint64(f[packetAt:])
 	bit, mask := &s.bits[n%window/8], byte(1)<<(n%8)
 	switch {
@@ -33,13 +33,13 @@ func (s *session) arrived(now time.Duration, k kind, f []byte) *incoming {
 		s.e.drop(dropRepeat)
 		s.counts.Duplicates++
 		s.ackDue = now // the acknowledgement was lost
-		return nil
+		return errand{}
 	case n > s.upTo+window:
 		s.e.drop(dropWindow)
-		return nil
+		return errand{}
 	case len(f) < dataAt || !checkHeader(f[payloadAt:], len(f)-dataAt):
 		s.e.drop(dropShort)
-		return nil
+		return errand{}
 	}
 	*bit |= mask
 	s.top = max(s.top, n)
@@ -59,7 +59,7 @@ func (s *session) arrived(now time.Duration, k kind, f []byte) *incoming {
 	case s.ackDue == 0:
 		s.ackDue = now + ackDelay
 	}
-	return s.take(k, f)
+	return s.take(now, k, f)
 }
 
 // carriedAck is called when a frame that carries upTo has been made. While

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -47,7 +48,7 @@ func (e *endpoint) awaitHandler(q Request) {
 type Request struct {
 	From    MachineID // 0: a machine that is not a member yet
 	Service Service
-	Data    []byte // the handler's to keep
+	Data    []byte // the handler's to keep, unless it is inline
 	in      *incoming
 }
 
@@ -55,17 +56,15 @@ type Request struct {
 type incoming struct {
 	s        *session // nil: from this machine
 	local    *call
-	id       uint64
-	request  Request
-	handler  handler
+	reply    message
 	answered atomic.Bool
 }
 
-// requested makes a request out of its message. Called with mu held.
-func (s *session) requested(id uint64, service Service, data []byte) *incoming {
+// requested makes a request out of its message, whose data may be lent. Called with
+// mu held.
+func (s *session) requested(id uint64, service Service, data []byte, lent bool) errand {
 	s.counts.CallsIn++
-	in := &incoming{s: s, id: id}
-	in.request = Request{From: MachineID(s.id.Load()), Service: service, Data: data, in: in}
+	in := &incoming{s: s, reply: message{kind: kindReply, id: id}}
 	h, ok := (*s.e.handlers.Load())[service]
 	switch {
 	case role(s.role.Load()) == roleObserver && !service.Administrative():
@@ -73,16 +72,18 @@ func (s *session) requested(id uint64, service Service, data []byte) *incoming {
 	case !ok:
 		h = handler{s.e.awaitHandler, false}
 	}
-	in.handler = h
-	return in
+	if lent && !h.inline {
+		data = slices.Clone(data)
+	}
+	return errand{request: Request{From: MachineID(s.id.Load()), Service: service, Data: data, in: in}, handler: h}
 }
 
 // start runs the handler. Called on the poller, without locks.
-func (in *incoming) start() {
-	if in.handler.inline {
-		in.handler.serve(in.request)
+func (h *handler) start(q Request) {
+	if h.inline {
+		h.serve(q)
 	} else {
-		go in.handler.serve(in.request)
+		go h.serve(q)
 	}
 }
 
@@ -119,7 +120,8 @@ func (in *incoming) answer(st status, data []byte) {
 	if s.state == sessionClosed {
 		return
 	}
-	m := &message{kind: kindReply, id: in.id, status: st, data: data}
+	m := &in.reply
+	m.status, m.data = st, data
 	s.post(m)
 	s.flush(s.e.now())
 	if m.queue != nil { // the rest waits for the window
@@ -135,9 +137,7 @@ func (e *endpoint) callSelf(ctx context.Context, service Service, req []byte) ([
 		h = handler{e.awaitHandler, false}
 	}
 	c := &call{ready: make(chan struct{}, 1)}
-	in := &incoming{local: c, handler: h}
-	in.request = Request{From: self, Service: service, Data: append([]byte(nil), req...), in: in}
-	in.start()
+	h.start(Request{From: self, Service: service, Data: append([]byte(nil), req...), in: &incoming{local: c}})
 	select {
 	case <-c.ready:
 		return c.reply, c.err

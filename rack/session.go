@@ -112,7 +112,7 @@ func (s *session) keepOpen() {
 
 // receive takes a frame of this session, on the poller.
 func (s *session) receive(k kind, f []byte) {
-	var run *incoming
+	var left errand
 	s.mu.Lock()
 	if s.state != sessionOpen {
 		// Open, but its answer is still on the way: the peer will repeat.
@@ -127,7 +127,7 @@ func (s *session) receive(k kind, f []byte) {
 	s.acked(now, binary.LittleEndian.Uint64(f[ackAt:]))
 	switch {
 	case k.reliable():
-		run = s.arrived(now, k, f)
+		left = s.arrived(now, k, f)
 	case k == kindAck:
 		s.ackedSome(now, f)
 	case k == kindPing:
@@ -139,9 +139,7 @@ func (s *session) receive(k kind, f []byte) {
 	}
 	s.flush(now)
 	s.mu.Unlock()
-	if run != nil {
-		run.start()
-	}
+	left.run()
 }
 
 // arm makes the timer fire at the given time or before. It is never disarmed:

@@ -175,6 +175,65 @@ func scatter(b []byte, n int) (r []mm.Range) {
 	return append(r, rangeOf(b))
 }
 
+// TestBegin makes calls that nobody waits for, up to the last credit, and loses those
+// under way.
+func TestBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, seg := pair(t, nictest.Options{}, nictest.Faults{})
+		var requests []Request
+		b.handle(ServiceUser, handler{func(q Request) { requests = append(requests, q) }, true})
+		s := a.to(b)
+		if s.begin(ServiceUser, nil, func([]byte, error) {}) {
+			t.Error("begin has sent a request in a session that is not open")
+		}
+		s.keepOpen()
+		synctest.Wait()
+		if s.begin(ServiceUser, make([]byte, MaxMessage+1), func([]byte, error) {}) {
+			t.Error("begin has sent a request that is too long")
+		}
+		got := map[string]error{}
+		var mu sync.Mutex
+		for i := range callCredits {
+			if !s.begin(ServiceUser, []byte{byte(i)}, func(reply []byte, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				got[fmt.Sprint(i, string(reply))] = err
+			}) {
+				t.Fatalf("begin has not sent request %d", i)
+			}
+		}
+		if s.begin(ServiceUser, nil, func([]byte, error) {}) {
+			t.Error("begin has sent a request without a credit")
+		}
+		time.Sleep(time.Second)
+		if len(requests) != callCredits {
+			t.Fatalf("%d requests have arrived of %d", len(requests), callCredits)
+		}
+		requests[0].Reply([]byte(" zero"))
+		requests[1].Fail(ErrNotFound)
+		time.Sleep(time.Second)
+		if !s.begin(ServiceUser, nil, func([]byte, error) {}) {
+			t.Error("begin has not sent a request although one has been answered")
+		}
+		seg.Partition()
+		for range 30 {
+			s.tick()
+			time.Sleep(250 * time.Millisecond)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if err, ok := got["0 zero"]; !ok || err != nil {
+			t.Errorf("the answered request = %v, %v", ok, err)
+		}
+		if err := got["1"]; !errors.Is(err, ErrNotFound) {
+			t.Errorf("the failed request = %v", err)
+		}
+		if err := got["2"]; len(got) != callCredits || !errors.Is(err, ErrMaybeExecuted) || !errors.Is(err, ErrUnreachable) {
+			t.Errorf("%d requests have ended of %d; the one under way with %v", len(got), callCredits, err)
+		}
+	})
+}
+
 func TestCallFailsWhenPeerIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, seg := pair(t, nictest.Options{}, nictest.Faults{})

@@ -12,7 +12,7 @@ import (
 //	14  IPv4 header, no options, not fragmented      20   RFC 791
 //	34  UDP header, port 28277 to itself, no sum      8   RFC 768
 //	42  magic "nu", version, kind                     4
-//	46  CRC-32C of what follows and of the 4 before   4
+//	46  CRC-32C of what follows, begun with the 4 before, not with 0   4
 //	50  tag                                           8
 //	58  body
 //
@@ -135,10 +135,10 @@ func ipSum(ip []byte) uint16 {
 }
 
 // frameCRC is the CRC of a frame whose bytes end in head, before any gathered
-// memory, which the caller adds with crc32.Update.
+// memory, which the caller adds with crc32.Update. It begins with the four bytes
+// before it: so they are covered, and in one go with the rest.
 func frameCRC(head []byte) uint32 {
-	crc := crc32.Update(0, castagnoli, head[headerAt:crcAt])
-	return crc32.Update(crc, castagnoli, head[tagAt:])
+	return crc32.Update(binary.LittleEndian.Uint32(head[headerAt:]), castagnoli, head[tagAt:])
 }
 
 // seal completes a frame that gathers nothing.

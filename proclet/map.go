@@ -56,37 +56,36 @@ func (m *Map[K, V]) Has(k K) bool { return m.Get(k) != nil }
 // value that was there is freed. Slices and Maps in v must be empty: fill them
 // in place, with Entry. ErrHeapFull leaves the map unchanged.
 func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
-	if text, ok := any(&v).(*String); ok { // it may fit where the old one is
-		if old := m.Get(k); old != nil {
-			return any(old).(*String).Set(t, text.s)
+	hash, n := m.look(k)
+	if n != nil {
+		if text, ok := any(&v).(*String); ok { // it may fit where the old one is
+			return any(&n.value).(*String).Set(t, text.s)
 		}
-	}
-	if err := claimAll(t, &v); err != nil {
-		return err
-	}
-	if countsIn[K]() && !m.Has(k) {
-		if err := claimAll(t, &k); err != nil {
-			return err
-		}
-		defer t.unclaim() // if another call has put k meanwhile
 	}
 	o := ownershipOf[V]()
-	if m.table != nil {
-		if n := m.find(hashKey(&k, m.table.seed), k); n != nil {
-			if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
+	if o != nil && o.counts || countsIn[K]() {
+		if err := claimAll(t, &v); err != nil {
+			return err
+		}
+		if countsIn[K]() && !m.Has(k) {
+			if err := claimAll(t, &k); err != nil {
 				return err
 			}
-			o.release(t, unsafe.Pointer(&n.value))
-			n.value = v
-			return nil
+			defer t.unclaim() // if another call has put k meanwhile
 		}
+		hash, n = m.look(k)
 	}
 	if err := o.adopt(t, unsafe.Pointer(&v)); err != nil {
 		return err
 	}
-	n, err := m.add(t, k)
+	if n != nil {
+		o.release(t, unsafe.Pointer(&n.value))
+		n.value = v
+		return nil
+	}
+	n, err := m.add(t, k, hash)
 	if err != nil {
-		ownershipOf[V]().undo(t, unsafe.Pointer(&v))
+		o.undo(t, unsafe.Pointer(&v))
 		return err
 	}
 	n.value = v
@@ -96,19 +95,20 @@ func (m *Map[K, V]) Put(t *Thread, k K, v V) error {
 // Entry returns a pointer to the value of k, which becomes the zero value if
 // there was none. See Get and Put.
 func (m *Map[K, V]) Entry(t *Thread, k K) (*V, error) {
-	if v := m.Get(k); v != nil {
-		return v, nil
+	hash, n := m.look(k)
+	if n != nil {
+		return &n.value, nil
 	}
 	if countsIn[K]() {
 		if err := claimAll(t, &k); err != nil {
 			return nil, err
 		}
-		if v := m.Get(k); v != nil { // another call has put k meanwhile
+		if hash, n = m.look(k); n != nil { // another call has put k meanwhile
 			t.unclaim()
-			return v, nil
+			return &n.value, nil
 		}
 	}
-	n, err := m.add(t, k)
+	n, err := m.add(t, k, hash)
 	if err != nil {
 		return nil, err
 	}
@@ -190,6 +190,16 @@ func (m *Map[K, V]) Scan(cursor uint64, limit int, f func(*K, *V)) (next uint64)
 	}
 }
 
+// look returns the hash of k, which means nothing while there is no table, and the
+// entry of k, or nil.
+func (m *Map[K, V]) look(k K) (hash uint32, n *node[K, V]) {
+	if m.table == nil {
+		return 0, nil
+	}
+	hash = hashKey(&k, m.table.seed)
+	return hash, m.find(hash, k)
+}
+
 // find returns the entry of k, which hashes to hash, or nil.
 func (m *Map[K, V]) find(hash uint32, k K) *node[K, V] {
 	for n := *m.table.bucket(hash); n != nil; n = n.next {
@@ -202,8 +212,9 @@ func (m *Map[K, V]) find(hash uint32, k K) *node[K, V] {
 	return nil
 }
 
-// add adds an entry for k, which has none and is claimed, with the zero value.
-func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
+// add adds an entry for k, which has none and is claimed, with the zero value. look
+// has given its hash.
+func (m *Map[K, V]) add(t *Thread, k K, hash uint32) (*node[K, V], error) {
 	h := t.heapOf()
 	if m.table == nil {
 		table, err := newMapTable(h)
@@ -211,6 +222,7 @@ func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
 			return nil, err
 		}
 		m.table = table
+		hash = hashKey(&k, table.seed)
 	}
 	size := unsafe.Sizeof(node[K, V]{})
 	text, _ := any(&k).(*String)
@@ -228,7 +240,7 @@ func (m *Map[K, V]) add(t *Thread, k K) (*node[K, V], error) {
 		h.Free(p)
 		return nil, err
 	}
-	*n = node[K, V]{nodeHead: nodeHead{hash: hashKey(&k, m.table.seed)}, key: k}
+	*n = node[K, V]{nodeHead: nodeHead{hash: hash}, key: k}
 	b := m.table.bucket(n.hash)
 	n.twin = 1
 	for o := *b; o != nil; o = o.next {

@@ -279,7 +279,7 @@ func (c *chainNode) Link(t *Thread, next Ref[chainNode]) (struct{}, error) {
 // Walk goes n proclets further and back, and says what it has seen.
 func (c *chainNode) Walk(t *Thread, n int) (string, error) {
 	c.n++
-	me := fmt.Sprintf("%d;", len(t.path())-1)
+	me := fmt.Sprintf("%d;", len(t.path(nil))-1)
 	if n == 0 {
 		return me, nil
 	}

@@ -130,7 +130,7 @@ func (r *resident) close() error {
 	}
 	c := outsideCalls.Get().(*outsideCall)
 	c.err, c.answer = nil, nil
-	t, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c))}, nil)
+	t, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c))}, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -78,4 +78,4 @@ func errandAnswer(answer []byte) (ID, error) {
 
 // agent returns a Thread for an errand of t: that of an ordinary goroutine in t's
 // chain of calls, which owns nothing.
-func (t *Thread) agent() *Thread { return &Thread{rt: t.rt, inside: t.path(), loose: true} }
+func (t *Thread) agent() *Thread { return &Thread{rt: t.rt, inside: t.path(nil), loose: true} }

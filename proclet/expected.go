@@ -3,6 +3,7 @@ package proclet
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"nuos/rack"
@@ -90,34 +91,8 @@ func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*e
 		rt.slots.put(id, sl)
 		return nil, err
 	}
-	go rt.deliver(id, sl, msg, t.id)
+	agent{rt, id, sl, msg, t.id}.start()
 	return e, nil
-}
-
-// deliver is what an agent does: it asks with a message that has an identity,
-// and delivers the answer to the proclet to.
-func (rt *Runtime) deliver(id ID, sl slot, msg []byte, to ID) {
-	answer, err := rt.askOnce(id, sl, msg)
-	if err != nil {
-		answer = failed(err)
-	}
-	rt.deliverAnswer(to, sl.seq, answer)
-}
-
-// deliverAnswer has an answer delivered to the proclet to, where it is what this
-// machine calls seq. An error says that there is nobody any more who waits.
-func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
-	if r := rt.enterExpecting(to); r != nil { // the usual case
-		interleave("an answer is inside")
-		r.fulfil(rt.self, seq, answer)
-		r.gate.uncount()
-		return nil
-	}
-	b := appendID([]byte{messageResult}, to)
-	b = binary.AppendUvarint(b, uint64(rt.self))
-	b = binary.AppendUvarint(b, seq)
-	_, err := rt.ask(to, append(b, answer...))
-	return err
 }
 
 // identify gives a call that is inside the proclet id, which is here, an identity.
@@ -133,7 +108,7 @@ func (rt *Runtime) identify(id ID, then func(seq uint64, answer []byte)) (callID
 			return
 		}
 		rt.slots.put(id, sl)
-		then(sl.seq, answer)
+		then(sl.seq, slices.Clone(answer))
 	})
 	if err != nil {
 		rt.slots.put(id, sl)
@@ -217,9 +192,19 @@ func (r *resident) fulfil(agent rack.MachineID, seq uint64, answer []byte) {
 	r.wake(&e.waiter)
 }
 
+// awaitAnswer waits for e's answer. It is a safe point. It polls a little before it
+// parks, but not on the last pages of the stack, where those who get
+// what arrives might find no room.
+func (t *Thread) awaitAnswer(e *expected) {
+	if !alwaysMoving && t.room() >= minRoom {
+		t.runtime().net.Linger(&e.woken)
+	}
+	t.block(&e.waiter, t.deadline())
+}
+
 // collect waits for the answer that t expects and decodes it.
 func (t *Thread) collect(e *expected, sig signature, res unsafe.Pointer) error {
-	t.block(&e.waiter, t.deadline())
+	t.awaitAnswer(e)
 	r := t.runtime().find(t.id)
 	ct, err := typesOf(sig)
 	if err != nil {

@@ -135,7 +135,7 @@ func TestRepeatedCallWaits(t *testing.T) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for _, asked := range o.asked {
-			return len(asked) == 2
+			return len(asked.others) == 1
 		}
 		return false
 	})

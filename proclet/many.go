@@ -103,7 +103,7 @@ func (t *Thread) callMany(n int, call func(i int) (ID, unsafe.Pointer), sig sign
 	}
 	for _, e := range expected {
 		if e != nil {
-			t.block(&e.waiter, t.deadline())
+			t.awaitAnswer(e)
 		}
 	}
 	errs := make([]error, n)

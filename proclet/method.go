@@ -73,14 +73,20 @@ var recentGeneric [256]atomic.Pointer[closure]
 // function checks that id, which another machine has sent, can be a method and
 // returns what a func value for it points to.
 func (id methodID) function() (*closure, error) {
-	c := &closure{code: image.address(id.code)}
+	c, err := id.closure()
+	return &c, err
+}
+
+// closure is function for who keeps what it points to.
+func (id methodID) closure() (c closure, err error) {
+	c.code = image.address(id.code)
 	if !image.entry(c.code) {
-		return nil, fmt.Errorf("%w: no function at offset %#x", ErrMethod, id.code)
+		return c, fmt.Errorf("%w: no function at offset %#x", ErrMethod, id.code)
 	}
 	if id.dict != 0 {
 		c.dict = image.address(id.dict)
 		if !image.constant(c.dict, 8) || functionKind(runtime.FuncForPC(c.code)) != kindWrapper {
-			return nil, fmt.Errorf("%w: no dictionary at offset %#x", ErrMethod, id.dict)
+			return c, fmt.Errorf("%w: no dictionary at offset %#x", ErrMethod, id.dict)
 		}
 	}
 	return c, nil

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,9 +153,10 @@ func (f *fakeNet) Members() (ms []rack.Member) {
 	return ms
 }
 
-func (f *fakeNet) Handle(rack.Service, func(rack.Request))  {}
-func (f *fakeNet) OnDeath(g func(rack.MachineID))           { f.onDeath = append(f.onDeath, g) }
-func (f *fakeNet) OnReport(func() map[uint64]rack.Location) {}
+func (f *fakeNet) Handle(rack.Service, func(rack.Request))       {}
+func (f *fakeNet) HandleInline(rack.Service, func(rack.Request)) {}
+func (f *fakeNet) OnDeath(g func(rack.MachineID))                { f.onDeath = append(f.onDeath, g) }
+func (f *fakeNet) OnReport(func() map[uint64]rack.Location)      {}
 
 func (f *fakeNet) Call(_ context.Context, to rack.MachineID, _ rack.Service, req []byte) ([]byte, error) {
 	f.seg.mu.Lock()
@@ -172,6 +175,17 @@ func (f *fakeNet) Call(_ context.Context, to rack.MachineID, _ rack.Service, req
 		return around(f.id, to, msg, deliver)
 	}
 	return deliver(), nil
+}
+
+func (f *fakeNet) Begin(to rack.MachineID, s rack.Service, req []byte, done func([]byte, error)) bool {
+	go func() { done(f.Call(context.Background(), to, s, req)) }()
+	return true
+}
+
+func (f *fakeNet) Linger(over *atomic.Bool) {
+	for i := 0; i < 10 && !over.Load(); i++ {
+		runtime.Gosched()
+	}
 }
 
 func (f *fakeNet) LeaseHeap(capacity uint64) (mm.Range, error) {
@@ -221,6 +235,13 @@ func (f *fakeNet) Forget(id uint64) {
 	defer f.seg.mu.Unlock()
 	delete(f.seg.locations, id)
 	delete(f.cache, id)
+}
+
+func (f *fakeNet) Located(id uint64) (rack.Location, bool) {
+	f.seg.mu.Lock()
+	defer f.seg.mu.Unlock()
+	at, ok := f.cache[id]
+	return at, ok
 }
 
 func (f *fakeNet) Locate(ctx context.Context, id uint64) (rack.Location, error) {

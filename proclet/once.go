@@ -52,8 +52,33 @@ type callID struct {
 	seq    uint64
 }
 
-// reply is called once with the answer to a request. It does not wait.
+// reply is called once with the answer to a request, which is lent. It does not wait.
 type reply func(answer []byte)
+
+// replies are those to all requests for one answer: hardly ever more than one.
+type replies struct {
+	first  reply
+	others []reply
+}
+
+func (s replies) and(r reply) replies {
+	if s.first == nil {
+		return replies{first: r}
+	}
+	s.others = append(s.others, r)
+	return s
+}
+
+// all answers all.
+func (s replies) all(answer []byte) {
+	if s.first == nil {
+		return
+	}
+	s.first(answer)
+	for _, r := range s.others {
+		r(answer)
+	}
+}
 
 // once is the exactly-once table of a resident with what guards it, and the
 // requests of this machine that wait for the end of a call. Those do not move:
@@ -62,11 +87,11 @@ type once struct {
 	mu    sync.Mutex
 	heap  *mm.Heap
 	table *onceTable
-	asked map[callID][]reply
+	asked map[callID]replies
 }
 
 func (o *once) init(h *mm.Heap, t *onceTable) {
-	o.heap, o.table, o.asked = h, t, map[callID][]reply{}
+	o.heap, o.table, o.asked = h, t, map[callID]replies{}
 }
 
 func (t *onceTable) bucket(caller rack.MachineID, slot uint32) **onceEntry {
@@ -154,14 +179,14 @@ func (o *once) request(e *onceEntry, c callID, r reply) (answer []byte) {
 		return e.answer()
 	}
 	if r != nil {
-		o.asked[c] = append(o.asked[c], r)
+		o.asked[c] = o.asked[c].and(r)
 	}
 	return nil
 }
 
 // end stores the answer of a call that begin has registered, and returns the
 // requests for it.
-func (o *once) end(c callID, answer []byte) (asked []reply) {
+func (o *once) end(c callID, answer []byte) (asked replies) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	asked = o.asked[c]
@@ -171,10 +196,10 @@ func (o *once) end(c callID, answer []byte) (asked []reply) {
 		e.cancel = false
 		o.table.cancels.Add(-1)
 	}
-	e.state, e.len, e.unsent = onceDone, uint32(len(answer)), len(asked) == 0
+	e.state, e.len, e.unsent = onceDone, uint32(len(answer)), asked.first == nil
 	if len(answer) <= len(e.short) {
 		copy(e.short[:], answer)
-	} else if !o.keep(e, answer, len(asked) > 0) {
+	} else if !o.keep(e, answer, asked.first != nil) {
 		e.state = onceGone
 	}
 	return asked
@@ -187,9 +212,7 @@ func (o *once) redirect(answer []byte) {
 	o.asked = nil
 	o.mu.Unlock()
 	for _, asked := range all {
-		for _, r := range asked {
-			r(answer)
-		}
+		asked.all(answer)
 	}
 }
 

@@ -39,7 +39,7 @@ func (t *Thread) callOutside(id ID, sig signature, fn *closure, arg, res unsafe.
 	}
 	c := outsideCalls.Get().(*outsideCall)
 	c.arg, c.res, c.err, c.answer = arg, res, nil, nil
-	n, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c)), sig: signatureTableOf(sig)}, t.inside)
+	n, err := r.newThread(purpose{kind: rootOutside, outside: uintptr(unsafe.Pointer(c)), sig: signatureTableOf(sig)}, t.inside, nil)
 	if err != nil {
 		r.gate.leave()
 		return err

@@ -324,7 +324,7 @@ func FuzzAnswer(f *testing.F) {
 			// Code and signature of the right kind but not of each other can be sent only by a
 			// machine that has the rack's key and the same program: that is not checked.
 			d := decoder{msg[1:]}
-			if c, err := d.call(); err == nil && (c.method != good.method || c.sig != good.sig) {
+			if c, err := d.call(nil); err == nil && (c.method != good.method || c.sig != good.sig) {
 				if _, err := implementation(c.sig, signature(signatureOf[struct{}, struct{}, struct{}]{})); err == nil {
 					if _, err := c.method.function(); err == nil {
 						return

@@ -225,8 +225,6 @@ func (rt *Runtime) answerCount(from rack.MachineID, d *decoder, reply reply) ([]
 	if err := r.count(objectID{v[2], v[3]}, countOp(v[4]), v[5]); err != nil {
 		answer = failed(err)
 	}
-	for _, other := range r.once.end(call, answer) {
-		other(answer)
-	}
+	r.once.end(call, answer).all(answer)
 	return nil, nil
 }

@@ -37,7 +37,8 @@ func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg
 		return slot{}, nil, err
 	}
 	sl := rt.slots.take(id)
-	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, left: t.left(), inside: t.path()}
+	var room [fewCalls]ID
+	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, left: t.left(), inside: t.path(room[:])}
 	msg, err := ct.arg.encode(m.append(make([]byte, 0, 128)), arg)
 	if err == nil && len(m.inside) > maxInside {
 		err = fmt.Errorf("proclet: a chain of more than %d calls", maxInside)
@@ -54,12 +55,17 @@ func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg
 // askOnce asks with a message that has an identity, and ends the use of that.
 func (rt *Runtime) askOnce(id ID, sl slot, msg []byte) ([]byte, error) {
 	answer, err := rt.ask(id, msg)
+	rt.asked(id, sl, err)
+	return answer, err
+}
+
+// asked ends the use of the identity of a call for which the answer, or err, is there.
+func (rt *Runtime) asked(id ID, sl slot, err error) {
 	if errors.Is(err, ErrMaybeExecuted) {
 		rt.slots.drop(id, 1)
 	} else {
 		rt.slots.put(id, sl)
 	}
-	return answer, err
 }
 
 // accept decodes the answer to a call that t has made.
@@ -101,45 +107,59 @@ const (
 // ErrNoProclet, ErrLost, ErrMaybeExecuted and those that have nothing to do with
 // the proclet.
 func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
-	ctx := context.Background()
 	s := search{rt: rt, id: id, maybe: msg[0] == messageAwait}
+	return s.ask(msg)
+}
+
+func (s *search) ask(msg []byte) ([]byte, error) {
+	ctx := context.Background()
 	for {
 		at, err := s.locate(ctx)
 		if err != nil {
 			return nil, err
 		}
 		var answer []byte
-		if at.Machine == rt.self {
-			answer = rt.answer(rt.self, msg)
-		} else if answer, err = rt.net.Call(ctx, at.Machine, rack.ServiceProclet, msg); err != nil {
-			if err := s.failed(at, err); err != nil {
-				return nil, err
-			}
-			continue
+		if at.Machine == s.rt.self {
+			answer = s.rt.answer(s.rt.self, msg)
+		} else {
+			answer, err = s.rt.net.Call(ctx, at.Machine, rack.ServiceProclet, msg)
 		}
-		if len(answer) == 0 {
-			return nil, fmt.Errorf("%w: empty answer", errMalformed)
-		}
-		switch answer[0] {
-		case answerDone, answerFailed, answerGone:
-			return answer, nil
-		case answerMoved, answerFollow:
-			s.maybe = s.maybe || answer[0] == answerFollow
-			to, err := (&decoder{answer[1:]}).location()
-			if err != nil {
-				return nil, err
-			}
-			if err := s.moved(to); err != nil {
-				return nil, err
-			}
-		case answerUnknown:
-			if err := s.unknown(at); err != nil {
-				return nil, err
-			}
-		default:
-			return nil, fmt.Errorf("%w: answer %d", errMalformed, answer[0])
+		if over, err := s.heard(at, answer, err); over {
+			return answer, err
 		}
 	}
+}
+
+// heard takes note of what the machine at which the search has asked has answered,
+// and reports whether the search is over: with that answer, or with an error.
+func (s *search) heard(at rack.Location, answer []byte, err error) (over bool, failure error) {
+	if err == nil && final(answer) {
+		return true, nil
+	}
+	switch {
+	case err != nil:
+		failure = s.failed(at, err)
+	case len(answer) == 0:
+		failure = fmt.Errorf("%w: empty answer", errMalformed)
+	case answer[0] == answerMoved, answer[0] == answerFollow:
+		s.maybe = s.maybe || answer[0] == answerFollow
+		to, err := (&decoder{answer[1:]}).location()
+		if err != nil {
+			return true, err
+		}
+		failure = s.moved(to)
+	case answer[0] == answerUnknown:
+		failure = s.unknown(at)
+	default:
+		failure = fmt.Errorf("%w: answer %d", errMalformed, answer[0])
+	}
+	return failure != nil, failure
+}
+
+// final reports whether an answer is one of the machine that has executed what it
+// was asked.
+func final(answer []byte) bool {
+	return len(answer) > 0 && (answer[0] == answerDone || answer[0] == answerFailed || answer[0] == answerGone)
 }
 
 // search is the state of looking for a proclet: what has been tried, and

@@ -48,10 +48,9 @@ const minRoom = 256 << 10
 // be on its stack while it may leave, and those that go from frame to frame across
 // a boundary.
 type local struct {
-	err    error          // of the method that has ended last
-	answer []byte         // encoded, of the outermost method
-	in     unsafe.Pointer // an argument, on its way
-	timer  *time.Timer    // ends the thread's sleep
+	err   error          // of the method that has ended last
+	in    unsafe.Pointer // an argument, on its way
+	timer *time.Timer    // ends the thread's sleep
 }
 
 func (t *Thread) local() *local {
@@ -207,12 +206,7 @@ func (t *Thread) handBack(res unsafe.Pointer, err error) {
 			c := (*outsideCall)(constantAt(t.root.outside))
 			err = ct.res.copy(c.res, res, &arena{})
 		default:
-			var answer []byte
-			answer, err = ct.res.encode([]byte{answerDone}, res)
-			if err == nil && len(answer) > rack.MaxMessage {
-				err = fmt.Errorf("%w: result of %d bytes", rack.ErrTooLarge, len(answer))
-			}
-			t.local().answer = answer
+			err = t.prepareAnswer(ct.res, res)
 		}
 	}
 	if err != nil {
@@ -220,6 +214,33 @@ func (t *Thread) handBack(res unsafe.Pointer, err error) {
 		t.setError(err)
 	}
 }
+
+// prepareAnswer encodes the result of t's outermost method in the arena: at once, if it
+// fits into a few bytes, as it usually does.
+func (t *Thread) prepareAnswer(p *plan, res unsafe.Pointer) error {
+	few := t.fiber.AllocDirty(fewBytes)
+	if few == nil {
+		return ErrStackFull
+	}
+	b, err := p.encode(append(unsafe.Slice((*byte)(few), fewBytes)[:0], answerDone), res)
+	if err != nil {
+		return err
+	}
+	if len(b) > rack.MaxMessage {
+		return fmt.Errorf("%w: result of %d bytes", rack.ErrTooLarge, len(b))
+	}
+	if unsafe.Pointer(unsafe.SliceData(b)) != few { // it has not fitted
+		if few = t.fiber.AllocDirty(uintptr(len(b))); few == nil {
+			return ErrStackFull
+		}
+	}
+	t.answer = unsafe.Slice((*byte)(few), len(b))
+	copy(t.answer, b)
+	return nil
+}
+
+// fewBytes are enough for most answers.
+const fewBytes = 64
 
 // handOverAs is handOver for a result of a method of this signature.
 func (t *Thread) handOverAs(sig signature, res unsafe.Pointer) error {
@@ -290,9 +311,7 @@ func (t *Thread) leaveOutermost() {
 	err := t.takeError()
 	switch t.root.kind {
 	case rootCalled:
-		l := t.local()
-		answer := l.answer
-		l.answer = nil
+		answer := t.answer
 		switch {
 		case err != nil:
 			answer = failed(err)
@@ -303,9 +322,7 @@ func (t *Thread) leaveOutermost() {
 		asked := r.once.end(t.root.call, answer)
 		interleave("a call has ended")
 		r.gate.leave()
-		for _, reply := range asked {
-			reply(answer)
-		}
+		asked.all(answer)
 	case rootOutside:
 		c := (*outsideCall)(constantAt(t.root.outside))
 		c.err = err

@@ -17,14 +17,18 @@ type network interface {
 	Self() rack.Member
 	Members() []rack.Member
 	Handle(s rack.Service, h func(rack.Request))
+	HandleInline(s rack.Service, h func(rack.Request))
 	OnDeath(f func(rack.MachineID))
 	OnReport(f func() map[uint64]rack.Location)
 	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
+	Begin(to rack.MachineID, s rack.Service, req []byte, done func(reply []byte, err error)) bool
+	Linger(over *atomic.Bool)
 	LeaseHeap(capacity uint64) (mm.Range, error)
 	ReturnHeap(h mm.Range)
 	LeaseStack(size uint64) (mm.Range, error)
 	Publish(id uint64, at rack.Location)
 	Forget(id uint64)
+	Located(id uint64) (rack.Location, bool)
 	Locate(ctx context.Context, id uint64) (rack.Location, error)
 	Relocate(ctx context.Context, id uint64) (rack.Location, error)
 	Learn(id uint64, at rack.Location)
@@ -93,7 +97,7 @@ func serve(net network, build uint64) *Runtime {
 
 	net.OnDeath(func(rack.MachineID) { go rt.forgetDead() })
 	net.OnReport(rt.report)
-	net.Handle(rack.ServiceProclet, rt.serve)
+	net.HandleInline(rack.ServiceProclet, rt.serve)
 	net.Handle(rack.ServiceProcletAdmin, rt.serveAdmin)
 	return rt
 }

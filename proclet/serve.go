@@ -2,18 +2,65 @@ package proclet
 
 import (
 	"fmt"
+	"slices"
 
+	"nuos/proclet/internal/fiber"
 	"nuos/rack"
 )
 
-// serve answers a message of another runtime. It runs on a goroutine of its own,
-// and does not wait for methods.
-func (rt *Runtime) serve(q rack.Request) { rt.handle(q.From, q.Data, q.Reply) }
+// serve answers a message of another runtime. It runs on the poller of the NIC, and
+// leaves to a goroutine what might have to wait. The message is lent.
+func (rt *Runtime) serve(q rack.Request) {
+	if !rt.callAtOnce(q.From, q.Data, q.Reply) {
+		go rt.handle(q.From, slices.Clone(q.Data), q.Reply)
+	}
+}
 
-// answer executes a message of this machine and waits for the answer.
+// promptSize is how many bytes a message may have that is executed at once: what
+// takes no longer to copy than a goroutine takes to start.
+const promptSize = 4 << 10
+
+// callAtOnce starts the thread of a call if the message is one that need not wait
+// for it: the proclet is here, its gate open, and a region for the thread at
+// hand. Otherwise it does nothing and reports false.
+func (rt *Runtime) callAtOnce(from rack.MachineID, msg []byte, reply reply) bool {
+	if len(msg) == 0 || len(msg) > promptSize || msg[0] != messageCall {
+		return false
+	}
+	var room [fewCalls]ID
+	d := &decoder{msg[1:]}
+	m, err := d.call(room[:])
+	if err != nil {
+		return false
+	}
+	r := rt.find(m.id)
+	if r == nil {
+		return false
+	}
+	f := rt.spareFiber()
+	if f == nil {
+		return false
+	}
+	if !r.gate.enter(slices.Contains(m.inside, m.id)) {
+		threadOf(f).drop()
+		return false
+	}
+	answer, err := r.begin(callID{from, m.slot, m.seq}, &m, d.b, f, reply)
+	if err != nil {
+		answer = failed(err)
+	}
+	if answer != nil {
+		reply(answer)
+	}
+	return true
+}
+
+// answer executes a message and waits for the answer.
 func (rt *Runtime) answer(from rack.MachineID, msg []byte) []byte {
 	c := make(chan []byte, 1)
-	rt.handle(from, msg, func(answer []byte) { c <- answer })
+	if reply := func(answer []byte) { c <- slices.Clone(answer) }; !rt.callAtOnce(from, msg, reply) {
+		rt.handle(from, msg, reply)
+	}
 	return <-c
 }
 
@@ -39,7 +86,7 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 	}
 	switch kind[0] {
 	case messageCall:
-		m, err := d.call()
+		m, err := d.call(nil)
 		if err != nil {
 			return nil, err
 		}
@@ -85,20 +132,27 @@ func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, r
 	if r == nil {
 		return rt.awayFrom(m.id, call), nil
 	}
+	return r.begin(call, m, d.b, nil, reply)
+}
+
+// begin starts the thread of a call that has entered, with fiber f if that is not
+// nil, unless the call has been executed before: then there may be an answer.
+func (r *resident) begin(call callID, m *callMessage, wire []byte, f *fiber.Fiber, reply reply) ([]byte, error) {
 	interleave("a call is inside")
 	answer, begun, err := r.once.begin(call, reply)
 	if !begun {
+		if f != nil {
+			threadOf(f).drop()
+		}
 		r.gate.uncount() // it was counted before
 		return answer, err
 	}
 	interleave("a call is registered")
-	if err := r.startCall(call, m, d.b); err != nil {
+	if err := r.startCall(call, m, wire, f); err != nil {
 		answer = failed(err)
 		asked := r.once.end(call, answer)
 		r.gate.leave()
-		for _, reply := range asked {
-			reply(answer)
-		}
+		asked.all(answer)
 	}
 	return nil, nil
 }
@@ -123,7 +177,21 @@ func (rt *Runtime) enterCalled(t *Thread, id ID, call callID) *resident {
 
 // startCall starts the thread of a call, which is counted by the gate and has an
 // entry in the table. wire is the encoded argument.
-func (r *resident) startCall(call callID, m *callMessage, wire []byte) error {
+func (r *resident) startCall(call callID, m *callMessage, wire []byte, f *fiber.Fiber) error {
+	t, err := r.newThread(purpose{kind: rootCalled, call: call}, m.inside, f)
+	if err != nil {
+		return err
+	}
+	if err := t.isCalled(r, m, wire); err != nil {
+		t.drop()
+		return err
+	}
+	t.start(r)
+	return nil
+}
+
+// isCalled makes a call what a new thread in r executes.
+func (t *Thread) isCalled(r *resident, m *callMessage, wire []byte) error {
 	sig, err := implementation[signature](m.sig, signatureOf[struct{}, struct{}, struct{}]{})
 	if err != nil {
 		return err
@@ -135,22 +203,13 @@ func (r *resident) startCall(call callID, m *callMessage, wire []byte) error {
 	if ct.state != nil && ct.state != r.typ {
 		return r.wrongState(ct)
 	}
-	fn, err := m.method.function()
-	if err != nil {
+	if t.order.closure, err = m.method.closure(); err != nil {
 		return err
 	}
-	t, err := r.newThread(purpose{kind: rootCalled, call: call, sig: signatureTableOf(sig)}, m.inside)
-	if err != nil {
-		return err
-	}
+	t.order.fn = &t.order.closure
+	t.root.sig = signatureTableOf(sig)
 	t.setLeft(m.left)
-	t.order.to(fn)
-	if err := t.order.with(t, wire); err != nil {
-		t.drop()
-		return err
-	}
-	t.start(r)
-	return nil
+	return t.order.with(t, wire)
 }
 
 // answerAwait answers with the answer of a call that was begun before: now, or

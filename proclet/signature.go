@@ -174,7 +174,7 @@ func implementation[I any](o offset, sample I) (v I, err error) {
 	tab := (*itab)(constantAt(p))
 	if tab.inter != want.inter || !image.constant(uintptr(unsafe.Pointer(tab.typ)), unsafe.Sizeof(typeHeader{})) ||
 		tab.typ.hash != tab.hash || tab.typ.size != 0 || !image.entry(tab.fun) {
-		return v, fmt.Errorf("%w: no %T at offset %#x", ErrType, &v, o)
+		return v, fmt.Errorf("%w: no %v at offset %#x", ErrType, reflect.TypeFor[I](), o)
 	}
 	*(*iface)(unsafe.Pointer(&v)) = iface{tab, unsafe.Pointer(&zeroSized)}
 	return v, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"nuos/mm"
 	"nuos/rack"
@@ -113,7 +114,7 @@ func (c *simMessage) describe() string {
 	s := fmt.Sprintf("%v>%v %s", c.from, c.to, simKinds[c.data[0]])
 	d := &decoder{c.data[1:]}
 	if c.data[0] == messageCall {
-		if m, err := d.call(); err == nil {
+		if m, err := d.call(nil); err == nil {
 			return fmt.Sprintf("%s %s, slot %d, seq %d", s, c.from.w.name(m.id), m.slot, m.seq)
 		}
 	}
@@ -225,7 +226,15 @@ func (m *simMachine) Members() (all []rack.Member) {
 	return all
 }
 
-func (m *simMachine) Handle(rack.Service, func(rack.Request))  {}
+func (m *simMachine) Handle(rack.Service, func(rack.Request))       {}
+func (m *simMachine) HandleInline(rack.Service, func(rack.Request)) {}
+
+// Begin leaves calls to goroutines, which the simulation can hold up.
+func (m *simMachine) Begin(rack.MachineID, rack.Service, []byte, func([]byte, error)) bool {
+	return false
+}
+func (m *simMachine) Linger(*atomic.Bool)                      {}
+func (m *simMachine) Located(uint64) (rack.Location, bool)     { return rack.Location{}, false }
 func (m *simMachine) OnDeath(f func(rack.MachineID))           { m.onDeath = append(m.onDeath, f) }
 func (m *simMachine) OnReport(func() map[uint64]rack.Location) {}
 

@@ -124,7 +124,7 @@ func (t *Thread) startThread(what starter, fn *closure, wire []byte) (h Handle, 
 		r.gate.uncountFrozen(1)
 		return h, err
 	}
-	n, err := r.newThread(purpose{kind: rootStarted, started: s}, nil)
+	n, err := r.newThread(purpose{kind: rootStarted, started: s}, nil, nil)
 	if err == nil {
 		n.order.start = what
 		n.order.to(fn)

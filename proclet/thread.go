@@ -37,6 +37,7 @@ type Thread struct {
 	root    purpose     // what the outermost method of this part is there for
 	inside  []ID        // the proclets that the chain of calls was inside of before it came here
 	kept    bool        // inside lies in the heap of the outermost method, to be freed when that ends
+	answer  []byte      // encoded, of the outermost method, in the arena
 	guards  int32       // how often Guard was called
 	until   clock       // the deadline of the innermost method, by its proclet's clock; 0: none
 	place   int         // in attached, from 1; 0 if it is detached
@@ -137,12 +138,13 @@ func (t *Thread) isInside(id ID) bool {
 	return false
 }
 
-// path returns all proclets that t's chain of calls is inside of.
-func (t *Thread) path() []ID {
+// path returns all proclets that t's chain of calls is inside of, in the memory of
+// p if they fit.
+func (t *Thread) path(p []ID) []ID {
+	p = append(p[:0], t.inside...)
 	if t.heap == nil {
-		return t.inside
+		return p
 	}
-	p := append(make([]ID, 0, len(t.inside)+t.depth), t.inside...)
 	for a := t.below; a != nil; a = a.below.pointer() {
 		p = append(p, a.id)
 	}

@@ -35,6 +35,37 @@ type regions struct {
 	free []mm.Range // that which was given back last, and is in the cache, is the last
 }
 
+// take returns a region, if there is one.
+func (s *regions) take() (r mm.Range, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.free)
+	if n == 0 {
+		return r, false
+	}
+	r = s.free[n-1]
+	s.free = s.free[:n-1]
+	return r, true
+}
+
+// put takes a region back.
+func (s *regions) put(r mm.Range) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, r)
+}
+
+// putLast takes regions back that were occupied: they are tried again when there are
+// no others.
+func (s *regions) putLast(rs []mm.Range) {
+	if len(rs) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = slices.Insert(s.free, 0, rs...)
+}
+
 func init() {
 	fiber.Hooks.Detached = detached
 	fiber.Hooks.Abandoned = abandoned
@@ -45,14 +76,20 @@ func init() {
 	}
 }
 
-// newThread makes a thread that is to run in r, by whose gate it is counted.
-func (r *resident) newThread(what purpose, inside []ID) (*Thread, error) {
+// newThread makes a thread that is to run in r, by whose gate it is counted. It
+// takes f over, or if that is nil makes a fiber, for which it may have to wait.
+func (r *resident) newThread(what purpose, inside []ID, f *fiber.Fiber) (*Thread, error) {
 	if r.gate.inside() > MaxThreads {
+		if f != nil {
+			threadOf(f).drop()
+		}
 		return nil, ErrTooManyThreads
 	}
-	f, err := r.rt.newFiber()
-	if err != nil {
-		return nil, err
+	if f == nil {
+		var err error
+		if f, err = r.rt.newFiber(); err != nil {
+			return nil, err
+		}
 	}
 	t := threadOf(f)
 	t.rt, t.heap, t.id, t.root = r.rt.index, r.heap, r.id, what
@@ -161,9 +198,7 @@ func (t *Thread) drop() {
 		f()
 	}
 	if owned {
-		rt.regions.mu.Lock()
-		rt.regions.free = append(rt.regions.free, region)
-		rt.regions.mu.Unlock()
+		rt.regions.put(region)
 	}
 }
 
@@ -180,25 +215,31 @@ func (rt *Runtime) newFiber() (*fiber.Fiber, error) {
 			occupied = append(occupied, region)
 			continue
 		}
-		if len(occupied) > 0 { // they are tried again when there are no others
-			rt.regions.mu.Lock()
-			rt.regions.free = slices.Insert(rt.regions.free, 0, occupied...)
-			rt.regions.mu.Unlock()
-		}
+		rt.regions.putLast(occupied)
 		return f, err
 	}
 }
 
-// region returns a region for a new thread.
+// spareFiber is newFiber for who cannot wait. It returns nil if no region is at hand.
+func (rt *Runtime) spareFiber() *fiber.Fiber {
+	region, ok := rt.regions.take()
+	if !ok {
+		return nil
+	}
+	f, err := fiber.New(region, runThread)
+	if err != nil {
+		rt.regions.putLast([]mm.Range{region})
+		return nil
+	}
+	threadOf(f).rt = rt.index // for drop
+	return f
+}
+
+// region returns a region for a new thread. It may have to wait for the directory.
 func (rt *Runtime) region() (mm.Range, error) {
-	rt.regions.mu.Lock()
-	if n := len(rt.regions.free); n > 0 {
-		r := rt.regions.free[n-1]
-		rt.regions.free = rt.regions.free[:n-1]
-		rt.regions.mu.Unlock()
+	if r, ok := rt.regions.take(); ok {
 		return r, nil
 	}
-	rt.regions.mu.Unlock()
 	return rt.net.LeaseStack(fiber.RegionSize)
 }
 

@@ -7,7 +7,8 @@ import (
 	"nuos/rack"
 )
 
-// Messages between runtimes. All numbers are varints.
+// Messages between runtimes. All numbers are varints, except in the head of a call, where they
+// have a fixed size, because calls are what must be quick.
 //
 //	call     identity, method, time left, the proclets that the chain of calls is inside of, argument
 //	release  proclet, answers that are not needed any more
@@ -54,6 +55,9 @@ type callMessage struct {
 	inside []ID
 }
 
+// fewCalls is how deep chains of calls usually are.
+const fewCalls = 8
+
 func appendID(b []byte, id ID) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(b, id.Addr), id.Gen)
 }
@@ -65,14 +69,18 @@ func appendFlag(b []byte, f bool) []byte {
 	return append(b, 0)
 }
 
+// callHead is how many bytes of a call come before the chain of calls.
+const callHead = 8*8 + 1
+
 func (m *callMessage) append(b []byte) []byte {
+	le := binary.LittleEndian
 	b = append(b, messageCall)
-	b = appendID(b, m.id)
-	for _, v := range [...]uint64{uint64(m.slot), m.seq, uint64(m.method.code), uint64(m.method.dict), uint64(m.sig), m.left, uint64(len(m.inside))} {
-		b = binary.AppendUvarint(b, v)
+	for _, v := range [...]uint64{m.id.Addr, m.id.Gen, m.seq, uint64(m.method.code), uint64(m.method.dict), uint64(m.sig), m.left} {
+		b = le.AppendUint64(b, v)
 	}
+	b = le.AppendUint32(le.AppendUint32(b, m.slot), uint32(len(m.inside)))
 	for _, id := range m.inside {
-		b = appendID(b, id)
+		b = le.AppendUint64(le.AppendUint64(b, id.Addr), id.Gen)
 	}
 	return b
 }
@@ -84,29 +92,28 @@ func (d *decoder) id() (id ID, err error) {
 	return id, err
 }
 
-// call decodes what append has encoded, its first byte excepted. The argument is
-// what remains.
-func (d *decoder) call() (m callMessage, err error) {
-	if m.id, err = d.id(); err != nil {
+// call decodes what append has encoded, its first byte excepted, the chain of calls
+// into room if it fits. The argument is what remains.
+func (d *decoder) call(room []ID) (m callMessage, err error) {
+	h, err := d.take(callHead - 1)
+	if err != nil {
 		return m, err
 	}
-	var v [7]uint64
-	for i := range v {
-		if v[i], err = d.uint(); err != nil {
-			return m, err
-		}
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(h[8*i:]) }
+	m = callMessage{
+		id: ID{word(0), word(1)}, seq: word(2), method: methodID{offset(word(3)), offset(word(4))}, sig: offset(word(5)), left: word(6),
+		slot: uint32(word(7)),
 	}
-	if v[0] > 1<<32-1 || v[6] > maxInside || v[6] > uint64(len(d.b)) {
-		return m, fmt.Errorf("%w: slot %d, %d calls deep", errMalformed, v[0], v[6])
+	n := uintptr(word(7) >> 32)
+	if n > maxInside {
+		return m, fmt.Errorf("%w: %d calls deep", errMalformed, n)
 	}
-	m.slot, m.seq, m.method, m.sig = uint32(v[0]), v[1], methodID{offset(v[2]), offset(v[3])}, offset(v[4])
-	m.left = v[5]
-	for range v[6] {
-		id, err := d.id()
-		if err != nil {
-			return m, err
-		}
-		m.inside = append(m.inside, id)
+	if h, err = d.take(16 * n); err != nil {
+		return m, err
+	}
+	m.inside = room[:0]
+	for i := range int(n) {
+		m.inside = append(m.inside, ID{word(2 * i), word(2*i + 1)})
 	}
 	return m, nil
 }

@@ -1,0 +1,82 @@
+package proclet
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"nuos/rack"
+)
+
+// agent asks on behalf of a thread: it sends a message that has an identity, and
+// has the answer delivered to wherever the thread's proclet is by then.
+type agent struct {
+	rt   *Runtime
+	id   ID // who is asked
+	sent slot
+	msg  []byte
+	to   ID // the thread's proclet
+}
+
+// start sends the message and returns. Usually the machine where the proclet lives
+// is known, and answers: then nobody waits but the thread. Otherwise a goroutine
+// goes on.
+func (a agent) start() {
+	at, ok := a.rt.net.Located(a.id.Gen)
+	if !ok || at.Machine == a.rt.self || !a.rt.net.Begin(at.Machine, rack.ServiceProclet, a.msg, func(answer []byte, err error) { a.heard(at, answer, err) }) {
+		go a.ask()
+	}
+}
+
+// heard gets what the machine has said that start has asked. It runs on the poller
+// of the NIC; answer is lent.
+func (a agent) heard(at rack.Location, answer []byte, err error) {
+	if err != nil || !final(answer) || len(answer) > promptSize {
+		go a.goOn(at, slices.Clone(answer), err)
+		return
+	}
+	a.rt.asked(a.id, a.sent, nil)
+	if r := a.rt.find(a.to); r != nil && r.gate.enter(true) {
+		interleave("an answer is inside")
+		r.fulfil(a.rt.self, a.sent.seq, answer)
+		r.gate.uncount()
+		return
+	}
+	go a.rt.deliverAnswer(a.to, a.sent.seq, slices.Clone(answer))
+}
+
+// goOn is what start leaves to a goroutine.
+func (a agent) goOn(at rack.Location, answer []byte, err error) {
+	s := search{rt: a.rt, id: a.id, seen: at.Moves + 1}
+	over, err := s.heard(at, answer, err)
+	if !over {
+		answer, err = s.ask(a.msg)
+	}
+	a.end(answer, err)
+}
+
+// ask asks until there is an answer, or no hope.
+func (a agent) ask() { a.end(a.rt.ask(a.id, a.msg)) }
+
+func (a agent) end(answer []byte, err error) {
+	a.rt.asked(a.id, a.sent, err)
+	if err != nil {
+		answer = failed(err)
+	}
+	a.rt.deliverAnswer(a.to, a.sent.seq, answer)
+}
+
+// deliverAnswer has an answer delivered to the proclet to, where it is what this
+// machine calls seq. An error says that there is nobody any more who waits.
+func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
+	if r := rt.enterExpecting(to); r != nil { // the usual case
+		interleave("an answer is inside")
+		r.fulfil(rt.self, seq, answer)
+		r.gate.uncount()
+		return nil
+	}
+	b := appendID([]byte{messageResult}, to)
+	b = binary.AppendUvarint(b, uint64(rt.self))
+	b = binary.AppendUvarint(b, seq)
+	_, err := rt.ask(to, append(b, answer...))
+	return err
+}

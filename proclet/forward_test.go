@@ -30,8 +30,10 @@ func TestMoveRacesWithThirdPartyForward(t *testing.T) {
 				}
 				var once sync.Once
 				s.around = func(_, _ rack.MachineID, msg []byte, deliver func() []byte) (answer []byte, err error) {
-					d := &decoder{msg[1:]}
-					if id, err := d.id(); msg[0] != messageCall || err != nil || id != []Ref[keeper]{first, third}[hop].id {
+					if msg[0] != messageCall {
+						return deliver(), nil
+					}
+					if m, err := (&decoder{msg[1:]}).call(nil); err != nil || m.id != []Ref[keeper]{first, third}[hop].id {
 						return deliver(), nil
 					}
 					if what == "call" {

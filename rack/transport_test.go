@@ -180,8 +180,13 @@ func scatter(b []byte, n int) (r []mm.Range) {
 func TestBegin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, seg := pair(t, nictest.Options{}, nictest.Faults{})
+		var mu sync.Mutex
 		var requests []Request
-		b.handle(ServiceUser, handler{func(q Request) { requests = append(requests, q) }, true})
+		b.handle(ServiceUser, handler{func(q Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			requests = append(requests, q)
+		}, true})
 		s := a.to(b)
 		if s.begin(ServiceUser, nil, func([]byte, error) {}) {
 			t.Error("begin has sent a request in a session that is not open")
@@ -192,7 +197,6 @@ func TestBegin(t *testing.T) {
 			t.Error("begin has sent a request that is too long")
 		}
 		got := map[string]error{}
-		var mu sync.Mutex
 		for i := range callCredits {
 			if !s.begin(ServiceUser, []byte{byte(i)}, func(reply []byte, err error) {
 				mu.Lock()
@@ -206,11 +210,14 @@ func TestBegin(t *testing.T) {
 			t.Error("begin has sent a request without a credit")
 		}
 		time.Sleep(time.Second)
-		if len(requests) != callCredits {
-			t.Fatalf("%d requests have arrived of %d", len(requests), callCredits)
+		mu.Lock()
+		arrived := requests
+		mu.Unlock()
+		if len(arrived) != callCredits {
+			t.Fatalf("%d requests have arrived of %d", len(arrived), callCredits)
 		}
-		requests[0].Reply([]byte(" zero"))
-		requests[1].Fail(ErrNotFound)
+		arrived[0].Reply([]byte(" zero"))
+		arrived[1].Fail(ErrNotFound)
 		time.Sleep(time.Second)
 		if !s.begin(ServiceUser, nil, func([]byte, error) {}) {
 			t.Error("begin has not sent a request although one has been answered")

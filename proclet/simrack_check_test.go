@@ -108,7 +108,7 @@ func (w *simWorld) finish() {
 		w.stuck()
 		return
 	}
-	if w.checkTasks(); len(w.wrong) > 0 {
+	if w.checkTasks(); w.failed() {
 		return
 	}
 	w.everywhere(func(m *simMachine, ref Ref[subject]) {

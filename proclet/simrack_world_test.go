@@ -83,6 +83,15 @@ func newSimWorld(seed uint64) *simWorld {
 	return w
 }
 
+// quiet waits until everybody is blocked. What they did to the world is then seen
+// here: the lock tells the race detector so, which knows that of goroutines that wait
+// for the bubble but not of threads that are parked.
+func (w *simWorld) quiet() {
+	synctest.Wait()
+	w.mu.Lock()
+	w.mu.Unlock()
+}
+
 // say adds to the trace. Called with mu held.
 func (w *simWorld) say(format string, args ...any) {
 	at := time.Since(w.started).Round(time.Microsecond)
@@ -143,7 +152,7 @@ func (w *simWorld) chance(percent int) bool { return !w.calm && w.rng.IntN(100) 
 
 // step lets one thing happen, and reports whether there was one besides time.
 func (w *simWorld) step() bool {
-	synctest.Wait()
+	w.quiet()
 	w.check()
 	w.mu.Lock()
 	slices.SortStableFunc(w.events, func(a, b *simEvent) int { return cmp.Compare(a.what, b.what) })
@@ -184,12 +193,12 @@ func (w *simWorld) pass() {
 // run drives the world until everything has ended, and returns what was wrong.
 func (w *simWorld) run() []string {
 	w.begin()
-	for len(w.wrong) == 0 && !w.over() {
-		if w.step(); len(w.trace) > 100000 {
+	for !w.failed() && !w.over() {
+		if w.step(); w.endless() {
 			w.breaks("no end in sight")
 		}
 	}
-	if len(w.wrong) > 0 {
+	if w.failed() {
 		return w.wrong
 	}
 	w.mu.Lock()
@@ -198,6 +207,20 @@ func (w *simWorld) run() []string {
 	w.mu.Unlock()
 	w.finish()
 	return w.wrong
+}
+
+// failed reports whether something was wrong.
+func (w *simWorld) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.wrong) > 0
+}
+
+// endless reports whether more has happened than ever does.
+func (w *simWorld) endless() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.trace) > 100000
 }
 
 // over reports whether the driver has nothing more to begin, and what was begun
@@ -226,7 +249,7 @@ func (w *simWorld) settle(limit time.Duration, done func() bool) bool {
 		if !w.step() && done() {
 			return true
 		}
-		if time.Now().After(end) || len(w.wrong) > 0 {
+		if time.Now().After(end) || w.failed() {
 			return false
 		}
 	}

@@ -90,32 +90,22 @@ func (f *file) readiness() uint32 {
 			r |= syscall.EPOLLOUT
 		}
 		return r
-	case filePipeRead:
-		p := &pipes[f.object]
-		r := uint32(0)
-		if p.used > 0 {
-			r |= syscall.EPOLLIN
-		}
-		if p.writer == 0 {
-			r |= syscall.EPOLLHUP
-		}
-		return r
-	case filePipeWrite:
-		p := &pipes[f.object]
-		r := uint32(0)
-		if p.used < pipeSize {
-			r |= syscall.EPOLLOUT
-		}
-		if p.reader == 0 {
-			r |= syscall.EPOLLERR
-		}
-		return r
+	case filePipe:
+		return f.pipeReadiness()
 	case fileSocket:
 		return socketReady[f.object]
 	case fileConsole:
 		return syscall.EPOLLIN | syscall.EPOLLOUT
 	}
 	return 0
+}
+
+// epollCreate is epoll_create1(2).
+func epollCreate(flags uint64) uint64 {
+	if flags&^syscall.O_CLOEXEC != 0 {
+		return errno(eINVAL)
+	}
+	return newFile(fileEpoll, uint32(flags))
 }
 
 func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
@@ -127,7 +117,7 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 		return errno(eINVAL)
 	}
 	switch f.kind {
-	case fileEvent, filePipeRead, filePipeWrite, fileSocket, fileConsole:
+	case fileEvent, filePipe, fileSocket, fileConsole:
 	default:
 		return errno(syscall.EPERM) // always ready
 	}

@@ -10,7 +10,7 @@ func eventfd(initial, flags uint64) uint64 {
 	if flags&^(semaphore|syscall.O_NONBLOCK|syscall.O_CLOEXEC) != 0 {
 		return errno(eINVAL)
 	}
-	fd := newFile(fileEvent, uint32(flags&syscall.O_NONBLOCK)|syscall.O_RDWR)
+	fd := newFile(fileEvent, uint32(flags&(syscall.O_NONBLOCK|syscall.O_CLOEXEC))|syscall.O_RDWR)
 	if f := fileOf(int32(fd)); f != nil {
 		f.count = uint64(uint32(initial))
 		f.semaphore = flags&semaphore != 0

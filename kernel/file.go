@@ -9,14 +9,10 @@ import (
 	"nuos/kernel/ramfs"
 )
 
-// Open files and descriptors. A file is what open, socket and the like make;
-// descriptors are the program's numbers for it, several after dup. Both are
-// static arrays, and files refer to each other by index.
+// Open files: what open, socket and the like make. They are a static array and
+// refer to each other by index. Descriptors are in descriptor.go.
 
-const (
-	maxFDs   = 8192
-	maxFiles = 8192
-)
+const maxFiles = 8192
 
 type fileKind uint8
 
@@ -31,8 +27,7 @@ const (
 	fileDir
 	filePath // opened with O_PATH
 	fileEvent
-	filePipeRead  // object: pipe
-	filePipeWrite // object: pipe
+	filePipe // object: the pipe's index
 	fileEpoll
 	fileSocket // object: the socket's index
 )
@@ -45,42 +40,19 @@ type file struct {
 	node      ramfs.Node // held; 0 if it is not in the file system
 	offset    int64
 	locked    uint8    // see lockfile.go
-	count     uint64   // of an eventfd
+	count     uint64   // of an eventfd; of an end of a pipe, see pipe.go
 	semaphore bool     // of an eventfd
 	waiters   waitList // threads in read, write or, for an epoll file, in epoll_wait
 	items     int32    // epoll items that watch this file
 	readyList itemList // of an epoll file
+	nextEnd   int32    // file and 1: of the same pipe
+	opening   bool     // an end of a FIFO that waits for another
 }
 
 var (
 	files    [maxFiles]file
-	fds      [maxFDs]int32 // index of the file and 1, 0 if not open
-	firstFD  int32         // no descriptor below is free
 	nextFile int32
 )
-
-// openFD opens the lowest free descriptor that is at least from for a file.
-func openFD(f int32, from int32) uint64 {
-	for fd := max(from, firstFD); fd < maxFDs; fd++ {
-		if fds[fd] == 0 {
-			if fd == firstFD {
-				firstFD++
-			}
-			fds[fd] = f + 1
-			files[f].refs++
-			return uint64(fd)
-		}
-	}
-	return errno(syscall.EMFILE)
-}
-
-// fileOf returns the file of a descriptor, nil if it is not open.
-func fileOf(fd int32) *file {
-	if fd < 0 || fd >= maxFDs || fds[fd] == 0 {
-		return nil
-	}
-	return &files[fds[fd]-1]
-}
 
 // allocFile takes a free file, -1 if there is none.
 func allocFile(kind fileKind, object int32, flags uint32) int32 {
@@ -88,14 +60,15 @@ func allocFile(kind fileKind, object int32, flags uint32) int32 {
 		i := nextFile
 		nextFile = (nextFile + 1) % maxFiles
 		if files[i].kind == fileFree {
-			files[i] = file{kind: kind, object: object, flags: flags}
+			files[i] = file{kind: kind, object: object, flags: flags &^ syscall.O_CLOEXEC}
 			return i
 		}
 	}
 	return -1
 }
 
-// newFile opens a descriptor for a new file.
+// newFile opens a descriptor for a new file. O_CLOEXEC among the flags is the
+// descriptor's.
 func newFile(kind fileKind, flags uint32) uint64 { return newObject(kind, 0, flags) }
 
 func newObject(kind fileKind, object int32, flags uint32) uint64 {
@@ -103,7 +76,7 @@ func newObject(kind fileKind, object int32, flags uint32) uint64 {
 	if f < 0 {
 		return errno(syscall.ENFILE)
 	}
-	fd := openFD(f, 0)
+	fd := openFD(f, 0, flags&syscall.O_CLOEXEC != 0)
 	if int64(fd) < 0 {
 		files[f].kind = fileFree
 	}
@@ -115,21 +88,12 @@ func fileIndex(f *file) int32 {
 	return int32((uintptr(unsafe.Pointer(f)) - uintptr(unsafe.Pointer(&files))) / unsafe.Sizeof(*f))
 }
 
-func (c *cpu) closeFD(t *thread, fd int32) uint64 {
-	f := fileOf(fd)
-	if f == nil {
-		return errno(eBADF)
-	}
-	fds[fd] = 0
-	firstFD = min(firstFD, fd)
-	epollForgetFD(f, fd)
-	if f.refs--; f.refs > 0 {
-		return 0
-	}
+// closeFile ends a file without descriptors.
+func (c *cpu) closeFile(t *thread, f *file) {
 	switch f.kind {
 	case fileSocket:
 		c.closeSocket(t, f)
-	case filePipeRead, filePipeWrite:
+	case filePipe:
 		closePipeEnd(f)
 	case fileEpoll:
 		epollClose(fileIndex(f))
@@ -142,58 +106,6 @@ func (c *cpu) closeFD(t *thread, fd int32) uint64 {
 		f.node.Release()
 	}
 	f.kind = fileFree
-	return 0
-}
-
-func fcntl(fd int32, op, arg uint64) uint64 {
-	f := fileOf(fd)
-	if f == nil {
-		return errno(eBADF)
-	}
-	switch op {
-	case syscall.F_DUPFD, syscall.F_DUPFD_CLOEXEC:
-		if arg >= maxFDs {
-			return errno(eINVAL)
-		}
-		return openFD(fileIndex(f), int32(arg))
-	case syscall.F_GETFD:
-		return syscall.FD_CLOEXEC // no program is ever executed
-	case syscall.F_SETFD:
-		return 0
-	case syscall.F_GETFL:
-		return uint64(f.flags)
-	case syscall.F_SETFL:
-		f.flags = f.flags&^settableFlags | uint32(arg)&settableFlags
-		return 0
-	case syscall.F_GETLK, syscall.F_SETLK, syscall.F_SETLKW, 36, 37, 38: // the last three are F_OFD_...
-		return posixLock(op, arg)
-	}
-	return errno(eINVAL)
-}
-
-func (c *cpu) dupTo(t *thread, from, to int32) uint64 {
-	f := fileOf(from)
-	if f == nil || to < 0 || to >= maxFDs {
-		return errno(eBADF)
-	}
-	if from == to {
-		return uint64(to)
-	}
-	if fds[to] != 0 {
-		c.closeFD(t, to)
-	}
-	return openFD(fileIndex(f), to)
-}
-
-func (c *cpu) ioctl(t *thread, fd int32) uint64 {
-	f := fileOf(fd)
-	switch {
-	case f == nil:
-		return errno(eBADF)
-	case f.kind == fileSocket:
-		return c.socketCall(t, syscall.SYS_IOCTL)
-	}
-	return errno(syscall.ENOTTY)
 }
 
 // read is read(2).
@@ -205,7 +117,7 @@ func (c *cpu) read(t *thread, fd int32, buf, n uint64) uint64 {
 	switch f.kind {
 	case fileEvent:
 		return c.readEvent(t, f, buf, n)
-	case filePipeRead:
+	case filePipe:
 		return c.readPipe(t, f, buf, n)
 	case fileSocket:
 		return c.socketCall(t, syscall.SYS_READ)
@@ -240,7 +152,7 @@ func (c *cpu) write(t *thread, fd int32, buf, n uint64) uint64 {
 		return f.writeNext(buf, n)
 	case fileEvent:
 		return c.writeEvent(t, f, buf, n)
-	case filePipeWrite:
+	case filePipe:
 		return c.writePipe(t, f, buf, n)
 	case fileSocket:
 		return c.socketCall(t, syscall.SYS_WRITE)
@@ -339,7 +251,8 @@ func notify(f *file, mask uint32) {
 
 // openConsole gives the program its standard input, output and error.
 func openConsole() {
-	fd := newFile(fileConsole, syscall.O_RDWR)
+	find("/dev/console")
+	fd := openHeld(walk.Node, fileConsole, syscall.O_RDWR)
 	fcntl(int32(fd), syscall.F_DUPFD, 0)
 	fcntl(int32(fd), syscall.F_DUPFD, 0)
 }

@@ -24,7 +24,7 @@ func mknodat(dir int32, addr, mode uint64) uint64 {
 	if kind == 0 {
 		kind = syscall.S_IFREG
 	}
-	if kind != syscall.S_IFREG && kind != syscall.S_IFSOCK {
+	if kind != syscall.S_IFREG && kind != syscall.S_IFSOCK && kind != syscall.S_IFIFO {
 		return errno(syscall.EPERM)
 	}
 	if e := walkTo(&walk, dir, addr, ramfs.Parent); e != 0 {

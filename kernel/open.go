@@ -13,23 +13,26 @@ import (
 // statusFlags are the flags of open(2) that stay with a file, and settableFlags
 // those that fcntl(2) changes.
 const (
-	statusFlags   = syscall.O_ACCMODE | settableFlags | syscall.O_SYNC | oPath
+	statusFlags   = syscall.O_ACCMODE | settableFlags | syscall.O_SYNC | syscall.O_CLOEXEC | oPath
 	settableFlags = syscall.O_APPEND | syscall.O_NONBLOCK | syscall.O_DIRECT | syscall.O_NOATIME
 	oPath         = 0x200000
-	oTmpFile      = 0x400000
+	oTmpFile      = 0x400000 // without O_DIRECTORY
 )
 
-func openat(dir int32, addr, flags, mode uint64) uint64 {
+func (c *cpu) openat(t *thread, dir int32, addr, flags, mode uint64) uint64 {
+	if t.owns != 0 {
+		return c.finishOpen(t, flags)
+	}
 	path, e := loadPath(addr, &pathBuffer)
 	if e != 0 {
 		return errno(e)
 	}
 	if flags&oTmpFile != 0 {
-		return errno(syscall.EOPNOTSUPP)
+		return openNameless(dir, path, flags, mode)
 	}
 	how := followUnless(flags&syscall.O_NOFOLLOW != 0)
 	if flags&oPath != 0 {
-		flags &= oPath | syscall.O_DIRECTORY | syscall.O_NOFOLLOW
+		flags &= oPath | syscall.O_DIRECTORY | syscall.O_NOFOLLOW | syscall.O_CLOEXEC
 	}
 	if flags&syscall.O_CREAT != 0 {
 		if flags&syscall.O_DIRECTORY != 0 {
@@ -59,7 +62,7 @@ func openat(dir int32, addr, flags, mode uint64) uint64 {
 	case flags&(syscall.O_CREAT|syscall.O_EXCL) == syscall.O_CREAT|syscall.O_EXCL:
 		return errno(syscall.EEXIST)
 	}
-	fd := openNode(n, flags)
+	fd := c.openNode(t, n, flags)
 	if int64(fd) < 0 && made {
 		walk.Unlink()
 	}
@@ -67,7 +70,7 @@ func openat(dir int32, addr, flags, mode uint64) uint64 {
 }
 
 // openNode opens what is there.
-func openNode(n ramfs.Node, flags uint64) uint64 {
+func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 	status := uint32(flags & statusFlags)
 	writes := flags&syscall.O_ACCMODE != syscall.O_RDONLY
 	kind := fileRegular
@@ -102,6 +105,10 @@ func openNode(n ramfs.Node, flags uint64) uint64 {
 				return errno(e)
 			}
 		}
+	case syscall.S_IFIFO:
+		if flags&(oPath|syscall.O_DIRECTORY) == 0 {
+			return c.openFIFO(t, n, status)
+		}
 	default:
 		if flags&oPath == 0 {
 			return errno(syscall.ENXIO)
@@ -113,7 +120,12 @@ func openNode(n ramfs.Node, flags uint64) uint64 {
 	if flags&oPath != 0 && kind != fileDir {
 		kind = filePath
 	}
-	fd := newFile(kind, status)
+	return openHeld(n, kind, status)
+}
+
+// openHeld opens a descriptor for a file that holds n.
+func openHeld(n ramfs.Node, kind fileKind, flags uint32) uint64 {
+	fd := newFile(kind, flags)
 	if int64(fd) >= 0 {
 		n.Hold()
 		files[fds[fd]-1].node = n

@@ -2,139 +2,292 @@
 
 package kernel
 
-import "syscall"
+import (
+	"syscall"
 
-// Pipes: a ring of one frame each.
+	"nuos/kernel/ramfs"
+	"nuos/mm"
+)
+
+// Pipes, with a name or without: a ring of pages, which are taken when they are
+// written and given back when they have been read. A pipe exists as long as it
+// has an end, a file of kind filePipe; each end is for reading, for writing or,
+// as a FIFO may be opened, for both.
 
 const (
-	maxPipes = 256
-	pipeSize = 4096
+	maxPipes  = 1024
+	pipePages = 16
+	pipeSize  = pipePages * mm.PageSize // Linux's, of pipe(7)
+	pipeBuf   = 4096                    // writes up to this are whole or not at all, PIPE_BUF
 )
 
 type pipe struct {
-	buffer         uintptr // 0: the pipe is free
-	start, used    uint64
-	reader, writer int32 // file index and 1, 0 when closed
+	node             ramfs.Node // held by the ends; 0: the pipe is free
+	pages            [pipePages]uintptr
+	start, used      uint64
+	readers, writers int32
+	ends             int32 // file and 1, chained by nextEnd
+
+	// opened counts writers that ever came. A reader keeps in file.count what
+	// it was when it came: the end of file is an event only after that.
+	opened uint64
 }
 
 var pipes [maxPipes]pipe
 
-func pipe2(addr, flags uint64) uint64 {
-	for i := range pipes {
-		p := &pipes[i]
-		if p.buffer != 0 {
-			continue
-		}
-		frame, ok := allocFrames(0)
-		if !ok {
-			return errno(syscall.ENOMEM)
-		}
-		*p = pipe{buffer: frame}
-		nonblock := uint32(flags & syscall.O_NONBLOCK)
-		r := newObject(filePipeRead, int32(i), nonblock|syscall.O_RDONLY)
-		w := newObject(filePipeWrite, int32(i), nonblock|syscall.O_WRONLY)
-		if int64(r) >= 0 {
-			p.reader = fds[r]
-		}
-		if int64(w) >= 0 {
-			p.writer = fds[w]
-		}
-		bad := uint64(0)
-		switch {
-		case int64(r) < 0:
-			bad = r
-		case int64(w) < 0:
-			bad = w
-		case !storeUser32(addr, uint32(r)) || !storeUser32(addr+4, uint32(w)):
-			bad = errno(eFAULT)
-		}
-		if bad == 0 {
-			return 0
-		}
-		c := thisCPU()
-		if int64(w) >= 0 {
-			c.closeFD(nil, int32(w))
-		}
-		if int64(r) >= 0 {
-			c.closeFD(nil, int32(r))
-		}
-		if p.reader == 0 && p.writer == 0 && p.buffer != 0 {
-			freeFrames(p.buffer)
-			p.buffer = 0
-		}
-		return bad
+func (f *file) reads() bool  { return f.flags&syscall.O_ACCMODE != syscall.O_WRONLY }
+func (f *file) writes() bool { return f.flags&syscall.O_ACCMODE != syscall.O_RDONLY }
+
+// pipe2 is pipe2(2).
+func (c *cpu) pipe2(t *thread, addr, flags uint64) uint64 {
+	if flags&^(syscall.O_NONBLOCK|syscall.O_CLOEXEC) != 0 {
+		return errno(eINVAL)
 	}
-	return errno(syscall.ENFILE)
+	n, e := ramfs.New(syscall.S_IFIFO | 0o600)
+	if e != 0 {
+		return errno(e)
+	}
+	r := c.openEnd(t, n, uint32(flags)|syscall.O_RDONLY)
+	w := r
+	if int64(r) >= 0 {
+		w = c.openEnd(t, n, uint32(flags)|syscall.O_WRONLY)
+	}
+	n.Release()
+	result := uint64(0)
+	switch {
+	case int64(r) < 0:
+		return r
+	case int64(w) < 0:
+		result = w
+	case storeUser32(addr, uint32(r)) && storeUser32(addr+4, uint32(w)):
+		return 0
+	default:
+		c.closeFD(t, int32(w))
+		result = errno(eFAULT)
+	}
+	c.closeFD(t, int32(r))
+	return result
+}
+
+// openEnd opens a descriptor for a new end.
+func (c *cpu) openEnd(t *thread, n ramfs.Node, flags uint32) uint64 {
+	f, e := newEnd(n, flags)
+	if e != 0 {
+		return errno(e)
+	}
+	return c.openEndFD(t, f, flags)
+}
+
+func (c *cpu) openEndFD(t *thread, f int32, flags uint32) uint64 {
+	fd := openFD(f, 0, flags&syscall.O_CLOEXEC != 0)
+	if int64(fd) < 0 {
+		c.closeFile(t, &files[f])
+	}
+	return fd
+}
+
+// newEnd makes a file for an end of the pipe that n stands for.
+func newEnd(n ramfs.Node, flags uint32) (int32, syscall.Errno) {
+	object := n.Object() // index of the pipe and 1
+	for i := 0; *object == 0; i++ {
+		if i == maxPipes {
+			return 0, syscall.ENFILE
+		}
+		if pipes[i].node == 0 {
+			*object = uint64(i) + 1
+		}
+	}
+	p := &pipes[*object-1]
+	f := allocFile(filePipe, int32(*object-1), flags)
+	if f < 0 {
+		if p.ends == 0 {
+			*object = 0
+		}
+		return 0, syscall.ENFILE
+	}
+	n.Hold()
+	p.node, files[f].node = n, n
+	files[f].nextEnd, p.ends = p.ends, f+1
+	if files[f].reads() {
+		p.readers++
+		files[f].count = p.opened
+	}
+	if files[f].writes() {
+		p.writers++
+		p.opened++
+	}
+	return f, 0
+}
+
+// pipeOf is the pipe that n stands for, nil if nobody has it open.
+func pipeOf(n ramfs.Node) *pipe {
+	if i := *n.Object(); i != 0 {
+		return &pipes[i-1]
+	}
+	return nil
+}
+
+// notify tells all ends for reading, or all for writing, of an event.
+func (p *pipe) notify(writers bool, mask uint32) {
+	for i := p.ends; i != 0; {
+		f := &files[i-1]
+		i = f.nextEnd
+		if writers && f.writes() || !writers && f.reads() {
+			notify(f, mask)
+		}
+	}
+}
+
+func (f *file) pipeReadiness() uint32 {
+	p := &pipes[f.object]
+	r := uint32(0)
+	if f.reads() {
+		if p.used > 0 {
+			r |= syscall.EPOLLIN
+		}
+		if p.writers == 0 && p.opened != f.count {
+			r |= syscall.EPOLLHUP
+		}
+	}
+	if f.writes() {
+		if pipeSize-p.used >= pipeBuf {
+			r |= syscall.EPOLLOUT
+		}
+		if p.readers == 0 {
+			r |= syscall.EPOLLERR
+		}
+	}
+	return r
 }
 
 func (c *cpu) readPipe(t *thread, f *file, buf, n uint64) uint64 {
 	p := &pipes[f.object]
-	if p.used == 0 {
-		if p.writer == 0 || n == 0 {
-			return 0
-		}
+	switch {
+	case !f.reads():
+		return errno(eBADF)
+	case n == 0:
+		return 0
+	case p.used == 0 && p.writers == 0:
+		return 0
+	case p.used == 0:
 		return c.waitFor(t, f)
 	}
 	done := uint64(0)
 	for done < n && p.used > 0 {
-		k := min(n-done, p.used, pipeSize-p.start)
-		if !copyBytes(uintptr(buf+done), p.buffer+uintptr(p.start), uintptr(k)) {
-			return errno(eFAULT)
+		slot := &p.pages[p.start/mm.PageSize]
+		in := p.start % mm.PageSize
+		k := min(n-done, p.used, mm.PageSize-in)
+		if !copyBytes(uintptr(buf+done), *slot+uintptr(in), uintptr(k)) {
+			if done == 0 {
+				return errno(eFAULT)
+			}
+			break
 		}
-		p.start = (p.start + k) % pipeSize
-		p.used -= k
 		done += k
+		p.used -= k
+		p.start = (p.start + k) % pipeSize
+		if in+k == mm.PageSize && p.used <= pipeSize-mm.PageSize { // else the last bytes lie in it too
+			freeFrames(*slot)
+			*slot = 0
+		}
 	}
-	if p.writer != 0 {
-		notify(&files[p.writer-1], syscall.EPOLLOUT)
+	if slot := &p.pages[p.start/mm.PageSize]; p.used == 0 && *slot != 0 {
+		// The page in use stays the first, so that an alternation of short
+		// writes and reads takes no other.
+		page := *slot
+		*slot, p.start, p.pages[0] = 0, 0, page
 	}
+	p.notify(true, syscall.EPOLLOUT)
 	return done
 }
 
-// writePipe writes what fits; like Linux it writes pieces of up to a pipe's
-// size whole or not at all.
+// writePipe writes what fits, which callers must be prepared for; like Linux it
+// writes pieces of up to PIPE_BUF whole or not at all.
 func (c *cpu) writePipe(t *thread, f *file, buf, n uint64) uint64 {
 	p := &pipes[f.object]
-	if p.reader == 0 {
-		if t != nil {
-			raise(t, int32(syscall.SIGPIPE), 0)
-		}
-		return errno(syscall.EPIPE)
-	}
 	free := pipeSize - p.used
-	if n > 0 && (free == 0 || n <= pipeSize && n > free) {
+	switch {
+	case !f.writes():
+		return errno(eBADF)
+	case n == 0:
+		return 0
+	case p.readers == 0:
+		raise(t, int32(syscall.SIGPIPE), 0)
+		return errno(syscall.EPIPE)
+	case free == 0 || n <= pipeBuf && n > free:
 		return c.waitFor(t, f)
 	}
 	done := uint64(0)
 	for done < n && p.used < pipeSize {
 		at := (p.start + p.used) % pipeSize
-		k := min(n-done, pipeSize-p.used, pipeSize-at)
-		if !copyBytes(p.buffer+uintptr(at), uintptr(buf+done), uintptr(k)) {
-			return errno(eFAULT)
+		slot := &p.pages[at/mm.PageSize]
+		in := at % mm.PageSize
+		if *slot == 0 {
+			frame, ok := allocFrames(0)
+			if !ok {
+				if done == 0 {
+					return errno(syscall.ENOMEM)
+				}
+				break
+			}
+			*slot = frame
+		}
+		k := min(n-done, pipeSize-p.used, mm.PageSize-in)
+		if !copyBytes(*slot+uintptr(in), uintptr(buf+done), uintptr(k)) {
+			if done == 0 {
+				return errno(eFAULT)
+			}
+			break
 		}
 		p.used += k
 		done += k
 	}
-	notify(&files[p.reader-1], syscall.EPOLLIN)
+	p.notify(false, syscall.EPOLLIN)
 	return done
 }
 
 // closePipeEnd is called when the last descriptor of an end is closed.
 func closePipeEnd(f *file) {
 	p := &pipes[f.object]
-	if f.kind == filePipeRead {
-		p.reader = 0
-		if p.writer != 0 {
-			notify(&files[p.writer-1], syscall.EPOLLOUT|syscall.EPOLLERR)
-		}
-	} else {
-		p.writer = 0
-		if p.reader != 0 {
-			notify(&files[p.reader-1], syscall.EPOLLIN|syscall.EPOLLHUP)
+	at := &p.ends
+	for *at != fileIndex(f)+1 {
+		at = &files[*at-1].nextEnd
+	}
+	*at = f.nextEnd
+	if f.reads() {
+		if p.readers--; p.readers == 0 {
+			p.notify(true, syscall.EPOLLOUT|syscall.EPOLLERR)
 		}
 	}
-	if p.reader == 0 && p.writer == 0 {
-		freeFrames(p.buffer)
-		p.buffer = 0
+	if f.writes() {
+		if p.writers--; p.writers == 0 {
+			p.notify(false, syscall.EPOLLIN|syscall.EPOLLHUP)
+		}
 	}
+	if p.ends == 0 {
+		for _, page := range p.pages {
+			if page != 0 {
+				freeFrames(page)
+			}
+		}
+		*f.node.Object() = 0
+		*p = pipe{}
+	}
+}
+
+const (
+	fSetPipeSize = 1031 // F_SETPIPE_SZ
+	fGetPipeSize = 1032
+)
+
+// pipeSizeOf is F_GETPIPE_SZ and F_SETPIPE_SZ: pipes have one size, which may be
+// more than was asked for and is returned, but never less.
+func pipeSizeOf(f *file, op, size uint64) uint64 {
+	switch {
+	case f.kind != filePipe:
+		return errno(eBADF)
+	case op == fSetPipeSize && size > pipeSize:
+		return errno(syscall.EPERM)
+	}
+	return pipeSize
 }

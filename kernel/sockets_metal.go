@@ -131,7 +131,7 @@ func (c *cpu) socketResult(t *thread, nr uint64, r int) uint64 {
 	if r >= MaxSockets {
 		kernelPanic("a socket index is out of range")
 	}
-	fd := newObject(fileSocket, int32(r), uint32(flags&syscall.O_NONBLOCK)|syscall.O_RDWR)
+	fd := newObject(fileSocket, int32(r), uint32(flags&(syscall.O_NONBLOCK|syscall.O_CLOEXEC))|syscall.O_RDWR)
 	if int64(fd) < 0 {
 		socketArgs = Call{Nr: syscall.SYS_CLOSE, Sock: r}
 		socketTable.Load().Call(&socketArgs)

@@ -30,13 +30,8 @@ func (f *file) stat(s *syscall.Stat_t) {
 		return
 	}
 	*s = syscall.Stat_t{Dev: 2, Ino: firstNumber + uint64(fileIndex(f)), Nlink: 1, Blksize: mm.PageSize, Mode: 0o600}
-	switch f.kind {
-	case filePipeRead, filePipeWrite:
-		s.Mode |= syscall.S_IFIFO
-	case fileSocket:
+	if f.kind == fileSocket {
 		s.Mode = syscall.S_IFSOCK | 0o777
-	case fileConsole:
-		s.Mode, s.Rdev = syscall.S_IFCHR|0o620, devConsole
 	}
 }
 

@@ -143,16 +143,18 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case sysTimerDelete:
 		return timerDelete(a)
 
-	case syscall.SYS_EPOLL_CREATE1, syscall.SYS_EPOLL_CREATE:
-		return newFile(fileEpoll, 0)
+	case syscall.SYS_EPOLL_CREATE1:
+		return epollCreate(a)
+	case syscall.SYS_EPOLL_CREATE:
+		return epollCreate(0)
 	case syscall.SYS_EPOLL_CTL:
 		return epollCtl(int32(a), b, int32(d), e)
 	case syscall.SYS_EVENTFD2:
 		return eventfd(a, b)
 	case syscall.SYS_PIPE2:
-		return pipe2(a, b)
+		return c.pipe2(t, a, b)
 	case syscall.SYS_PIPE:
-		return pipe2(a, 0)
+		return c.pipe2(t, a, 0)
 	case syscall.SYS_SPLICE:
 		// What Linux says of files that cannot be spliced. Go then copies,
 		// which it does not after ENOSYS.
@@ -163,17 +165,23 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return fcntl(int32(a), b, d)
 	case syscall.SYS_DUP:
 		return fcntl(int32(a), syscall.F_DUPFD, 0)
-	case syscall.SYS_DUP3, syscall.SYS_DUP2:
-		return c.dupTo(t, int32(a), int32(b))
+	case syscall.SYS_DUP2:
+		return c.dup2(t, int32(a), int32(b))
+	case syscall.SYS_DUP3:
+		return c.dup3(t, int32(a), int32(b), d)
+	case sysCloseRange:
+		return c.closeRange(t, a&0xFFFFFFFF, b&0xFFFFFFFF, d)
 	case syscall.SYS_IOCTL:
-		return c.ioctl(t, int32(a))
+		return c.ioctl(t, int32(a), b, d)
 
 	case syscall.SYS_OPENAT:
-		return openat(int32(a), b, d, e)
+		return c.openat(t, int32(a), b, d, e)
 	case syscall.SYS_OPEN:
-		return openat(atFDCWD, a, b, d)
+		return c.openat(t, atFDCWD, a, b, d)
 	case syscall.SYS_CREAT:
-		return openat(atFDCWD, a, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, b)
+		return c.openat(t, atFDCWD, a, syscall.O_CREAT|syscall.O_WRONLY|syscall.O_TRUNC, b)
+	case sysMemfdCreate:
+		return memfdCreate(b)
 	case syscall.SYS_LSEEK:
 		return lseek(int32(a), int64(b), d)
 	case syscall.SYS_PREAD64:
@@ -324,6 +332,8 @@ const (
 	sysTimerDelete  = 226
 	sysRenameat2    = 316
 	sysGetrandom    = 318
+	sysMemfdCreate  = 319
+	sysCloseRange   = 436
 	sysFaccessat2   = 439
 	sysFchmodat2    = 452
 )

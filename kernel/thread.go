@@ -57,6 +57,7 @@ type thread struct {
 	next   int32 // in a list of waiters
 	waitOn uint64
 	token  Token
+	owns   int32 // file and 1 that is there for the call alone, 0 for none: see disown
 
 	// deadline is when the wait times out, 0 never. heapCPU and heapAt say
 	// where it stands in a timer heap; heapAt is 0 if in none.
@@ -158,8 +159,8 @@ func unblock(t *thread) {
 	wake(t)
 }
 
-// interrupt ends a wait early, with EINTR or by making the call again, because
-// a signal has come. It reports false for waits that signals do not end.
+// interrupt ends a wait early, with EINTR or by making the call again after the
+// handlers, because a signal has come. It reports false for waits that signals do not end.
 func interrupt(t *thread) bool {
 	switch t.wait {
 	case waitSleep:
@@ -171,10 +172,11 @@ func interrupt(t *thread) bool {
 		return false
 	}
 	if t.wait == waitFile && signalsRestart(t) {
-		t.retry = true
+		t.ip -= 2 // to the SYSCALL instruction, with the call's number still in AX
 	} else {
 		t.ax = errno(eINTR)
 	}
+	thisCPU().disown(t)
 	unblock(t)
 	return true
 }
@@ -190,6 +192,7 @@ func timeout(t *thread) {
 	case waitEpoll:
 		waitersRemove(t)
 		t.ax = 0
+		t.retry = t.owns != 0 // poll(2) has results to write
 	}
 	unblock(t)
 }

@@ -74,6 +74,17 @@ func newNode(mode uint32) (Node, bool) {
 	return Node(p), true
 }
 
+// New makes a file that no path leads to, held by the caller. ENOMEM is the one
+// error.
+func New(mode uint32) (Node, syscall.Errno) {
+	n, ok := newNode(mode)
+	if !ok {
+		return 0, syscall.ENOMEM
+	}
+	n.Hold()
+	return n, 0
+}
+
 // Hold keeps n alive until Release.
 func (n Node) Hold() { n.in().holds++ }
 

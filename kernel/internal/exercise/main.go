@@ -19,6 +19,7 @@ var exercises = map[string]func(args []string) error{
 	"timers":  timers,
 	"handoff": handoff,
 	"pipes":   pipes,
+	"fifos":   fifos,
 	"profile": profile,
 	"files":   files,
 	"threads": threads,

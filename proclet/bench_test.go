@@ -2,6 +2,7 @@ package proclet
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +43,45 @@ func (m *meter) MeasureString(t *Thread, what uintptr) (int, error) {
 	return 0, nil
 }
 
+// started counts down what is started together, and startTogether is how many.
+var started sync.WaitGroup
+
+const startTogether = 64
+
+// MeasureStart compares threads with goroutines, both started by one that waits for
+// all of them.
+func (m *meter) MeasureStart(t *Thread, what uintptr) (int, error) {
+	x := (*measurement)(constantAt(what))
+	together := func(start func()) func(int) {
+		return func(i int) {
+			if i%startTogether == 0 {
+				started.Wait()
+				started.Add(startTogether)
+			}
+			start()
+			if i%startTogether == startTogether-1 {
+				started.Wait()
+			}
+		}
+	}
+	medians(x.b, together(func() { go started.Done() }), together(func() {
+		if _, err := t.Go(func(*Thread) { started.Done() }); err != nil {
+			x.b.Error(err)
+		}
+	}))
+	return 0, nil
+}
+
+// BenchmarkStart compares t.Go with go, in batches.
+func BenchmarkStart(b *testing.B) {
+	_, rts := newSegment(b, 1)
+	th := rts[0].Current()
+	caller := mustNew[meter](b, th, Options{})
+	if _, err := Call(th, caller, (*meter).MeasureStart, uintptr(unsafe.Pointer(&measurement{b: b}))); err != nil {
+		b.Fatal(err)
+	}
+}
+
 type direct interface {
 	Add(t *Thread, n int64) (int64, error)
 }
@@ -70,7 +110,7 @@ func ratio(b *testing.B, base, f func(i int)) {
 // medians runs f b.N times and reports the median time of a turn, per call, next to
 // that of base and their difference. They take turns, as in ratio.
 func medians(b *testing.B, base, f func(i int)) {
-	const turn = 200
+	const turn = 3 * startTogether
 	times := func(f func(i int)) float64 {
 		start := time.Now()
 		for i := range turn {
@@ -86,7 +126,8 @@ func medians(b *testing.B, base, f func(i int)) {
 	slices.Sort(slow)
 	slices.Sort(fast)
 	b.ReportMetric(slow[n/2], "ns/call")
-	b.ReportMetric(fast[n/2], "ns/interface")
+	b.ReportMetric(fast[n/2], "ns/base")
+	b.ReportMetric(slow[n/2]/fast[n/2], "times-base")
 	b.ReportMetric(slow[n/2]-fast[n/2], "ns-over")
 }
 

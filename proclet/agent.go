@@ -46,8 +46,8 @@ func (a agent) heard(at rack.Location, answer []byte, err error) {
 
 // goOn is what start leaves to a goroutine.
 func (a agent) goOn(at rack.Location, answer []byte, err error) {
-	s := search{rt: a.rt, id: a.id, seen: at.Moves + 1}
-	over, err := s.heard(at, answer, err)
+	s := search{rt: a.rt, id: a.id, last: at, seen: at.Moves + 1}
+	over, err := s.heard(answer, err)
 	if !over {
 		answer, err = s.ask(a.msg)
 	}

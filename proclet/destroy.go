@@ -75,7 +75,7 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 		return nil, err
 	}
 	interleave("a proclet is empty")
-	rt.net.Forget(id.Gen)
+	rt.net.Forget(id.Gen, rack.Location{Machine: rt.self, Moves: r.moves})
 	rt.keepUnsent(r)
 	r.gate.end()
 	err := r.finish()

@@ -22,6 +22,7 @@ type segment struct {
 	machines  map[rack.MachineID]*fakeNet
 	locations map[uint64]rack.Location
 	names     map[string][]byte
+	held      bool // what is published does not get to the directory
 	// around is called for every call of ServiceProclet, if it is set; deliver has the
 	// message executed.
 	around func(from, to rack.MachineID, msg []byte, deliver func() []byte) ([]byte, error)
@@ -224,13 +225,13 @@ func (f *fakeNet) leases() int {
 func (f *fakeNet) Publish(id uint64, at rack.Location) {
 	f.seg.mu.Lock()
 	defer f.seg.mu.Unlock()
-	if old, ok := f.seg.locations[id]; !ok || at.Moves > old.Moves {
+	if old, ok := f.seg.locations[id]; !f.seg.held && (!ok || at.Moves > old.Moves) {
 		f.seg.locations[id] = at
 	}
 	f.cache[id] = at
 }
 
-func (f *fakeNet) Forget(id uint64) {
+func (f *fakeNet) Forget(id uint64, _ rack.Location) {
 	f.seg.mu.Lock()
 	defer f.seg.mu.Unlock()
 	delete(f.seg.locations, id)

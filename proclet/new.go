@@ -133,7 +133,8 @@ func (rt *Runtime) nearest(id ID, order []rack.MachineID) []rack.MachineID {
 	at := rack.Location{Machine: rt.self}
 	if rt.find(id) == nil {
 		var err error
-		if at, err = rt.net.Relocate(context.Background(), id.Gen); err != nil {
+		s := search{rt: rt, id: id, from: directory}
+		if at, err = s.locate(context.Background()); err != nil {
 			return order // nowhere that we know of
 		}
 	}

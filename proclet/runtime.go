@@ -27,7 +27,7 @@ type network interface {
 	ReturnHeap(h mm.Range)
 	LeaseStack(size uint64) (mm.Range, error)
 	Publish(id uint64, at rack.Location)
-	Forget(id uint64)
+	Forget(id uint64, at rack.Location)
 	Located(id uint64) (rack.Location, bool)
 	Locate(ctx context.Context, id uint64) (rack.Location, error)
 	Relocate(ctx context.Context, id uint64) (rack.Location, error)

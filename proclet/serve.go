@@ -111,6 +111,8 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 		return rt.answerCancel(from, d)
 	case messageReturn:
 		return rt.answerReturn(d)
+	case messageFind:
+		return rt.answerFind(d)
 	}
 	return nil, fmt.Errorf("%w: kind %d", errMalformed, kind[0])
 }

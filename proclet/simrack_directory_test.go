@@ -12,8 +12,8 @@ import (
 
 func (m *simMachine) Publish(id uint64, at rack.Location) { m.change(id, simChange{at: at}) }
 
-func (m *simMachine) Forget(id uint64) {
-	m.change(id, simChange{at: rack.Location{Machine: m.id}, forget: true})
+func (m *simMachine) Forget(id uint64, at rack.Location) {
+	m.change(id, simChange{at: at, forget: true})
 }
 
 func (m *simMachine) change(id uint64, c simChange) {
@@ -43,7 +43,7 @@ func (m *simMachine) tell(id uint64) {
 	switch {
 	case m.dead:
 	case c.forget:
-		if known && old.Machine == m.id {
+		if known && old.Moves <= c.at.Moves {
 			delete(w.locations, id)
 		}
 	case !known || c.at.Moves > old.Moves:
@@ -77,8 +77,7 @@ func (m *simMachine) Relocate(_ context.Context, id uint64) (at rack.Location, e
 	w := m.w
 	answer := make(chan struct{})
 	w.mu.Lock()
-	// The rack asks again as long as what was published may be on its way.
-	able := func() bool { return m.fenced || !m.cut && (w.knows(id) || !w.underWay(id)) }
+	able := func() bool { return m.fenced || !m.cut }
 	w.may(fmt.Sprintf("%v asks the directory for %x", m, id), able, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -97,19 +96,4 @@ func (m *simMachine) Relocate(_ context.Context, id uint64) (at rack.Location, e
 	w.mu.Unlock()
 	<-answer
 	return at, err
-}
-
-// knows and underWay are called with mu held.
-func (w *simWorld) knows(id uint64) bool {
-	_, ok := w.locations[id]
-	return ok
-}
-
-func (w *simWorld) underWay(id uint64) bool {
-	for _, m := range w.machines {
-		if c, ok := m.changes[id]; ok && !c.forget && !m.dead {
-			return true
-		}
-	}
-	return false
 }

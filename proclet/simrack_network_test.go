@@ -104,6 +104,7 @@ func (c *simMessage) once() bool {
 var simKinds = map[byte]string{
 	messageCall: "call", messageRelease: "release", messageCreate: "create", messageDestroy: "destroy", messageReturn: "return",
 	messageCount: "count", messageAwait: "await", messageResult: "result", messageCancel: "cancel",
+	messageFind: "find",
 }
 
 // describe is the message as the trace names it. Called with mu held.

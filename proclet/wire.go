@@ -19,6 +19,7 @@ import (
 //	count    identity, proclet, object, change of its count, whether the chain of calls is inside
 //	cancel   identity of a call whose result nobody wants any more
 //	return   address and capacity of a heap that is no more, to the machine whose lease it was
+//	find     proclet; whether it lives there, or where it went
 const (
 	messageCall = iota + 1
 	messageRelease
@@ -29,6 +30,7 @@ const (
 	messageAwait
 	messageResult
 	messageCancel
+	messageFind
 )
 
 // How an answer begins.

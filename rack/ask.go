@@ -16,6 +16,7 @@ type directoryMessage struct {
 	ID        MachineID     `json:",omitempty"` // opDrain, opLeave
 	Size      uint64        `json:",omitempty"` // opLease
 	Proclet   uint64        `json:",omitempty"` // opLocate
+	Version   uint64        `json:",omitempty"` // opLocate: of the view that the asker has
 	Name      string        `json:",omitempty"` // opBind, opResolve
 	Value     []byte        `json:",omitempty"` // opBind
 	Locations []byte        `json:",omitempty"` // opPublish
@@ -35,7 +36,7 @@ const (
 )
 
 type directoryAnswer struct {
-	View     *View                `json:",omitempty"`
+	View     *View                `json:",omitempty"` // opJoin; opLocate: if it is newer than the asker's
 	Names    map[string]boundName `json:",omitempty"`
 	Lease    lease                `json:",omitzero"`
 	Location Location             `json:",omitzero"`

@@ -56,13 +56,13 @@ func (d *directory) lease(to MachineID, size, limit uint64) (r mm.Range, need ui
 }
 
 // publish takes locations; of two for the same proclet the one with more moves
-// stays.
+// stays. To forget a location is to forget the earlier ones as well.
 func (d *directory) publish(batch []located) {
 	for _, l := range batch {
 		old, known := d.locations[l.id]
 		switch {
 		case l.forget:
-			if known && old.Machine == l.at.Machine {
+			if known && old.Moves <= l.at.Moves {
 				delete(d.locations, l.id)
 			}
 		case !known || l.at.Moves > old.Moves || l.at.Moves == old.Moves && old.Machine == l.at.Machine:

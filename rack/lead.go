@@ -38,6 +38,9 @@ func (r *Rack) command(ctx context.Context, from MachineID, m *directoryMessage)
 	switch m.Op {
 	case opLocate:
 		a.Location, a.Found = r.directory.locations[m.Proclet]
+		if v := r.view; v.Version > m.Version {
+			a.View = &v
+		}
 		r.mu.Unlock()
 		return a, nil
 	case opPublish:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Where proclets live. The directory knows, and every machine caches what it
@@ -40,10 +39,13 @@ func (c *locations) put(id uint64, at Location) {
 	}
 }
 
-func (c *locations) drop(id uint64) {
+// drop forgets a location, unless one with more moves has become known.
+func (c *locations) drop(id uint64, at Location) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.at, id)
+	if old, known := c.at[id]; known && old.Moves <= at.Moves {
+		delete(c.at, id)
+	}
 }
 
 // all returns the cache, sorted by id.
@@ -72,10 +74,11 @@ func (r *Rack) Publish(id uint64, at Location) {
 	r.publish(located{id: id, at: at})
 }
 
-// Forget says that a proclet that lived on this machine is no more.
-func (r *Rack) Forget(id uint64) {
-	r.known.drop(id)
-	r.publish(located{id: id, at: Location{Machine: MachineID(r.e.id.Load())}, forget: true})
+// Forget says that a proclet is no more, which lived at a location last. The
+// directory hears of it soon.
+func (r *Rack) Forget(id uint64, at Location) {
+	r.known.drop(id, at)
+	r.publish(located{id: id, at: at, forget: true})
 }
 
 // Learn records, on this machine only, a location that another has told.
@@ -94,27 +97,29 @@ func (r *Rack) Locate(ctx context.Context, id uint64) (Location, error) {
 	return r.Relocate(ctx, id)
 }
 
-// Relocate is Locate past the cache. It returns ErrNotFound if nobody has
-// published the proclet, and ErrNoDirectory if there is none to ask.
+// Relocate is Locate past the cache. It returns ErrNotFound if the directory
+// does not know the proclet, and ErrNoDirectory if there is none to ask.
+//
+// What was published a moment ago may be on its way to the directory, and what a
+// machine has that did not answer when a new directory was elected is not known
+// to it: the machines themselves know better. When Relocate returns, Members has
+// every machine that was a member when the directory answered, so that all can be asked.
 func (r *Rack) Relocate(ctx context.Context, id uint64) (Location, error) {
-	// What was published a moment ago may be on its way to the directory.
-	for wait := time.Millisecond; ; wait *= 2 {
-		a, err := r.askDirectory(ctx, &directoryMessage{Op: opLocate, Proclet: id})
-		if err != nil {
-			return Location{}, err
-		}
-		if a.Found {
-			r.known.put(id, a.Location)
-			return a.Location, nil
-		}
-		if wait > 16*time.Millisecond {
-			r.known.drop(id)
-			return Location{}, fmt.Errorf("%w: proclet %#x", ErrNotFound, id)
-		}
-		if !r.pause(wait) {
-			return Location{}, context.Cause(r.ctx)
-		}
+	before, _ := r.known.get(id)
+	r.mu.Lock()
+	version := r.view.Version
+	r.mu.Unlock()
+	a, err := r.askDirectory(ctx, &directoryMessage{Op: opLocate, Proclet: id, Version: version})
+	if err != nil {
+		return Location{}, err
 	}
+	r.learn(a.View)
+	if !a.Found {
+		r.known.drop(id, before)
+		return Location{}, fmt.Errorf("%w: proclet %#x", ErrNotFound, id)
+	}
+	r.known.put(id, a.Location)
+	return a.Location, nil
 }
 
 // OnReport has f asked for every proclet that lives on this machine when a new
@@ -124,7 +129,9 @@ func (r *Rack) OnReport(f func() map[uint64]Location) { r.reports.Store(&f) }
 func (r *Rack) publish(l located) {
 	p := &r.batch
 	p.mu.Lock()
-	p.pending[l.id] = l
+	if old, is := p.pending[l.id]; !is || l.at.Moves >= old.at.Moves {
+		p.pending[l.id] = l
+	}
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -161,7 +168,20 @@ func (r *Rack) runPublisher() {
 				if !r.pause(r.config.Dead / ticksToDeath) {
 					return
 				}
+				continue
 			}
+			r.takeBack(batch)
+		}
+	}
+}
+
+// takeBack has the directory forget those of the locations it has just been told
+// that were out of date by then: what has been told of the proclet's next location
+// or its end may have come first.
+func (r *Rack) takeBack(batch []located) {
+	for _, l := range batch {
+		if at, ok := r.known.get(l.id); !l.forget && (!ok || at != l.at) {
+			r.publish(located{id: l.id, at: l.at, forget: true})
 		}
 	}
 }

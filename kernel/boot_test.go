@@ -114,9 +114,9 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos threads memory calls accounts stress,10"},
+		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos sockets threads memory calls accounts stress,10"},
 		{"two processors", guest{processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
-		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes fifos memory accounts stress,5"},
+		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes fifos sockets memory accounts stress,5"},
 		{"default processor model", guest{cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64"}, "calls stress,5"},

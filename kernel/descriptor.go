@@ -58,10 +58,15 @@ func (c *cpu) closeFD(t *thread, fd int32) uint64 {
 	fds[fd] = 0
 	firstFD = min(firstFD, fd)
 	epollForgetFD(f, fd)
+	c.releaseFile(t, f)
+	return 0
+}
+
+// releaseFile takes one reference off a file and closes it with the last.
+func (c *cpu) releaseFile(t *thread, f *file) {
 	if f.refs--; f.refs == 0 {
 		c.closeFile(t, f)
 	}
-	return 0
 }
 
 func fcntl(fd int32, op, arg uint64) uint64 {
@@ -154,6 +159,8 @@ func (c *cpu) ioctl(t *thread, fd int32, op, arg uint64) uint64 {
 		return 0
 	case f.kind == fileSocket:
 		return c.socketCall(t, syscall.SYS_IOCTL)
+	case f.kind == fileUnix:
+		return c.unixCall(t, f, syscall.SYS_IOCTL)
 	case op == fioNRead && (f.kind == filePipe || f.kind == fileRegular):
 		n := uint64(0)
 		if f.kind == filePipe {

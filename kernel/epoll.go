@@ -2,7 +2,11 @@
 
 package kernel
 
-import "syscall"
+import (
+	"syscall"
+
+	"nuos/kernel/unix"
+)
 
 // epoll. An item is one descriptor watched by one epoll file. Items that may
 // have something to report stand in the ready list of their epoll file, once.
@@ -94,6 +98,8 @@ func (f *file) readiness() uint32 {
 		return f.pipeReadiness()
 	case fileSocket:
 		return socketReady[f.object]
+	case fileUnix:
+		return unix.Readiness(int(f.object))
 	case fileConsole:
 		return syscall.EPOLLIN | syscall.EPOLLOUT
 	}
@@ -117,7 +123,7 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 		return errno(eINVAL)
 	}
 	switch f.kind {
-	case fileEvent, filePipe, fileSocket, fileConsole:
+	case fileEvent, filePipe, fileSocket, fileUnix, fileConsole:
 	default:
 		return errno(syscall.EPERM) // always ready
 	}

@@ -30,11 +30,12 @@ const (
 	filePipe // object: the pipe's index
 	fileEpoll
 	fileSocket // object: the socket's index
+	fileUnix   // object: the socket's index in package unix
 )
 
 type file struct {
 	kind      fileKind
-	refs      int32  // descriptors
+	refs      int32  // descriptors, and messages that carry it
 	flags     uint32 // O_NONBLOCK, access mode and the like
 	object    int32
 	node      ramfs.Node // held; 0 if it is not in the file system
@@ -88,11 +89,13 @@ func fileIndex(f *file) int32 {
 	return int32((uintptr(unsafe.Pointer(f)) - uintptr(unsafe.Pointer(&files))) / unsafe.Sizeof(*f))
 }
 
-// closeFile ends a file without descriptors.
+// closeFile ends a file that nothing refers to.
 func (c *cpu) closeFile(t *thread, f *file) {
 	switch f.kind {
 	case fileSocket:
 		c.closeSocket(t, f)
+	case fileUnix:
+		closeUnix(f)
 	case filePipe:
 		closePipeEnd(f)
 	case fileEpoll:
@@ -121,6 +124,8 @@ func (c *cpu) read(t *thread, fd int32, buf, n uint64) uint64 {
 		return c.readPipe(t, f, buf, n)
 	case fileSocket:
 		return c.socketCall(t, syscall.SYS_READ)
+	case fileUnix:
+		return c.unixCall(t, f, syscall.SYS_READ)
 	case fileConsole, fileNull:
 		return 0 // nobody types: end of file
 	case fileRandom:
@@ -156,6 +161,8 @@ func (c *cpu) write(t *thread, fd int32, buf, n uint64) uint64 {
 		return c.writePipe(t, f, buf, n)
 	case fileSocket:
 		return c.socketCall(t, syscall.SYS_WRITE)
+	case fileUnix:
+		return c.unixCall(t, f, syscall.SYS_WRITE)
 	}
 	return errno(eBADF)
 }
@@ -167,7 +174,7 @@ func (c *cpu) vector(t *thread, nr uint64, fd int32, iov, count uint64) uint64 {
 	if f == nil {
 		return errno(eBADF)
 	}
-	if f.kind == fileSocket {
+	if f.kind == fileSocket || f.kind == fileUnix {
 		return c.socketCall(t, nr)
 	}
 	if count > 1024 {

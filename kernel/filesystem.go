@@ -33,6 +33,7 @@ func startFiles() {
 	}) {
 		refuse("there is no memory for a file system")
 	}
+	startUnix()
 	workingFolder = ramfs.Root()
 	workingFolder.Hold()
 	for _, name := range [...]string{"/dev", "/etc", "/proc", "/proc/self", "/root", "/run", "/tmp", "/var", "/var/tmp"} {

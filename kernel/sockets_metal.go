@@ -83,14 +83,24 @@ func clearReady(sock int, mask uint32) {
 // enough, as calls are made with the kernel's lock held.
 var socketArgs Call
 
-// socketCall makes one of the calls that kernel/net implements.
+// socketCall makes a call on a socket of any family. All but AF_UNIX are
+// kernel/net's.
 func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
+	if nr == syscall.SYS_SOCKET {
+		if t.di == syscall.AF_UNIX {
+			return newUnix(t.si, t.dx)
+		}
+	} else if f := fileOf(int32(t.di)); f == nil {
+		return errno(eBADF)
+	} else if f.kind == fileUnix {
+		return c.unixCall(t, f, nr)
+	}
 	s := socketTable.Load()
 	if s == nil {
 		if nr == syscall.SYS_SOCKET {
 			return errno(syscall.EAFNOSUPPORT) // the image has no network
 		}
-		return errno(eBADF)
+		return errno(syscall.ENOTSOCK)
 	}
 	call := &socketArgs
 	*call = Call{Nr: uintptr(nr), Sock: -1}
@@ -111,20 +121,25 @@ func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 	}
 	call.Token = newToken(t.tid)
 	r := s.Call(call)
-	if r == Wait {
+	switch {
+	case r == Wait:
 		t.token = call.Token
 		c.block(t, waitCall, 0)
 		return blocked
+	case r == -int(eAGAIN) && nr != syscall.SYS_SOCKET && t.messageFlags(nr)&syscall.MSG_DONTWAIT == 0:
+		return c.waitFor(t, fileOf(int32(t.di))) // SetReady wakes it
+	case r == -int(syscall.EPIPE):
+		t.brokenPipe(nr)
 	}
 	return c.socketResult(t, nr, r)
 }
 
 // socketResult turns a new socket's index into a descriptor.
 func (c *cpu) socketResult(t *thread, nr uint64, r int) uint64 {
-	if r < 0 || nr != syscall.SYS_SOCKET && nr != syscall.SYS_ACCEPT4 {
+	if r < 0 || nr != syscall.SYS_SOCKET && nr != syscall.SYS_ACCEPT4 && nr != syscall.SYS_ACCEPT {
 		return uint64(r)
 	}
-	flags := t.r10 // of accept4
+	flags := t.acceptFlags(nr)
 	if nr == syscall.SYS_SOCKET {
 		flags = t.si
 	}

@@ -30,7 +30,7 @@ func (f *file) stat(s *syscall.Stat_t) {
 		return
 	}
 	*s = syscall.Stat_t{Dev: 2, Ino: firstNumber + uint64(fileIndex(f)), Nlink: 1, Blksize: mm.PageSize, Mode: 0o600}
-	if f.kind == fileSocket {
+	if f.kind == fileSocket || f.kind == fileUnix {
 		s.Mode = syscall.S_IFSOCK | 0o777
 	}
 }

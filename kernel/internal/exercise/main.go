@@ -22,6 +22,7 @@ var exercises = map[string]func(args []string) error{
 	"fifos":   fifos,
 	"profile": profile,
 	"files":   files,
+	"sockets": sockets,
 	"threads": threads,
 	"memory":  memory,
 	"calls":   calls,

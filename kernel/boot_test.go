@@ -114,13 +114,13 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos sockets threads memory calls accounts stress,10"},
+		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos sockets threads memory mappings calls accounts stress,10"},
 		{"two processors", guest{processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
-		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes fifos sockets memory accounts stress,5"},
+		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"default processor model", guest{cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64"}, "calls stress,5"},
-		{"boot archive", guest{archive: true}, "files,/etc/motd,welcome"},
+		{"boot archive", guest{archive: true}, "mappings files,/etc/motd,welcome"},
 		{"no archive", guest{}, "files"},
 		{"collector checks itself", guest{processors: 2, line: "GOGC=5 GODEBUG=gccheckmark=1,clobberfree=1"}, "stress,8 faults"},
 		{"polling when idle", guest{processors: 2, line: "idle=poll"}, "handoff pipes"},

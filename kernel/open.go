@@ -101,7 +101,7 @@ func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 		}
 	case syscall.S_IFREG:
 		if flags&syscall.O_TRUNC != 0 {
-			if e := n.Truncate(0); e != 0 {
+			if e := setSize(n, 0); e != 0 {
 				return errno(e)
 			}
 		}
@@ -261,7 +261,7 @@ func ftruncate(fd int32, size int64) uint64 {
 	case f.kind != fileRegular || f.flags&syscall.O_ACCMODE == syscall.O_RDONLY:
 		return errno(eINVAL)
 	}
-	return errno(f.node.Truncate(size))
+	return errno(setSize(f.node, size))
 }
 
 func truncate(addr uint64, size int64) uint64 {
@@ -274,7 +274,7 @@ func truncate(addr uint64, size int64) uint64 {
 	case n.Kind() != syscall.S_IFREG:
 		return errno(eINVAL)
 	}
-	return errno(n.Truncate(size))
+	return errno(setSize(n, size))
 }
 
 // fsync has nothing to do: there is no disk.

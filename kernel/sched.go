@@ -47,10 +47,13 @@ var sched struct {
 var bigLock atomic.Uint32
 
 func lock() {
-	for !bigLock.CompareAndSwap(0, 1) {
+	for !bigLock.CompareAndSwap(0, uint32(thisCPU().id)+1) {
 		relax()
 	}
 }
+
+// holdsLock reports whether this processor has the lock.
+func holdsLock() bool { return bigLock.Load() == uint32(thisCPU().id)+1 }
 
 func unlock() { bigLock.Store(0) }
 

@@ -51,7 +51,7 @@ func handleSyscall(t *thread) *thread {
 	// interrupt, which is pending until the thread goes on.
 	switch t.ax {
 	case syscall.SYS_MMAP:
-		t.ax = mmap(t.di, t.si, t.dx, t.r10)
+		t.ax = mmap(t.di, t.si, t.dx, t.r10, int32(t.r8), t.r9)
 		return t
 	case syscall.SYS_MUNMAP:
 		t.ax = munmap(t.di, t.si)
@@ -192,6 +192,8 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return ftruncate(int32(a), int64(b))
 	case syscall.SYS_TRUNCATE:
 		return truncate(a, int64(b))
+	case syscall.SYS_MSYNC:
+		return msync(a, b, d)
 	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
 		return fsync(int32(a))
 	case syscall.SYS_SYNC:

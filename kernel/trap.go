@@ -43,6 +43,16 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 			return t
 		}
 		lock()
+		switch asked, resolved := fileFault(addr, code); {
+		case resolved:
+			stats.pageFaults.Add(1)
+			unlock()
+			return t
+		case asked:
+			const busAddress = 2
+			c.fault(t, int32(syscall.SIGBUS), busAddress, addr, vector, code)
+			return c.leave(t)
+		}
 		if n := space().Exhausted(); n != stats.exhausted {
 			stats.exhausted = n
 			printString("\nnuos: out of memory\n")
@@ -147,7 +157,7 @@ func handleFault(f *faultFrame) {
 	if f.vector != trapPage {
 		kernelPanicAt("unexpected trap", f, addr)
 	}
-	if !space().Fault(mm.Virt(addr), f.code) {
+	if !space().Fault(mm.Virt(addr), f.code) && !ownFileFault(addr, f.code) {
 		begin, fix := addressOfCopy()
 		if f.ip < uint64(begin) || f.ip >= uint64(fix) {
 			kernelPanicAt("page fault", f, addr)
@@ -157,6 +167,21 @@ func handleFault(f *faultFrame) {
 		stats.pageFaults.Add(1)
 	}
 	c.inFault = false
+}
+
+// ownFileFault is fileFault for an access of the kernel's, which may have the
+// lock already: what guards files is in order wherever memory of the program is
+// touched.
+func ownFileFault(addr, code uint64) bool {
+	held := holdsLock()
+	if !held {
+		lock()
+	}
+	_, resolved := fileFault(addr, code)
+	if !held {
+		unlock()
+	}
+	return resolved
 }
 
 // handleFatal is entered by fatal<>: a double fault, a machine check, or a

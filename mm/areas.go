@@ -10,9 +10,22 @@ import "unsafe"
 // never overlap; neighbours that are alike are one.
 type area struct {
 	start, end Virt
+	file       File // what start shows; the zero value: anonymous memory
 	prot       Prot
 	// program marks what the loader put in place: it stays.
 	program bool
+}
+
+// from returns what of a lies behind v, which is inside.
+func (a area) from(v Virt) area {
+	a.file = a.file.plus(uint64(v - a.start))
+	a.start = v
+	return a
+}
+
+// continues reports whether a goes on where b ends as if they were one.
+func (a area) continues(b area) bool {
+	return a.start == b.end && b.from(a.start) == area{a.start, b.end, a.file, a.prot, a.program}
 }
 
 const areaSize = uint64(unsafe.Sizeof(area{}))
@@ -97,8 +110,8 @@ func (l *areaList) splitAt(f *frames, v Virt) {
 		return
 	}
 	left := l.all(f)[i]
+	l.all(f)[i] = left.from(v)
 	left.end = v
-	l.all(f)[i].start = v
 	l.insert(f, i, left)
 }
 
@@ -107,9 +120,8 @@ func (l *areaList) splitAt(f *frames, v Virt) {
 func (l *areaList) merge(f *frames, i, j int) {
 	for k := min(j, l.count-1); k >= max(i, 1); k-- {
 		areas := l.all(f)
-		a, b := &areas[k-1], &areas[k]
-		if a.end == b.start && a.prot == b.prot && a.program == b.program {
-			a.end = b.end
+		if areas[k].continues(areas[k-1]) {
+			areas[k-1].end = areas[k].end
 			l.remove(f, k, k+1)
 		}
 	}
@@ -139,6 +151,17 @@ func (l *areaList) hasProgram(f *frames, r Range) bool {
 	areas := l.all(f)
 	for i := l.search(f, r.Base); i < len(areas) && areas[i].start < r.End(); i++ {
 		if areas[i].program {
+			return true
+		}
+	}
+	return false
+}
+
+// hasReadOnly reports whether a part of r shows a file that may not be written.
+func (l *areaList) hasReadOnly(f *frames, r Range) bool {
+	areas := l.all(f)
+	for i := l.search(f, r.Base); i < len(areas) && areas[i].start < r.End(); i++ {
+		if areas[i].file.ReadOnly {
 			return true
 		}
 	}

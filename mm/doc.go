@@ -8,8 +8,8 @@
 //     system), how a loader's memory map becomes its first runs, frames zeroed
 //     ahead of time, and the books by owner
 //   - entry.go, tables.go, translate.go, back.go, dma.go: page tables
-//   - areas.go, space.go, fault.go, special.go, linux.go: the address space and
-//     the memory system calls of the program's runtime
+//   - areas.go, space.go, fault.go, files.go, special.go, linux.go: the address
+//     space and the memory system calls of the program's runtime
 //   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
 //   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
 //     else and the two grounds under it; window_hosted.go: small heaps

@@ -10,7 +10,8 @@ const (
 
 // Fault resolves a page fault at addr: the first touch of a page maps a zeroed
 // frame. It reports false for a real fault: an address that is not mapped, an
-// access that the area does not allow, or no frame left (see Exhausted).
+// access that the area does not allow, or no frame left (see Exhausted); and for
+// a page of a file, which FileFault names.
 func (s *Space) Fault(addr Virt, code uint64) bool {
 	if code&faultReserve != 0 || HeapArea.Contains(addr) {
 		return false
@@ -38,6 +39,9 @@ func (s *Space) fault(addr Virt, code uint64) bool {
 		// since this one looked: only its own memory of it is stale.
 		FlushLocal(page)
 		return true
+	}
+	if a.file.ID != 0 {
+		return false
 	}
 	if a.program || !s.populate(page, a.prot) {
 		s.exhausted++

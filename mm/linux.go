@@ -27,10 +27,11 @@ const (
 )
 
 const (
-	ok     = syscall.Errno(0)
-	eNoMem = syscall.ENOMEM
-	eInval = syscall.EINVAL
-	eExist = syscall.EEXIST
-	eAcces = syscall.EACCES
-	eNoDev = syscall.ENODEV
+	ok        = syscall.Errno(0)
+	eNoMem    = syscall.ENOMEM
+	eInval    = syscall.EINVAL
+	eExist    = syscall.EEXIST
+	eAcces    = syscall.EACCES
+	eNoDev    = syscall.ENODEV
+	eOverflow = syscall.EOVERFLOW
 )

@@ -1,6 +1,9 @@
 package mm
 
-import "syscall"
+import (
+	"sync/atomic"
+	"syscall"
+)
 
 // Space is the machine's one address space: its areas, its page tables and its
 // frames. It implements the memory system calls of the program's runtime.
@@ -23,6 +26,8 @@ type Space struct {
 	nextAnon   Virt
 	nextDevice Virt
 	exhausted  uint64
+
+	fileUnmaps atomic.Uint64
 }
 
 // lowest is the lowest address that may be mapped: what is below belongs to
@@ -46,7 +51,7 @@ func mappable(r Range) bool {
 // Mmap is mmap(2) for anonymous memory; a length is rounded up to pages. It
 // returns EINVAL for a bad address, length or flag, EACCES for memory that is
 // to be written and executed, EEXIST for MAP_FIXED_NOREPLACE, ENOMEM, and
-// ENODEV for a mapping of a file.
+// ENODEV for a mapping of a file, which is MmapFile's.
 //
 // A hint is followed if its range is free and the program's to map. In
 // HeapArea only MAP_FIXED_NOREPLACE with MAP_POPULATE is possible: all or
@@ -71,7 +76,7 @@ func (s *Space) Mmap(addr Virt, length uint64, p Prot, flags uint64) (Virt, sysc
 		return s.mapHeap(r, p, flags)
 	}
 	interrupts := s.mu.lock()
-	v, errno := s.mapAnon(r, p, flags)
+	v, errno := s.mapArea(r, p, flags, File{})
 	if errno == ok && flags&mapPopulate != 0 && p != ProtNone {
 		s.populate(Range{v, size}, p) // as far as there are frames, as on Linux
 	}
@@ -79,9 +84,9 @@ func (s *Space) Mmap(addr Virt, length uint64, p Prot, flags uint64) (Virt, sysc
 	return v, errno
 }
 
-// mapAnon adds an area.
+// mapArea adds an area.
 // Precondition: mu is held.
-func (s *Space) mapAnon(r Range, p Prot, flags uint64) (Virt, syscall.Errno) {
+func (s *Space) mapArea(r Range, p Prot, flags uint64, file File) (Virt, syscall.Errno) {
 	f := &s.tables.frames
 	if !s.areas.reserve(f, 3) {
 		return 0, eNoMem
@@ -116,7 +121,7 @@ func (s *Space) mapAnon(r Range, p Prot, flags uint64) (Virt, syscall.Errno) {
 		}
 	}
 	i := s.areas.search(f, r.Base)
-	s.areas.insert(f, i, area{start: r.Base, end: r.End(), prot: p})
+	s.areas.insert(f, i, area{start: r.Base, end: r.End(), file: file, prot: p})
 	s.areas.merge(f, i, i+1)
 	return r.Base, ok
 }
@@ -159,6 +164,9 @@ func (s *Space) unmap(r Range) syscall.Errno {
 	i, j := s.areas.isolate(f, r)
 	for _, a := range s.areas.all(f)[i:j] {
 		s.tables.unmapRange(Range{a.start, uint64(a.end - a.start)})
+		if a.file.ID != 0 {
+			s.fileUnmaps.Add(1)
+		}
 	}
 	s.areas.remove(f, i, j)
 	return ok
@@ -189,7 +197,7 @@ func (s *Space) protect(r Range, p Prot) syscall.Errno {
 	if !s.areas.covered(f, r) {
 		return eNoMem
 	}
-	if s.areas.hasProgram(f, r) {
+	if s.areas.hasProgram(f, r) || p&ProtWrite != 0 && s.areas.hasReadOnly(f, r) {
 		return eAcces
 	}
 	if !s.areas.reserve(f, 2) {
@@ -205,7 +213,8 @@ func (s *Space) protect(r Range, p Prot) syscall.Errno {
 }
 
 // Madvise is madvise(2). MADV_DONTNEED and MADV_FREE give the frames back: the
-// pages read as zeros afterwards. MADV_POPULATE_READ and _WRITE map frames.
+// pages read as zeros afterwards, or as their file. MADV_POPULATE_READ and _WRITE
+// map frames; mappings of files cannot be populated (EINVAL).
 // Advice about the size of pages, access order and dumps is accepted.
 func (s *Space) Madvise(addr Virt, length uint64, advice int) syscall.Errno {
 	r := Range{addr, roundUp(length, PageSize)}
@@ -241,6 +250,9 @@ func (s *Space) advise(r Range, advice int) syscall.Errno {
 		for v := r.Base; v < r.End(); {
 			a := s.areas.all(f)[s.areas.search(f, v)]
 			end := min(a.end, r.End())
+			if a.file.ID != 0 {
+				return eInval
+			}
 			if a.prot == ProtNone || !s.populate(Range{v, uint64(end - v)}, a.prot) {
 				return eNoMem
 			}

@@ -14,7 +14,7 @@ type inode struct {
 	holds    int32
 	uid, gid uint32
 	device   uint32 // of a device: the caller's
-	object   uint64 // of a pipe or a socket: the caller's
+	object   uint64 // the caller's
 
 	size                       int64
 	accessed, modified, change int64 // ns since 1970
@@ -120,7 +120,7 @@ func (n Node) Size() int64 { return n.in().size }
 // Device is what MakeDevice was told.
 func (n Node) Device() uint32 { return n.in().device }
 
-// Object is a word that the caller keeps with a pipe or a socket.
+// Object is a word that the caller keeps with a pipe, a socket or a regular file.
 func (n Node) Object() *uint64 { return &n.in().object }
 
 // Removed reports whether no name leads to n any more.

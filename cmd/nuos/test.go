@@ -252,11 +252,14 @@ func (p *printer) end(r *gotest.Result) {
 	for _, b := range p.tests {
 		p.write(b.String()) // was running when the machine ended
 	}
-	word := "ok  "
+	word, note := "ok  ", ""
 	if !r.Passed() {
 		word = "FAIL"
 	}
-	p.write(fmt.Sprintf("%s\t%s\t%.3fs\n", word, r.Package, r.Elapsed.Seconds()))
+	if n := len(r.Excepted()); n > 0 {
+		note = fmt.Sprintf(" (%d known exceptions)", n)
+	}
+	p.write(fmt.Sprintf("%s\t%s\t%.3fs%s\n", word, r.Package, r.Elapsed.Seconds(), note))
 	if !p.single {
 		p.run.print(p.all.String())
 	}

@@ -13,6 +13,8 @@
 // It is fetched with apt-get when it is first asked for and kept in the user's
 // cache folder.
 //
+// exceptions.txt lists the tests that cannot pass in an image, each with its reason.
+//
 // Output that a test writes straight to descriptor 1 or 2 and what it prints with
 // testing's means share the console, as in go test.
 package gotest

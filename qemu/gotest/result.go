@@ -38,8 +38,10 @@ type Result struct {
 
 func newResult(pkg string) *Result { return &Result{Package: pkg, Outcome: map[string]string{}} }
 
-// Passed reports whether go test would say ok.
-func (r *Result) Passed() bool { return !r.Crashed && r.ExitCode == 0 }
+// Passed reports whether everything that ran passed, but for exceptions.
+func (r *Result) Passed() bool {
+	return !r.Crashed && (r.ExitCode == 0 || r.ExitCode == 1 && len(r.Excepted()) > 0 && len(r.Unexpected()) == 0)
+}
 
 // Count returns how many tests and examples began, without subtests, and how many
 // of them passed, failed and were skipped. One that was running when the machine

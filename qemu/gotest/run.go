@@ -58,11 +58,14 @@ func Run(ctx context.Context, pkg string, o Options) (*Result, error) {
 		res.NoTests = true
 		return res, nil
 	}
-	args := append([]string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.Timeout.String()}, o.Args...)
+	args := []string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.Timeout.String()}
 	start := nuosGuest
 	if o.Linux {
 		start = linuxGuest
+	} else {
+		args = append(args, skipArgument(p.ImportPath)...)
 	}
+	args = append(args, o.Args...)
 	opt, err := start(ctx, o.Dir, p, args, work)
 	if err != nil {
 		return nil, err

@@ -19,8 +19,7 @@ const MaxSockets = 8192
 const (
 	// Wait blocks the calling thread until CompleteCall(c.Token, result).
 	// Only calls that Go announces to its scheduler may wait: bind, listen,
-	// connect, accept4, and a read or write on a descriptor that is not
-	// O_NONBLOCK. The call must be completed exactly once, after Call has
+	// connect, setsockopt, and sends on netlink sockets. The call must be completed exactly once, after Call has
 	// returned. Signals for the thread are held back meanwhile.
 	Wait = -1 << 30
 )
@@ -45,15 +44,16 @@ type Token uint64
 // Sockets is what kernel/net implements.
 type Sockets struct {
 	// Call executes a call in handler context and returns its result, a
-	// negated errno, or Wait.
+	// negated errno, or Wait. After EAGAIN, if the program is ready to wait,
+	// the kernel makes the call again with the next SetReady.
 	//
-	// It gets socket, bind, listen, accept4, connect, getsockname,
+	// It gets socket, bind, listen, accept, accept4, connect, getsockname,
 	// getpeername, setsockopt, getsockopt, shutdown, sendto, recvfrom,
 	// sendmsg, recvmsg, and read, write, readv, writev, ioctl and close on a
 	// descriptor that is a socket. fcntl, dup and the epoll calls are the
 	// kernel's own affair.
 	//
-	// socket and accept4 return (or complete with) the new socket's index;
+	// socket, accept and accept4 return (or complete with) the new socket's index;
 	// the kernel gives it a descriptor. close comes once, when the last
 	// descriptor of the socket is closed; its result is ignored except that
 	// it may not wait, and after it the index may be handed out again.

@@ -27,41 +27,41 @@ func call(c *kernel.Call) int {
 	case syscall.SYS_READ:
 		return s.receive(i, &transfer{data: onePiece(a[1], a[2]), total: a[2]})
 	case syscall.SYS_WRITE:
-		return s.send(i, &transfer{data: onePiece(a[1], a[2]), total: a[2]})
+		return s.send(i, &transfer{data: onePiece(a[1], a[2]), total: a[2], token: c.Token})
 	case syscall.SYS_READV:
-		return s.vector(i, a[1], a[2], false)
+		return s.vector(i, a[1], a[2], false, c.Token)
 	case syscall.SYS_WRITEV:
-		return s.vector(i, a[1], a[2], true)
+		return s.vector(i, a[1], a[2], true, c.Token)
 	case syscall.SYS_RECVFROM:
 		return s.receive(i, &transfer{data: onePiece(a[1], a[2]), total: a[2], flags: a[3], name: a[4], nameSizeAt: a[5]})
 	case syscall.SYS_SENDTO:
-		return s.send(i, &transfer{data: onePiece(a[1], a[2]), total: a[2], flags: a[3], name: a[4], nameSize: a[5]})
+		return s.send(i, &transfer{data: onePiece(a[1], a[2]), total: a[2], flags: a[3], name: a[4], nameSize: a[5], token: c.Token})
 	case syscall.SYS_RECVMSG:
 		return s.receiveMessage(i, a[1], a[2])
 	case syscall.SYS_SENDMSG:
-		return s.sendMessage(i, a[1], a[2])
-	case syscall.SYS_ACCEPT4:
+		return s.sendMessage(i, a[1], a[2], c.Token)
+	case syscall.SYS_ACCEPT, syscall.SYS_ACCEPT4:
 		return s.accept(i, a[1], a[2])
 	case syscall.SYS_BIND:
 		return s.bind(i, a[1], a[2], c.Token)
 	case syscall.SYS_LISTEN:
 		return s.listen(i, a[1], c.Token)
 	case syscall.SYS_CONNECT:
-		return s.connect(i, a[1], a[2], c.Token)
+		return s.connect(i, a[1], a[2], c.Nonblock, c.Token)
 	case syscall.SYS_SHUTDOWN:
 		return s.shutdown(i, a[1])
 	case syscall.SYS_GETSOCKNAME:
-		return fail(putSockaddr(address(s.local.Load()), a[1], a[2]))
+		return fail(s.putSockaddr(s.local.load(), a[1], a[2]))
 	case syscall.SYS_GETPEERNAME:
-		peer := address(s.peer.Load())
-		if peer == 0 || s.state.Load() != stateReady {
+		peer := s.peer.load()
+		if peer.port == 0 || s.state.Load() != stateReady {
 			return fail(syscall.ENOTCONN)
 		}
-		return fail(putSockaddr(peer, a[1], a[2]))
+		return fail(s.putSockaddr(peer, a[1], a[2]))
 	case syscall.SYS_GETSOCKOPT:
 		return s.getOption(a[1], a[2], a[3], a[4])
 	case syscall.SYS_SETSOCKOPT:
-		return s.setOption(i, a[1], a[2], a[3], a[4])
+		return s.setOption(i, a[1], a[2], a[3], a[4], c.Token)
 	case syscall.SYS_IOCTL:
 		return s.ioctl(a[1], a[2])
 	case syscall.SYS_CLOSE:
@@ -78,7 +78,11 @@ func fail(e syscall.Errno) int { return -int(e) }
 const ipprotoMPTCP = 262
 
 func open(domain, typ, protocol uintptr) int {
-	if domain != syscall.AF_INET {
+	switch domain {
+	case syscall.AF_INET, syscall.AF_INET6:
+	case syscall.AF_NETLINK:
+		return openNetlink(typ, protocol)
+	default:
 		return fail(syscall.EAFNOSUPPORT)
 	}
 	stream := false
@@ -99,6 +103,10 @@ func open(domain, typ, protocol uintptr) int {
 	if !ok {
 		return fail(syscall.ENFILE)
 	}
+	if domain == syscall.AF_INET6 {
+		sockets[i].v6 = true
+		sockets[i].local.store(address{})
+	}
 	sockets[i].state.Store(stateOpen)
 	return i
 }
@@ -109,28 +117,34 @@ const (
 	opBind
 	opListen
 	opConnect
+	opJoin  // a multicast group
+	opLeave // one
+	opRoute // of a netlink socket: a request
 )
 
 // ask leaves a request with the pump.
-func (s *socket) ask(i int, op uint32, arg uint64, t kernel.Token) int {
+func (s *socket) ask(i int, op uint32, a address, arg uint64, t kernel.Token) int {
 	if s.req.op.Load() != opNone {
 		return fail(syscall.EALREADY)
 	}
-	s.req.arg, s.req.token = arg, t
+	s.req.address, s.req.arg, s.req.token = a, arg, t
 	s.req.op.Store(op)
 	attend(i)
 	return kernel.Wait
 }
 
 func (s *socket) bind(i int, addr, size uintptr, t kernel.Token) int {
-	a, e := sockaddrAt(addr, size)
+	if s.netlink {
+		return s.bindNetlink(i)
+	}
+	a, e := s.sockaddrAt(addr, size)
 	if e != 0 {
 		return fail(e)
 	}
 	if s.state.Load() != stateOpen && s.stream {
 		return fail(syscall.EINVAL)
 	}
-	return s.ask(i, opBind, uint64(a), t)
+	return s.ask(i, opBind, a, 0, t)
 }
 
 func (s *socket) listen(i int, backlog uintptr, t kernel.Token) int {
@@ -140,32 +154,47 @@ func (s *socket) listen(i int, backlog uintptr, t kernel.Token) int {
 	if st := s.state.Load(); st != stateOpen && st != stateListening {
 		return fail(syscall.EINVAL)
 	}
-	return s.ask(i, opListen, uint64(min(uint32(backlog), maxBacklog)), t)
+	return s.ask(i, opListen, address{}, uint64(min(uint32(backlog), maxBacklog)), t)
 }
 
-func (s *socket) connect(i int, addr, size uintptr, t kernel.Token) int {
-	a, e := sockaddrAt(addr, size)
+// connect of a stream that the program does not want to wait for is EINPROGRESS;
+// of another one EAGAIN, upon which the kernel makes the call again.
+func (s *socket) connect(i int, addr, size uintptr, nonblock bool, t kernel.Token) int {
+	if s.netlink {
+		return fail(syscall.EOPNOTSUPP)
+	}
+	a, e := s.sockaddrAt(addr, size)
 	if e != 0 {
 		return fail(e)
 	}
 	if !s.stream {
-		return s.ask(i, opConnect, uint64(a), t)
+		return s.ask(i, opConnect, a, 0, t)
 	}
 	switch s.state.Load() {
 	case stateOpen:
 	case stateConnecting:
+		if s.awaited {
+			return fail(syscall.EAGAIN)
+		}
 		return fail(syscall.EALREADY)
 	case stateFailed:
 		return s.takeError(syscall.ECONNABORTED)
 	default:
+		if s.awaited {
+			s.awaited = false
+			return 0
+		}
 		return fail(syscall.EISCONN)
 	}
 	if s.req.op.Load() != opNone {
 		return fail(syscall.EALREADY)
 	}
-	s.req.arg = uint64(a)
+	s.req.address = a
 	s.state.Store(stateConnecting)
 	attend(i)
+	if s.awaited = !nonblock; s.awaited {
+		return fail(syscall.EAGAIN)
+	}
 	return fail(syscall.EINPROGRESS)
 }
 
@@ -181,7 +210,7 @@ func (s *socket) shutdown(i int, how uintptr) int {
 	if how > syscall.SHUT_RDWR {
 		return fail(syscall.EINVAL)
 	}
-	if st := s.state.Load(); st != stateReady && !(st == stateListening && how != syscall.SHUT_WR) || s.peer.Load() == 0 && st != stateListening {
+	if st := s.state.Load(); st != stateReady && !(st == stateListening && how != syscall.SHUT_WR) || s.peer.load().port == 0 && st != stateListening {
 		return fail(syscall.ENOTCONN)
 	}
 	if how != syscall.SHUT_WR {

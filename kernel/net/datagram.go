@@ -11,11 +11,11 @@ import (
 // padding to four bytes.
 //
 //	 0  length of the datagram
-//	 4  address of the other side: port and low half, high half (see address)
-//	12  bytes
+//	 4  address of the other side: hi, lo, port, zone (see address)
+//	24  bytes
 const (
-	recordHeader = 12
-	maxDatagram  = 65535 - 20 - 8 // what IPv4 and UDP leave
+	recordHeader = 24
+	maxDatagram  = 65535 - 20 - 8 // what IPv4 and UDP leave; with the header it fits a ring
 )
 
 func recordSize(n uint32) uint32 { return (recordHeader + n + 3) &^ 3 }
@@ -23,18 +23,27 @@ func recordSize(n uint32) uint32 { return (recordHeader + n + 3) &^ 3 }
 func (r *ring) putRecordHeader(pos, n uint32, a address) {
 	var b [recordHeader]byte
 	binary.LittleEndian.PutUint32(b[0:], n)
-	binary.LittleEndian.PutUint64(b[4:], uint64(a))
+	binary.LittleEndian.PutUint64(b[4:], a.hi)
+	binary.LittleEndian.PutUint64(b[12:], a.lo)
+	binary.LittleEndian.PutUint16(b[20:], a.port)
+	binary.LittleEndian.PutUint16(b[22:], a.zone)
 	r.put(pos, b[:])
 }
 
 func (r *ring) recordHeader(pos uint32) (n uint32, a address) {
 	var b [recordHeader]byte
 	r.get(pos, b[:])
-	return binary.LittleEndian.Uint32(b[0:]), address(binary.LittleEndian.Uint64(b[4:]))
+	return binary.LittleEndian.Uint32(b[0:]), address{
+		hi: binary.LittleEndian.Uint64(b[4:]), lo: binary.LittleEndian.Uint64(b[12:]),
+		port: binary.LittleEndian.Uint16(b[20:]), zone: binary.LittleEndian.Uint16(b[22:]),
+	}
 }
 
 // sendDatagram queues a datagram. Its address is zero if it is for the peer.
 func (s *socket) sendDatagram(i int, t *transfer) int {
+	if s.netlink {
+		return s.sendNetlink(i, t)
+	}
 	if e := s.err.Swap(0); e != 0 {
 		return -int(e)
 	}
@@ -47,13 +56,13 @@ func (s *socket) sendDatagram(i int, t *transfer) int {
 	var to address
 	if t.name != 0 {
 		var e syscall.Errno
-		if to, e = sockaddrAt(t.name, t.nameSize); e != 0 {
+		if to, e = s.sockaddrAt(t.name, t.nameSize); e != 0 {
 			return fail(e)
 		}
-		if to&0xffff == 0 {
+		if to.port == 0 {
 			return fail(syscall.EINVAL)
 		}
-	} else if s.peer.Load() == 0 {
+	} else if s.peer.load().port == 0 {
 		return fail(syscall.EDESTADDRREQ)
 	}
 	if t.total > maxDatagram {
@@ -103,7 +112,7 @@ func (s *socket) receiveDatagram(i int, t *transfer) int {
 	if !ok {
 		return fail(syscall.EFAULT)
 	}
-	if e := putSockaddr(from, t.name, t.nameSizeAt); e != 0 {
+	if e := s.putSockaddr(from, t.name, t.nameSizeAt); e != 0 {
 		return fail(e)
 	}
 	if t.flags&syscall.MSG_PEEK == 0 {

@@ -26,9 +26,9 @@
 // are given back only after close, which is the last call on a socket; a
 // socket is served by one goroutine at a time.
 //
-// Caveats: a descriptor without O_NONBLOCK gets EAGAIN where Linux would block
-// (Go's net package never makes one). IPv4 only: an IPv6 socket is refused with
-// EAFNOSUPPORT, upon which Go falls back to IPv4. A datagram that cannot be
-// sent is reported by the next send on its socket. TCP_INFO, multicast
-// membership, control messages and netlink are not there.
+// Caveats: the NIC has addresses of IPv4 only; of IPv6 there is the loopback
+// interface. A datagram that cannot be sent is reported by the next send on its
+// socket, and one of IPv6 may be no longer than one of IPv4. Netlink sockets dump
+// interfaces and addresses and do nothing else. TCP_INFO, the choice of an
+// interface for multicast, and control messages are not there.
 package net

@@ -7,6 +7,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
@@ -40,7 +41,14 @@ func newEnd(i int) *end {
 	if e.s.stream {
 		protocol = tcp.ProtocolNumber
 	}
-	ep, err := internet.NewEndpoint(protocol, ipv4.ProtocolNumber, e.wq)
+	network := ipv4.ProtocolNumber
+	if e.s.v6 {
+		network = ipv6.ProtocolNumber
+	}
+	if e.s.netlink {
+		return e
+	}
+	ep, err := internet.NewEndpoint(protocol, network, e.wq)
 	if err == nil {
 		e.adopt(ep)
 	}
@@ -82,12 +90,14 @@ func (e *end) pool() (p *blockPool, ring uint32) {
 func (e *end) answer() {
 	s := e.s
 	result := 0
-	switch op, a := s.req.op.Load(), address(s.req.arg); {
+	switch op, a := s.req.op.Load(), s.req.address; {
+	case op == opRoute:
+		result = e.answerRoute()
 	case e.ep == nil:
 		result = fail(syscall.ENOBUFS)
 	case op == opBind:
 		e.applyOptions()
-		result = fail(errno(e.ep.Bind(a.full())))
+		result = fail(errno(e.ep.Bind(a.full(s.v6))))
 	case op == opListen:
 		result = fail(e.listen(int(s.req.arg)))
 	case op == opConnect:
@@ -96,11 +106,13 @@ func (e *end) answer() {
 			return
 		}
 		e.applyOptions()
-		if err := e.ep.Connect(a.full()); err != nil {
+		if err := e.ep.Connect(a.full(s.v6)); err != nil {
 			result = fail(errno(err))
 		} else {
-			s.peer.Store(uint64(a))
+			s.peer.store(a)
 		}
+	case op == opJoin || op == opLeave:
+		result = fail(e.member(op == opJoin))
 	}
 	e.learnLocal()
 	if !s.stream {
@@ -114,7 +126,7 @@ func (e *end) answer() {
 func (e *end) learnLocal() {
 	if e.ep != nil {
 		if a, err := e.ep.GetLocalAddress(); err == nil {
-			e.s.local.Store(uint64(addressOf(a)))
+			e.s.local.store(addressOf(a, e.s.v6))
 		}
 	}
 }
@@ -125,7 +137,7 @@ func (e *end) prepare() {
 	if s.stream || s.state.Load() != stateOpen {
 		return
 	}
-	if e.ep == nil || !e.attach() {
+	if e.ep == nil && !s.netlink || !e.attach() {
 		s.err.Store(uint32(syscall.ENOBUFS))
 		kernel.SetReady(e.i, epollIn|epollOut|epollErr)
 		return
@@ -143,13 +155,13 @@ func (e *end) dial() {
 		return
 	}
 	if !e.dialed {
-		a := address(s.req.arg).destination()
+		a := s.req.address.destination()
 		if e.awaitAddress(a) {
 			return
 		}
 		e.dialed = true
 		e.applyOptions()
-		if err := e.ep.Connect(a.full()); err != nil {
+		if err := e.ep.Connect(a.full(s.v6)); err != nil {
 			if _, started := err.(*tcpip.ErrConnectStarted); !started {
 				e.failed(errno(err))
 				return
@@ -171,7 +183,7 @@ func (e *end) dial() {
 			return
 		}
 		e.learnLocal()
-		s.peer.Store(uint64(address(s.req.arg).destination()))
+		s.peer.store(s.req.address.destination())
 		if s.state.CompareAndSwap(stateConnecting, stateReady) {
 			s.wantOut.Store(false)
 			kernel.SetReady(e.i, epollOut)
@@ -189,7 +201,7 @@ func (e *end) failed(code syscall.Errno) {
 // awaitAddress reports whether the machine still waits for its first address
 // and a needs it. If so the socket is served again when that is over.
 func (e *end) awaitAddress(a address) bool {
-	if a.loopback() || e.waited.Load() {
+	if a.loopback() || !a.is4() || e.waited.Load() {
 		return false
 	}
 	select {
@@ -222,32 +234,4 @@ func (e *end) tellOut() {
 	if e.s.wantOut.Load() && e.s.wantOut.Swap(false) {
 		kernel.SetReady(e.i, epollOut)
 	}
-}
-
-func (a address) full() tcpip.FullAddress {
-	f := tcpip.FullAddress{Port: uint16(a)}
-	if ip := a >> 16; ip != 0 {
-		f.Addr = tcpip.AddrFrom4([4]byte{byte(ip >> 24), byte(ip >> 16), byte(ip >> 8), byte(ip)})
-	}
-	return f
-}
-
-func (a address) loopback() bool { return a>>40 == 127 }
-
-// destination is where Linux sends what is for a: 0.0.0.0 is this machine.
-func (a address) destination() address {
-	if a>>16 == 0 {
-		a |= 127<<40 | 1<<16
-	}
-	return a
-}
-
-func addressOf(f tcpip.FullAddress) address {
-	a := address(0)
-	if f.Addr.Len() == 4 {
-		for _, x := range f.Addr.As4() {
-			a = a<<8 | address(x)
-		}
-	}
-	return a<<16 | address(f.Port)
 }

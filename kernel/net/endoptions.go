@@ -61,6 +61,16 @@ func (e *end) applyOption(o, v int) {
 		e.ep.SetSockOptInt(tcpip.IPv4TOSOption, v)
 	case optTTL:
 		e.ep.SetSockOptInt(tcpip.IPv4TTLOption, v)
+	case optMulticastTTL, optMulticastHops:
+		e.ep.SetSockOptInt(tcpip.MulticastTTLOption, v)
+	case optMulticastLoop, optMulticastLoop6:
+		so.SetMulticastLoop(v != 0)
+	case optV6Only:
+		so.SetV6Only(v != 0)
+	case optHops:
+		e.ep.SetSockOptInt(tcpip.IPv6HopLimitOption, v)
+	case optTrafficClass:
+		e.ep.SetSockOptInt(tcpip.IPv6TrafficClassOption, v)
 	case optLinger:
 		// close looks at it: gVisor has no part in lingering for a time.
 	}

@@ -85,7 +85,7 @@ func full(p netip.Prefix, port uint16) tcpip.FullAddress {
 	return tcpip.FullAddress{NIC: 0, Addr: tcpip.AddrFrom4(p.Addr().As4()), Port: port}
 }
 
-func addr(p netip.Prefix, port uint16) address { return addressOf(full(p, port)) }
+func addr(p netip.Prefix, port uint16) address { return addressOf(full(p, port), false) }
 
 var loopbackNet = netip.MustParsePrefix("127.0.0.1/8")
 
@@ -125,8 +125,8 @@ func newSocket(typ uintptr) (fd, error) {
 }
 
 func (f fd) named(nr uintptr, a address) error {
-	sa := a.sockaddr()
-	_, err := try(nr, f, at(&sa), sockaddrSize)
+	sa, size := sockets[f].sockaddr(a)
+	_, err := try(nr, f, at(&sa), uintptr(size))
 	return err
 }
 
@@ -136,14 +136,14 @@ func (f fd) listen(n int) error      { _, err := try(syscall.SYS_LISTEN, f, uint
 func (f fd) shutdown(how int) error  { _, err := try(syscall.SYS_SHUTDOWN, f, uintptr(how)); return err }
 
 func (f fd) name(nr uintptr) (address, error) {
-	var sa [sockaddrSize]byte
-	size := uint32(sockaddrSize)
+	var sa [sockaddr6Size]byte
+	size := uint32(len(sa))
 	if _, err := try(nr, f, at(&sa), at(&size)); err != nil {
-		return 0, err
+		return address{}, err
 	}
-	a, e := sockaddrAt(at(&sa), uintptr(size))
+	a, e := sockets[f].sockaddrAt(at(&sa), uintptr(size))
 	if e != 0 {
-		return 0, e
+		return address{}, e
 	}
 	return a, nil
 }
@@ -255,37 +255,37 @@ func (f fd) Write(b []byte) (int, error) {
 func (f fd) CloseWrite() error { return f.shutdown(syscall.SHUT_WR) }
 
 func (f fd) accept() (fd, address, error) {
-	var sa [sockaddrSize]byte
-	size := uint32(sockaddrSize)
+	var sa [sockaddr6Size]byte
+	size := uint32(len(sa))
 	n, err := f.retry(readable, func() (int, error) {
 		return try(syscall.SYS_ACCEPT4, f, at(&sa), at(&size), syscall.SOCK_NONBLOCK)
 	})
 	if err != nil {
-		return 0, 0, err
+		return 0, address{}, err
 	}
-	a, _ := sockaddrAt(at(&sa), uintptr(size))
+	a, _ := sockets[f].sockaddrAt(at(&sa), uintptr(size))
 	return fd(n), a, nil
 }
 
 // sendTo and receiveFrom are for datagrams.
 func (f fd) sendTo(b []byte, a address) error {
-	sa := a.sockaddr()
+	sa, size := sockets[f].sockaddr(a)
 	_, err := f.retry(writable, func() (int, error) {
-		return try(syscall.SYS_SENDTO, f, bytesAt(b), uintptr(len(b)), 0, at(&sa), sockaddrSize)
+		return try(syscall.SYS_SENDTO, f, bytesAt(b), uintptr(len(b)), 0, at(&sa), uintptr(size))
 	})
 	return err
 }
 
 func (f fd) receiveFrom(b []byte) (int, address, error) {
-	var sa [sockaddrSize]byte
-	size := uint32(sockaddrSize)
+	var sa [sockaddr6Size]byte
+	size := uint32(len(sa))
 	n, err := f.retry(readable, func() (int, error) {
 		return try(syscall.SYS_RECVFROM, f, bytesAt(b), uintptr(len(b)), 0, at(&sa), at(&size))
 	})
 	if err != nil {
-		return 0, 0, err
+		return 0, address{}, err
 	}
-	a, _ := sockaddrAt(at(&sa), uintptr(size))
+	a, _ := sockets[f].sockaddrAt(at(&sa), uintptr(size))
 	return n, a, nil
 }
 
@@ -312,8 +312,13 @@ func dialTo(a address) (fd, error) {
 	if err != nil {
 		return 0, err
 	}
+	return dialOn(f, a)
+}
+
+func dialOn(f fd, a address) (fd, error) {
 	_, before := kernel.Ready(int(f))
-	if err = f.connect(a); err == syscall.EINPROGRESS {
+	err := f.connect(a)
+	if err == syscall.EINPROGRESS {
 		err = nil
 	}
 	for err == nil {

@@ -66,6 +66,7 @@ func (e *end) acceptOne() (i int, ok bool) {
 		starve(e.i)
 		return 0, false
 	}
+	sockets[i].v6 = e.s.v6
 	a := &end{i: i, s: &sockets[i]}
 	if !a.attach() {
 		release(i)
@@ -89,7 +90,7 @@ func (e *end) acceptOne() (i int, ok bool) {
 		a.s.options[o].Store(e.s.options[o].Load())
 	}
 	a.learnLocal()
-	a.s.peer.Store(uint64(addressOf(peer)))
+	a.s.peer.store(addressOf(peer, a.s.v6))
 	a.s.state.Store(stateReady)
 	return i, true
 }

@@ -14,7 +14,7 @@ func (e *end) move() {
 	if e.s.stream {
 		e.receiveStream()
 		e.sendStream()
-	} else {
+	} else if !e.s.netlink {
 		e.receiveDatagrams()
 		e.sendDatagrams()
 	}
@@ -133,8 +133,8 @@ func (e *end) sendDatagrams() {
 	for s.tx.used() > 0 {
 		head := s.tx.head.Load()
 		n, to := s.tx.recordHeader(head)
-		target := address(s.peer.Load())
-		if to != 0 {
+		target := s.peer.load()
+		if to.port != 0 {
 			target = to.destination()
 		}
 		if e.awaitAddress(target) {
@@ -142,8 +142,8 @@ func (e *end) sendDatagrams() {
 		}
 		e.unsent = unsent{&s.tx, head + recordHeader, n}
 		var o tcpip.WriteOptions
-		if to != 0 {
-			full := target.full()
+		if to.port != 0 {
+			full := target.full(s.v6)
 			o.To = &full
 		}
 		_, err := e.ep.Write(&e.unsent, o)
@@ -157,7 +157,7 @@ func (e *end) sendDatagrams() {
 		if s.tx.free() >= s.tx.size/2 {
 			e.tellOut()
 		}
-		if uint16(s.local.Load()) == 0 {
+		if s.local.load().port == 0 {
 			e.learnLocal() // the first send has bound it
 		}
 	}
@@ -179,6 +179,11 @@ func (e *end) receiveDatagrams() {
 			kernel.SetReady(e.i, epollIn|epollOut|epollErr)
 			continue
 		}
+		if res.Total > maxDatagram {
+			e.fresh = fresh{room: maxDatagram}
+			e.ep.Read(&e.fresh, tcpip.ReadOptions{}) // larger than any ring: lost
+			continue
+		}
 		need := recordSize(uint32(res.Total))
 		if s.rx.free() < need {
 			s.rxFull.Store(true)
@@ -195,7 +200,7 @@ func (e *end) receiveDatagrams() {
 			}
 			continue
 		}
-		s.rx.putRecordHeader(tail, uint32(res.Total), addressOf(res.RemoteAddr))
+		s.rx.putRecordHeader(tail, uint32(res.Total), addressOf(res.RemoteAddr, s.v6))
 		s.rx.tail.Store(tail + need)
 		e.tellIn()
 	}

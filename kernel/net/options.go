@@ -32,6 +32,13 @@ const (
 	optQuickAck
 	optTOS
 	optTTL
+	optMulticastTTL
+	optMulticastLoop
+	optV6Only
+	optHops
+	optTrafficClass
+	optMulticastHops
+	optMulticastLoop6
 	optLinger // seconds, or -1; set as a struct linger
 	numOptions
 )
@@ -47,28 +54,39 @@ const (
 )
 
 var optionTable = [numOptions]option{
-	optReuseAddr:   {syscall.SOL_SOCKET, syscall.SO_REUSEADDR, true, true, 0, 0, maxInt},
-	optReusePort:   {syscall.SOL_SOCKET, soReusePort, true, true, 0, 0, maxInt},
-	optBroadcast:   {syscall.SOL_SOCKET, syscall.SO_BROADCAST, true, true, 0, 0, maxInt},
-	optKeepAlive:   {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, true, true, 0, 0, maxInt},
-	optSndBuf:      {syscall.SOL_SOCKET, syscall.SO_SNDBUF, true, true, defaultBuffer, 0, maxInt},
-	optRcvBuf:      {syscall.SOL_SOCKET, syscall.SO_RCVBUF, true, true, defaultBuffer, 0, maxInt},
-	optNoDelay:     {syscall.IPPROTO_TCP, syscall.TCP_NODELAY, true, false, 0, 0, maxInt},
-	optCork:        {syscall.IPPROTO_TCP, syscall.TCP_CORK, true, false, 0, 0, maxInt},
-	optKeepIdle:    {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, true, false, 7200, 1, tcpKeepSeconds},
-	optKeepIntvl:   {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, true, false, 75, 1, tcpKeepSeconds},
-	optKeepCnt:     {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, true, false, 9, 1, 127},
-	optMaxSeg:      {syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, true, false, 536, 88, 32767},
-	optSynCnt:      {syscall.IPPROTO_TCP, syscall.TCP_SYNCNT, true, false, 6, 1, 127},
-	optUserTimeout: {syscall.IPPROTO_TCP, tcpUserTimeout, true, false, 0, 0, maxInt},
-	optQuickAck:    {syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, true, false, 1, 0, maxInt},
-	optTOS:         {syscall.IPPROTO_IP, syscall.IP_TOS, true, true, 0, 0, 255},
-	optTTL:         {syscall.IPPROTO_IP, syscall.IP_TTL, true, true, 64, 1, 255},
-	optLinger:      {syscall.SOL_SOCKET, syscall.SO_LINGER, true, true, -1, -1, maxInt},
+	optReuseAddr:     {syscall.SOL_SOCKET, syscall.SO_REUSEADDR, true, true, 0, 0, maxInt},
+	optReusePort:     {syscall.SOL_SOCKET, soReusePort, true, true, 0, 0, maxInt},
+	optBroadcast:     {syscall.SOL_SOCKET, syscall.SO_BROADCAST, true, true, 0, 0, maxInt},
+	optKeepAlive:     {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, true, true, 0, 0, maxInt},
+	optSndBuf:        {syscall.SOL_SOCKET, syscall.SO_SNDBUF, true, true, defaultBuffer, 0, maxInt},
+	optRcvBuf:        {syscall.SOL_SOCKET, syscall.SO_RCVBUF, true, true, defaultBuffer, 0, maxInt},
+	optNoDelay:       {syscall.IPPROTO_TCP, syscall.TCP_NODELAY, true, false, 0, 0, maxInt},
+	optCork:          {syscall.IPPROTO_TCP, syscall.TCP_CORK, true, false, 0, 0, maxInt},
+	optKeepIdle:      {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, true, false, 7200, 1, tcpKeepSeconds},
+	optKeepIntvl:     {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, true, false, 75, 1, tcpKeepSeconds},
+	optKeepCnt:       {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, true, false, 9, 1, 127},
+	optMaxSeg:        {syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, true, false, 536, 88, 32767},
+	optSynCnt:        {syscall.IPPROTO_TCP, syscall.TCP_SYNCNT, true, false, 6, 1, 127},
+	optUserTimeout:   {syscall.IPPROTO_TCP, tcpUserTimeout, true, false, 0, 0, maxInt},
+	optQuickAck:      {syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, true, false, 1, 0, maxInt},
+	optTOS:           {syscall.IPPROTO_IP, syscall.IP_TOS, true, true, 0, 0, 255},
+	optTTL:           {syscall.IPPROTO_IP, syscall.IP_TTL, true, true, 64, 1, 255},
+	optMulticastTTL:  {syscall.IPPROTO_IP, syscall.IP_MULTICAST_TTL, false, true, 1, 0, 255},
+	optMulticastLoop: {syscall.IPPROTO_IP, syscall.IP_MULTICAST_LOOP, false, true, 1, 0, maxInt},
+	// Those of IPv6 are of its sockets only.
+	optV6Only:         {syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, true, true, 0, 0, maxInt},
+	optHops:           {syscall.IPPROTO_IPV6, syscall.IPV6_UNICAST_HOPS, true, true, 64, 0, 255},
+	optTrafficClass:   {syscall.IPPROTO_IPV6, syscall.IPV6_TCLASS, true, true, 0, 0, 255},
+	optMulticastHops:  {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_HOPS, false, true, 1, 0, 255},
+	optMulticastLoop6: {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_LOOP, false, true, 1, 0, maxInt},
+	optLinger:         {syscall.SOL_SOCKET, syscall.SO_LINGER, true, true, -1, -1, maxInt},
 }
 
 // findOption returns the option that s has by that name, or -1.
 func (s *socket) findOption(level, name uintptr) int {
+	if s.netlink && level != syscall.SOL_SOCKET || level == syscall.IPPROTO_IPV6 && !s.v6 {
+		return -1
+	}
 	for o := range optionTable {
 		t := &optionTable[o]
 		if uintptr(t.level) == level && uintptr(t.name) == name && (s.stream && t.stream || !s.stream && t.datagram) {
@@ -79,7 +97,10 @@ func (s *socket) findOption(level, name uintptr) int {
 }
 
 // setOption is setsockopt. Handler context.
-func (s *socket) setOption(i int, level, name, addr, size uintptr) int {
+func (s *socket) setOption(i int, level, name, addr, size uintptr, token kernel.Token) int {
+	if r, done := s.setMembership(i, level, name, addr, size, token); done {
+		return r
+	}
 	o := s.findOption(level, name)
 	if o < 0 {
 		return fail(syscall.ENOPROTOOPT)
@@ -105,7 +126,7 @@ func (s *socket) setOption(i int, level, name, addr, size uintptr) int {
 	case optSndBuf, optRcvBuf:
 		// Linux doubles the value, for its bookkeeping, and reports that.
 		v = max(min(v, maxBuffer/2), 2048) * 2
-	case optTTL:
+	case optTTL, optHops, optMulticastHops, optMulticastTTL, optTrafficClass:
 		if v == -1 {
 			v = optionTable[o].initial
 		}
@@ -167,15 +188,27 @@ func (s *socket) property(level, name uintptr) (v uint32, ok bool) {
 		}
 		return v, true
 	case soDomain:
+		switch {
+		case s.netlink:
+			return syscall.AF_NETLINK, true
+		case s.v6:
+			return syscall.AF_INET6, true
+		}
 		return syscall.AF_INET, true
 	case syscall.SO_TYPE:
 		if s.stream {
 			return syscall.SOCK_STREAM, true
 		}
+		if s.netlink {
+			return syscall.SOCK_RAW, true
+		}
 		return syscall.SOCK_DGRAM, true
 	case soProtocol:
 		if s.stream {
 			return syscall.IPPROTO_TCP, true
+		}
+		if s.netlink {
+			return syscall.NETLINK_ROUTE, true
 		}
 		return syscall.IPPROTO_UDP, true
 	}

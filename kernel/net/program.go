@@ -11,60 +11,6 @@ import (
 // a first look found only bounds what is done, and never what is written where.
 // Handler context.
 
-// address is an IPv4 address and port in one word, so that it can be published
-// atomically: a.b.c.d:p is a<<40 | b<<32 | c<<24 | d<<16 | p. The zero value is
-// 0.0.0.0:0.
-type address uint64
-
-const sockaddrSize = 16 // struct sockaddr_in
-
-// sockaddrAt reads a struct sockaddr_in. It returns an errno, 0 for success.
-func sockaddrAt(addr, size uintptr) (address, syscall.Errno) {
-	if size < sockaddrSize || size > 1<<16 {
-		return 0, syscall.EINVAL
-	}
-	var b [sockaddrSize]byte
-	if !kernel.CopyIn(b[:], addr) {
-		return 0, syscall.EFAULT
-	}
-	if family := uint16(b[0]) | uint16(b[1])<<8; family != syscall.AF_INET {
-		return 0, syscall.EAFNOSUPPORT
-	}
-	a := address(0)
-	for _, x := range b[4:8] {
-		a = a<<8 | address(x)
-	}
-	return a<<16 | address(b[2])<<8 | address(b[3]), 0
-}
-
-// putSockaddr stores a as a struct sockaddr_in at addr, whose room is the
-// 32-bit word at sizeAt, and there how long it is, as getsockname(2) does:
-// what does not fit is cut off. A zero addr asks for nothing.
-func putSockaddr(a address, addr, sizeAt uintptr) syscall.Errno {
-	if addr == 0 {
-		return 0
-	}
-	room, ok := wordAt(sizeAt)
-	if !ok {
-		return syscall.EFAULT
-	}
-	if int32(room) < 0 {
-		return syscall.EINVAL
-	}
-	b := a.sockaddr()
-	if !kernel.CopyOut(addr, b[:min(room, sockaddrSize)]) || !putWord(sizeAt, sockaddrSize) {
-		return syscall.EFAULT
-	}
-	return 0
-}
-
-func (a address) sockaddr() (b [sockaddrSize]byte) {
-	b[0] = syscall.AF_INET
-	b[2], b[3] = byte(a>>8), byte(a)
-	b[4], b[5], b[6], b[7] = byte(a>>40), byte(a>>32), byte(a>>24), byte(a>>16)
-	return b
-}
-
 func wordAt(addr uintptr) (v uint32, ok bool) {
 	var b [4]byte
 	ok = kernel.CopyIn(b[:], addr)

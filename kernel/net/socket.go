@@ -18,7 +18,11 @@ const maxSockets = min(4096, kernel.MaxSockets)
 // which the kernel runs one at a time.
 type socket struct {
 	state  atomic.Uint32 // one of the states below
-	stream bool          // TCP, else UDP
+	stream bool          // TCP, else UDP or netlink
+
+	awaited bool // a connect is to return when there is a connection
+	v6      bool // AF_INET6
+	netlink bool // AF_NETLINK
 
 	rx, tx ring
 
@@ -34,12 +38,13 @@ type socket struct {
 	err     atomic.Uint32 // SO_ERROR: an errno that the next call returns
 	sendErr atomic.Uint32 // datagrams: an errno that the next send returns
 
-	local, peer atomic.Uint64 // endpoint addresses, see address
+	local, peer published // endpoint addresses; a peer without a port is none
 
 	req struct { // a call that waits for the pump
-		op    atomic.Uint32 // 0: none; stored last
-		arg   uint64        // an address, or listen's backlog
-		token kernel.Token
+		op      atomic.Uint32 // 0: none; stored last
+		address address
+		arg     uint64 // listen's backlog, and the like
+		token   kernel.Token
 	}
 
 	options [numOptions]atomic.Int32
@@ -110,8 +115,9 @@ func allocate(stream bool) (i int, ok bool) {
 	s.eof.Store(false)
 	s.err.Store(0)
 	s.sendErr.Store(0)
-	s.local.Store(0)
-	s.peer.Store(0)
+	s.v6, s.netlink, s.awaited = false, false, false
+	s.local.store(from4(0, 0, 0, 0, 0))
+	s.peer.store(address{})
 	s.req.op.Store(0)
 	for o := range s.options {
 		s.options[o].Store(optionTable[o].initial)

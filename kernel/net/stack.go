@@ -9,6 +9,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/link/loopback"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
@@ -23,11 +24,15 @@ const (
 	portNIC     tcpip.NICID = 2
 )
 
+// loopbackPrefixes are the addresses of the loopback interface, and what is behind
+// it: all of 127.0.0.0/8, as gVisor takes a subnet for its own there.
+var loopbackPrefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}
+
 // newStack returns a stack with the given congestion control that knows the
 // loopback network only.
 func newStack() (*stack.Stack, error) {
 	s := stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol},
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol},
 		HandleLocal:        true,
 	})
@@ -37,8 +42,10 @@ func newStack() (*stack.Stack, error) {
 	if err := s.CreateNIC(loopbackNIC, loopback.New()); err != nil {
 		return nil, fmt.Errorf("loopback: %s", err)
 	}
-	if err := addAddress(s, loopbackNIC, netip.MustParsePrefix("127.0.0.1/8"), stack.AddressProperties{}); err != nil {
-		return nil, err
+	for _, p := range loopbackPrefixes {
+		if err := addAddress(s, loopbackNIC, p, stack.AddressProperties{}); err != nil {
+			return nil, err
+		}
 	}
 	s.SetRouteTable(routes(netip.Prefix{}, netip.Addr{}))
 	return s, nil
@@ -65,12 +72,13 @@ func tune(s *stack.Stack) error {
 }
 
 func addAddress(s *stack.Stack, nic tcpip.NICID, p netip.Prefix, props stack.AddressProperties) error {
+	protocol := ipv4.ProtocolNumber
+	if p.Addr().Is6() {
+		protocol = ipv6.ProtocolNumber
+	}
 	err := s.AddProtocolAddress(nic, tcpip.ProtocolAddress{
-		Protocol: ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{
-			Address:   tcpip.AddrFrom4(p.Addr().As4()),
-			PrefixLen: p.Bits(),
-		},
+		Protocol:          protocol,
+		AddressWithPrefix: tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits()},
 	}, props)
 	if err != nil {
 		return fmt.Errorf("address %s: %s", p, err)
@@ -81,7 +89,10 @@ func addAddress(s *stack.Stack, nic tcpip.NICID, p netip.Prefix, props stack.Add
 // routes is the routing table of a machine with address p, if it has one yet,
 // and a gateway, if there is one.
 func routes(p netip.Prefix, gateway netip.Addr) []tcpip.Route {
-	table := []tcpip.Route{{Destination: subnet(netip.MustParsePrefix("127.0.0.0/8")), NIC: loopbackNIC}}
+	var table []tcpip.Route
+	for _, l := range loopbackPrefixes {
+		table = append(table, tcpip.Route{Destination: subnet(l.Masked()), NIC: loopbackNIC})
+	}
 	if p.IsValid() {
 		table = append(table, tcpip.Route{Destination: subnet(p.Masked()), NIC: portNIC})
 	}
@@ -96,7 +107,7 @@ func routes(p netip.Prefix, gateway netip.Addr) []tcpip.Route {
 }
 
 func subnet(p netip.Prefix) tcpip.Subnet {
-	return tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4(p.Addr().As4()), PrefixLen: p.Bits()}.Subnet()
+	return tcpip.AddressWithPrefix{Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits()}.Subnet()
 }
 
 func removeAddress(a netip.Addr) {

@@ -42,7 +42,7 @@ func startStack() error {
 	if err := startPump(); err != nil {
 		return err
 	}
-	kernel.SetFile("/etc/hosts", []byte("127.0.0.1 localhost\n"))
+	setFiles()
 	kernel.SetSockets(&calls)
 	return nil
 }

@@ -13,6 +13,8 @@ type transfer struct {
 	total uintptr // bytes the pieces have
 	flags uintptr // MSG_...
 
+	token kernel.Token // sending: names the call if it waits
+
 	name, nameSize uintptr // sending: a struct sockaddr, or 0
 	nameSizeAt     uintptr // receiving: where its size goes
 	truncated      bool    // receiving: the datagram was longer
@@ -32,23 +34,23 @@ const goodFlags = syscall.MSG_PEEK | syscall.MSG_TRUNC | syscall.MSG_DONTWAIT | 
 	syscall.MSG_WAITALL | syscall.MSG_CMSG_CLOEXEC | msgMore
 const msgMore = 0x8000
 
-func (s *socket) vector(i int, vec, n uintptr, sending bool) int {
+func (s *socket) vector(i int, vec, n uintptr, sending bool, token kernel.Token) int {
 	p, total, e := manyPieces(vec, n)
 	if e != 0 {
 		return fail(e)
 	}
 	if sending {
-		return s.send(i, &transfer{data: p, total: total})
+		return s.send(i, &transfer{data: p, total: total, token: token})
 	}
 	return s.receive(i, &transfer{data: p, total: total})
 }
 
-func (s *socket) sendMessage(i int, addr, flags uintptr) int {
+func (s *socket) sendMessage(i int, addr, flags uintptr, token kernel.Token) int {
 	m, e := messageAt(addr)
 	if e != 0 {
 		return fail(e)
 	}
-	return s.send(i, &transfer{data: m.data, total: m.total, flags: flags, name: m.name, nameSize: m.nameSize})
+	return s.send(i, &transfer{data: m.data, total: m.total, flags: flags, name: m.name, nameSize: m.nameSize, token: token})
 }
 
 func (s *socket) receiveMessage(i int, addr, flags uintptr) int {
@@ -199,7 +201,7 @@ func (s *socket) accept(i int, addr, sizeAt uintptr) int {
 	head := s.rx.head.Load()
 	s.rx.get(head, b[:])
 	n := int(binary.LittleEndian.Uint32(b[:]))
-	if e := putSockaddr(address(sockets[n].peer.Load()), addr, sizeAt); e != 0 {
+	if e := s.putSockaddr(sockets[n].peer.load(), addr, sizeAt); e != 0 {
 		return fail(e)
 	}
 	s.rx.head.Store(head + 4)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,6 +72,21 @@ func simulateInProcess(t *testing.T, a, b uint64) {
 	t.Logf("worlds from %d to %d: %s", a, b, bytes.TrimSpace(out))
 }
 
+// boundMemory ends the process, saying what everybody does, when a world takes more
+// memory than all of them ever need: nothing is collected, so one that goes round and
+// round would take all that the machine has.
+func boundMemory() {
+	const most = 3 << 30
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	for {
+		time.Sleep(100 * time.Millisecond)
+		if metrics.Read(sample); sample[0].Value.Uint64() > most {
+			debug.SetTraceback("all")
+			panic(fmt.Sprintf("world %d has no end: %d bytes", simulatedWorld.seed, sample[0].Value.Uint64()))
+		}
+	}
+}
+
 // simulateRacks ends the process: what runs in the bubble would outlive it.
 func simulateRacks(which string) {
 	var a, b uint64
@@ -77,6 +94,7 @@ func simulateRacks(which string) {
 		fmt.Println(err)
 		os.Exit(2)
 	}
+	go boundMemory()
 	moves, tasks, steps := 0, 0, 0
 	interleaved = func(at string) { simulatedWorld.stop(at) }
 	for seed := a; seed < b; seed++ {

@@ -3,6 +3,7 @@ package net
 import (
 	"bytes"
 	"encoding/binary"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,32 @@ func (e *end) close() {
 	} else {
 		e.ep.Close()
 	}
+}
+
+// awaitClosed reports whether a socket that the program had closed before it asked
+// for this one to be bound is still there, perhaps with the port that is wanted
+// now. If so e is served again. A socket that is itself closed waits for nobody.
+func (e *end) awaitClosed() bool {
+	if e.s.state.Load() == stateClosing {
+		return false
+	}
+	if e.closing == nil {
+		e.closing = []int{}
+		for i := range sockets {
+			if sockets[i].state.Load() == stateClosing {
+				e.closing = append(e.closing, i)
+			}
+		}
+	}
+	for _, i := range e.closing {
+		if sockets[i].state.Load() == stateClosing {
+			runtime.Gosched() // to the other goroutine of the pump
+			notice(e.i)
+			return true
+		}
+	}
+	e.closing = nil
+	return false
 }
 
 func (e *end) giveBack() {

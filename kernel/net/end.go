@@ -28,6 +28,7 @@ type end struct {
 	unsent unsent  // what ep.Write reads from
 	fresh  fresh   // what ep.Read writes to
 
+	closing []int       // see awaitClosed
 	dialed  bool        // ep.Connect was called
 	patient bool        // somebody waits for an address on behalf of this end
 	waited  atomic.Bool // that has ended
@@ -96,6 +97,9 @@ func (e *end) answer() {
 	case e.ep == nil:
 		result = fail(syscall.ENOBUFS)
 	case op == opBind:
+		if a.port != 0 && e.awaitClosed() {
+			return
+		}
 		e.applyOptions()
 		result = fail(errno(e.ep.Bind(a.full(s.v6))))
 	case op == opListen:

@@ -32,7 +32,10 @@ func (w *Words) Kind() WordKind { return w.kind }
 // Text returns the word without its quotes. The bytes stay where they are for
 // as long as the Info does, and a zero byte follows: the address of the first
 // one can serve as a C string.
-func (w *Words) Text() []byte { return w.info.line[w.begin:w.end:w.end] }
+func (w *Words) Text() []byte {
+	// With room for the zero: a slice without room may point elsewhere.
+	return w.info.line[w.begin : w.end : w.end+1]
+}
 
 // Next goes to the next word and reports whether there is one.
 func (w *Words) Next() bool {
@@ -72,7 +75,8 @@ func (in *Info) readLine(mem Memory, addr uint64) {
 }
 
 // setLine splits a command line into words. Words are separated by white
-// space; double quotes protect it (rack="my rack") and are removed. A first
+// space; double quotes protect it (rack="my rack") and are removed; between them
+// a backslash protects a double quote or a backslash and is removed. A first
 // word that looks like a path is the name of the image, which some loaders
 // pass, and is left out. A word that does not fit whole is left out, with all
 // that follow.
@@ -90,6 +94,9 @@ func (in *Info) setLine(src []byte) {
 			if src[i] == '"' {
 				quoted = !quoted
 				continue
+			}
+			if quoted && src[i] == '\\' && i+1 < len(src) && (src[i+1] == '"' || src[i+1] == '\\') {
+				i++
 			}
 			if in.lineLen >= MaxCommandLine-1 {
 				in.lineLen, in.LineTruncated = begin, true

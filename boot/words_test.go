@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // walk returns the words of a command line, each with its kind before it.
@@ -13,6 +14,10 @@ func walk(line string) (words []string, truncated bool) {
 	var in Info
 	in.setLine([]byte(line))
 	for w := in.Words(); w.Next(); {
+		if text := w.Text(); uintptr(unsafe.Pointer(unsafe.SliceData(text)))-uintptr(unsafe.Pointer(&in.line)) != uintptr(w.begin) ||
+			text[:len(text)+1][len(text)] != 0 {
+			panic("a word does not serve as a C string")
+		}
 		words = append(words, fmt.Sprintf("%c:%s", "pea"[w.Kind()], w.Text()))
 	}
 	return words, in.LineTruncated
@@ -30,6 +35,8 @@ func TestWords(t *testing.T) {
 		{"a -- b --  -c GOGC=1", []string{"p:a", "a:b", "a:--", "a:-c", "a:GOGC=1"}},
 		{`rack="my rack" "x y"=1`, []string{"p:rack=my rack", "p:x y=1"}},
 		{`a="" ""`, []string{"p:a=", "p:"}},
+		{`-- "a \"b\" c" "back\\slash" "two\\\\" c:\d\\e "c:\d"`, []string{`a:a "b" c`, `a:back\slash`, `a:two\\`, `a:c:\d\\e`, `a:c:\d`}},
+		{`-- "ends in \`, []string{`a:ends in \`}},
 		{`a="open quote b=1`, []string{"p:a=open quote b=1"}},
 		{"/boot/kv.elf ip=dhcp", []string{"p:ip=dhcp"}},
 		{"kv.elf", nil},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
-	"strings"
 )
 
 // The emulator's command line.
@@ -30,11 +29,11 @@ func emulator() (string, error) {
 
 // hardware is what the command line says of one machine.
 type hardware struct {
-	name   string
-	accel  string
-	mac    string // empty: no network card
-	mtu    int
-	append []string
+	name  string
+	accel string
+	mac   string // empty: no network card
+	mtu   int
+	line  string
 }
 
 // arguments is the command line of one machine. A guest that resets ends
@@ -64,8 +63,8 @@ func arguments(o *Options, h hardware) []string {
 	if o.Archive != "" {
 		args = append(args, "-initrd", o.Archive)
 	}
-	if len(h.append) > 0 {
-		args = append(args, "-append", strings.Join(h.append, " "))
+	if h.line != "" {
+		args = append(args, "-append", h.line)
 	}
 	if h.mac != "" {
 		args = append(args,

@@ -1,6 +1,11 @@
 package qemu
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"nuos/boot"
+)
 
 var (
 	// ErrNoQEMU: the emulator is not installed. The message says how to get it.
@@ -16,6 +21,10 @@ var (
 
 	// ErrLaunch: the machine never began; the message is the emulator's own.
 	ErrLaunch = errors.New("the machine did not start")
+
+	// ErrLongLine: parameters, environment and arguments are more than a machine
+	// has room for. Files of the boot archive have no such limit.
+	ErrLongLine = fmt.Errorf("parameters, environment and arguments have more than %d bytes", boot.MaxCommandLine)
 
 	// ErrRunning: the folder is in use by a rack that runs.
 	ErrRunning = errors.New("a rack is running already: stop it first (`nuos stop`), or choose another name")

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 
+	"nuos/boot"
 	"nuos/qemu/tor"
 )
 
@@ -186,7 +187,8 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hardware{name: fmt.Sprintf("%s-%d", m.rack.Name, m.index), accel: m.rack.accel, append: o.Params}
+	h := hardware{name: fmt.Sprintf("%s-%d", m.rack.Name, m.index), accel: m.rack.accel}
+	words := o.Params
 	var files []*os.File
 	if m.port != nil {
 		cable, err := m.port.ConnectPair()
@@ -195,8 +197,13 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 		}
 		defer cable.Close()
 		files = []*os.File{cable}
-		h.mac, h.mtu, h.append = m.MAC().String(), o.MTU, m.rack.parameters(m.index)
+		h.mac, h.mtu, words = m.MAC().String(), o.MTU, m.rack.parameters(m.index)
 	}
+	line, fits := boot.Line(words)
+	if !fits {
+		return nil, ErrLongLine
+	}
+	h.line = line
 	p, err := startProcess(path, arguments(o, h), nil, files, console)
 	if err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ type Options struct {
 
 	// Params are boot parameters (or environment variables, or, after "--",
 	// arguments) put after those that the rack itself gives: of a parameter
-	// given twice the last counts.
+	// given twice the last counts. Each is one word, whatever is in it.
 	Params []string
 
 	// Forward are ports of this computer to be answered by the rack.

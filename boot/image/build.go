@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,7 +19,7 @@ import (
 // Options says what to build. The zero value of every field but Package is
 // useful.
 type Options struct {
-	Package   string // a main package, as the go command takes it: "./images/kv"
+	Package   string // a main package: a path, a folder of any module, or PATH@VERSION
 	Test      bool   // build the package's tests instead; it may be any package then
 	Output    string // file to write; default: the last element of the package's path and ".elf", in Dir
 	Dir       string // where the go command runs; default: the current directory
@@ -26,6 +27,8 @@ type Options struct {
 	Archive   string // folder to pack into the boot archive Output+".cpio"
 	MinMemory uint64 // bytes of RAM below which the machine refuses to start; default: the program and WorkingMemory
 	Symbols   string // file to keep the linker's output in, with symbols for a debugger
+
+	own bool // Dir is a module that Build made
 }
 
 // WorkingMemory is how many bytes of RAM, besides the program itself, an image
@@ -50,18 +53,22 @@ type Result struct {
 // replaced when everything went well. Several builds may run at a time if
 // their outputs differ.
 func Build(ctx context.Context, opt Options) (Result, error) {
-	p, err := inspect(ctx, opt)
-	if err != nil {
-		return Result{}, err
-	}
-	if opt.Output == "" {
-		opt.Output = filepath.Join(opt.Dir, p.base()+".elf")
-	}
 	work, err := os.MkdirTemp("", "nuos-build-")
 	if err != nil {
 		return Result{}, err
 	}
 	defer os.RemoveAll(work)
+	dir := opt.Dir
+	if err := opt.locate(ctx, work); err != nil {
+		return Result{}, err
+	}
+	p, err := inspect(ctx, opt)
+	if err != nil {
+		return Result{}, err
+	}
+	if opt.Output == "" {
+		opt.Output = filepath.Join(dir, p.base()+".elf")
+	}
 
 	linked := filepath.Join(work, "linked")
 	if err := link(ctx, opt, p, work, linked); err != nil {
@@ -92,7 +99,7 @@ type program struct {
 	Name       string
 	ForTest    string
 	Standard   bool
-	Module     *struct{ Path string }
+	Module     *module
 	Deps       []string
 
 	TestGoFiles  []string
@@ -101,7 +108,16 @@ type program struct {
 	DefaultGODEBUG string
 }
 
-func (p *program) base() string { return path.Base(p.ImportPath) }
+// base is the name that go install gives the program: the last element of its
+// path that is not a module's major version.
+func (p *program) base() string {
+	if dir, last := path.Split(p.ImportPath); dir != "" && majorVersion.MatchString(last) {
+		return path.Base(dir)
+	}
+	return path.Base(p.ImportPath)
+}
+
+var majorVersion = regexp.MustCompile(`^v[1-9][0-9]*$`)
 
 func (p *program) imports(path string) bool {
 	return slices.ContainsFunc(p.Deps, func(d string) bool {
@@ -140,7 +156,7 @@ func inspect(ctx context.Context, opt Options) (*program, error) {
 	if opt.Test {
 		args = append(args, "-test")
 	}
-	out, err := runGo(ctx, opt.Dir, append(args, "--", opt.Package)...)
+	out, err := opt.runGo(ctx, nil, append(args, "--", opt.Package)...)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +222,7 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 		name, file, command = p.Name+"_test", "nuos_generated_test.go", []string{"test", "-c"}
 	}
 	source, overlay := filepath.Join(work, "nuos.go"), filepath.Join(work, "overlay.json")
-	where, dir, environment := opt.Dir, p.Dir, []string(nil)
+	dir, environment := p.Dir, []string(nil)
 	if p.foreign() {
 		root := filepath.Join(work, "goroot")
 		if err := linkGoroot(ctx, root); err != nil {
@@ -214,10 +230,17 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 		}
 		if p.Standard {
 			// In its own module nothing else is called nuos.
-			where = filepath.Join(root, "src")
-			dir = filepath.Join(where, p.ImportPath)
+			opt.Dir = filepath.Join(root, "src")
+			dir = filepath.Join(opt.Dir, p.ImportPath)
 		}
 		environment = []string{"GOROOT=" + root, "GOTOOLCHAIN=local"}
+	}
+	var flags []string
+	if p.Module.cached() {
+		var err error
+		if dir, flags, err = opt.copyModule(ctx, p, work); err != nil {
+			return err
+		}
 	}
 	replace, err := json.Marshal(map[string]map[string]string{
 		"Replace": {filepath.Join(dir, file): source},
@@ -234,18 +257,13 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	// The symbol table stays in the linker's output because the stamp is
 	// found by it. -trimpath and -buildvcs=false keep the folder and the state
 	// of the repository out of the identity.
-	flags := "-w -E " + entrySymbol
+	ldflags := "-w -E " + entrySymbol
 	if g := p.godebug(); g != "" {
-		flags += " -X runtime.godebugDefault=" + g
+		ldflags += " -X runtime.godebugDefault=" + g
 	}
-	args := append(command, "-tags", "metal", "-trimpath", "-buildvcs=false",
-		"-overlay", overlay, "-ldflags", strings.TrimSpace(flags+" "+opt.LDFlags), "-o", output, "--")
-	if opt.Test {
-		args = append(args[:len(args)-1], p.ImportPath) // go test takes flags behind packages
-	} else {
-		args = append(args, opt.Package)
-	}
-	_, err = runGoWith(ctx, environment, where, args...)
+	args := append(append(command, flags...), "-tags", "metal", "-trimpath", "-buildvcs=false",
+		"-overlay", overlay, "-ldflags", strings.TrimSpace(ldflags+" "+opt.LDFlags), "-o", output, p.ImportPath)
+	_, err = opt.runGo(ctx, environment, args...)
 	return err
 }
 

@@ -19,9 +19,13 @@ func buildCommand() *cobra.Command {
 		Use:   "build PACKAGE",
 		Short: "Write a bootable image of a Go program",
 		Long: `Build compiles a main package with the stock Go toolchain and writes one file that
-PVH and Multiboot loaders boot, QEMU's -kernel among them.`,
+PVH and Multiboot loaders boot, QEMU's -kernel among them. PACKAGE is any program,
+as it is: a package of this module, a folder of another one, or PATH@VERSION of a
+module that the go command can fetch.`,
 		Example: `  nuos build ./images/kv
-  nuos build -o kv.elf --archive ./assets ./images/kv`,
+  nuos build -o kv.elf --archive ./assets ./images/kv
+  nuos build ../elsewhere/cmd/server
+  nuos build go.etcd.io/bbolt/cmd/bbolt@v1.4.0`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Package = args[0]
@@ -42,8 +46,22 @@ PVH and Multiboot loaders boot, QEMU's -kernel among them.`,
 }
 
 // buildFor sets o's Image, or its Package, to target: a file that exists, or a
-// package, of which an image is written into dir.
-func buildFor(ctx context.Context, o *qemu.Options, target, dir string) error {
+// package, of which an image is written into dir. It sets o's Archive to archive,
+// a file or a folder to pack, if that is not empty.
+func buildFor(ctx context.Context, o *qemu.Options, target, archive, dir string) error {
+	if archive != "" {
+		info, err := os.Stat(archive)
+		if err != nil {
+			return err
+		}
+		o.Archive = archive
+		if info.IsDir() {
+			o.Archive = filepath.Join(dir, "files.cpio")
+			if err := image.WriteArchive(o.Archive, image.Tree{Dir: archive}); err != nil {
+				return err
+			}
+		}
+	}
 	if info, err := os.Stat(target); err == nil && info.Mode().IsRegular() {
 		o.Image = target
 		return nil

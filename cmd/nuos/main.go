@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -19,7 +20,9 @@ func main() {
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "nuos:", err)
 		stop()
-		os.Exit(1)
+		status := exitStatus(1)
+		errors.As(err, &status)
+		os.Exit(int(status))
 	}
 }
 

@@ -17,20 +17,27 @@ import (
 
 func runCommand() *cobra.Command {
 	var (
-		o      qemu.Options
-		ports  []string
-		detach bool
-		quiet  bool
+		o       qemu.Options
+		ports   []string
+		archive string
+		detach  bool
+		quiet   bool
 	)
 	cmd := &cobra.Command{
 		Use:   "run IMAGE [-- ARGUMENTS...]",
 		Short: "Run a rack of machines on this computer",
-		Long: `Run starts machines that boot IMAGE, a main package or a file that nuos build
-wrote, joined by a switch. It stays until Ctrl-C, or until all machines have ended;
-with --detach it returns when every machine is ready.`,
+		Long: `Run starts machines that boot IMAGE, a file that nuos build wrote or any main
+package that it builds, joined by a switch. It stays until Ctrl-C, or until all
+machines have ended; with --detach it returns when every machine is ready.
+
+What stands behind -- are the program's arguments. A --param that begins with a
+capital letter is an environment variable. Run's exit status is that of the program,
+or of the first machine whose program failed.`,
 		Example: `  nuos run -n 3 -p 6379:6379 ./images/kv
   nuos run -n 3 -p 6379:6379 --hosted ./images/kv
   nuos run --param idle=poll --cpus 2 ./images/hello
+  nuos run -p 8080:80 --archive ./site --param GODEBUG=http2debug=1 ../elsewhere/server -- -v "a title"
+  nuos run go.etcd.io/bbolt/cmd/bbolt@v1.4.0 -- bench
   nuos run -n 3 --loss 1 --duplicate 1 --reorder 1 -p 6379:6379 ./images/kv`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +62,7 @@ with --detach it returns when every machine is ready.`,
 			if !quiet {
 				o.Mirror = os.Stdout
 			}
-			return run(cmd.Context(), o, args[0])
+			return run(cmd.Context(), o, args[0], archive)
 		},
 	}
 	f := cmd.Flags()
@@ -67,6 +74,7 @@ with --detach it returns when every machine is ready.`,
 	f.StringVar(&o.MachineType, "machine", "", "q35, pc or microvm (default q35)")
 	f.StringVar(&o.CPU, "cpu", "", "processor model of QEMU, or default (default max)")
 	f.StringArrayVar(&o.Params, "param", nil, "boot parameter NAME=VALUE or environment variable")
+	f.StringVar(&archive, "archive", "", "folder, or cpio file, with files for the machines")
 	f.StringVar(&o.Pcap, "pcap", "", "file to record all frames in")
 	f.Uint64Var(&o.Seed, "seed", 0, "seed of random faults")
 	f.Float64Var(&o.Faults.Loss, "loss", 0, "percent of frames that each link loses")
@@ -101,7 +109,7 @@ func parseForward(s string) (qemu.Forward, error) {
 }
 
 // run keeps a rack until ctx or the last machine ends.
-func run(ctx context.Context, o qemu.Options, target string) error {
+func run(ctx context.Context, o qemu.Options, target, archive string) error {
 	dir, err := os.MkdirTemp("", "nuos-image-")
 	if err != nil {
 		return err
@@ -112,7 +120,7 @@ func run(ctx context.Context, o qemu.Options, target string) error {
 		fmt.Fprintf(os.Stderr, "%5.1fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
 	}
 	say("building %s", target)
-	if err := buildFor(ctx, &o, target, dir); err != nil {
+	if err := buildFor(ctx, &o, target, archive, dir); err != nil {
 		return err
 	}
 	say("starting %d machines", o.Machines)
@@ -142,8 +150,13 @@ func run(ctx context.Context, o qemu.Options, target string) error {
 // readyWord is what run says when the published ports are answered.
 const readyWord = "ready"
 
+// exitStatus is how a program ended that failed.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
 // wait returns when ctx ends or every machine has; a machine's exit code other
-// than 0 is an error.
+// than 0 is an error that wraps an exitStatus.
 func wait(ctx context.Context, r *qemu.Rack) error {
 	var failures []error
 	for _, m := range r.Machines() {
@@ -153,7 +166,7 @@ func wait(ctx context.Context, r *qemu.Rack) error {
 			return nil
 		}
 		if err == nil && code != 0 {
-			err = fmt.Errorf("exit code %d", code)
+			err = exitStatus(code)
 		}
 		if err != nil {
 			failures = append(failures, fmt.Errorf("machine %d: %w (console in %s)", m.Index(), err, m.ConsolePath()))

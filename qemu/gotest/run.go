@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"nuos/boot/image"
@@ -105,20 +104,9 @@ func nuosGuest(ctx context.Context, dir string, p *goPackage, args []string, wor
 	if err := image.WriteArchive(archive, p.trees()...); err != nil {
 		return qemu.Options{}, err
 	}
-	params := append([]string{"cwd=" + quote(p.Dir)}, p.environment()...)
-	params = append(params, "--")
-	for _, a := range args {
-		params = append(params, quote(a))
-	}
+	params := append([]string{"cwd=" + p.Dir}, p.environment()...)
+	params = append(append(params, "--"), args...)
 	return qemu.Options{Image: r.Path, Archive: archive, Params: params}, nil
-}
-
-// quote makes one word of the command line.
-func quote(s string) string {
-	if strings.ContainsAny(s, " \t") {
-		return `"` + s + `"`
-	}
-	return s
 }
 
 // unixLines takes the carriage returns off the ends of lines that a serial

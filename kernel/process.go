@@ -25,7 +25,7 @@ func (c *cpu) clone(t *thread, flags, stack, childTID, tls uint64) uint64 {
 	n.r8, n.r9, n.r10, n.r11 = t.r8, t.r9, t.r10, t.r11
 	n.r12, n.r13, n.r14, n.r15 = t.r12, t.r13, t.r14, t.r15
 	n.ip, n.flags, n.fs, n.mask = t.ip, t.flags, t.fs, t.mask
-	n.ax = 0
+	n.ax, n.name = 0, t.name
 	n.sp = t.sp
 	if stack != 0 {
 		n.sp = stack
@@ -37,6 +37,27 @@ func (c *cpu) clone(t *thread, flags, stack, childTID, tls uint64) uint64 {
 	n.runtime = sched.minRuntime
 	wake(n)
 	return uint64(n.tid)
+}
+
+// processID is the number of the one process. It leads its group and session.
+const processID = 1
+
+// ofProcess answers for calls that have only the one process to name: 0 or its
+// number.
+func ofProcess(pid int32, answer uint64) uint64 {
+	if pid != 0 && pid != processID {
+		return errno(syscall.ESRCH)
+	}
+	return answer
+}
+
+// killProcess is kill(2): the process, its group or nobody. To signal everybody
+// means everybody but the one who does.
+func killProcess(pid int32, signo uint64) uint64 {
+	if pid == -1 || pid != 0 && pid != processID && pid != -processID {
+		return errno(syscall.ESRCH)
+	}
+	return kill(processID, signo)
 }
 
 func archPrctl(t *thread, op, addr uint64) uint64 {
@@ -56,14 +77,10 @@ func archPrctl(t *thread, op, addr uint64) uint64 {
 
 // schedGetaffinity has one bit for each processor that is up.
 func schedGetaffinity(size, addr uint64) uint64 {
-	bits := ^uint64(0)
-	if numCPUs < 64 {
-		bits = 1<<uint(numCPUs) - 1
-	}
 	if size < 8 || size%8 != 0 {
 		return errno(eINVAL)
 	}
-	if !storeUser64(addr, bits) {
+	if !storeUser64(addr, processorBits()) {
 		return errno(eFAULT)
 	}
 	return 8
@@ -80,44 +97,6 @@ func (c *cpu) yield(t *thread) uint64 {
 		}
 	}
 	c.resched = true
-	return 0
-}
-
-func prctl(op uint64) uint64 {
-	const setVMA = 0x53564d41 // names of mappings, which nobody reads here
-	if op == setVMA {
-		return errno(eINVAL) // what a Linux without CONFIG_ANON_VMA_NAME says
-	}
-	return errno(eINVAL)
-}
-
-// prlimit is prlimit64(2) for reading. The only limit is that on descriptors.
-func prlimit(resource, set, get uint64) uint64 {
-	cur, max := ^uint64(0), ^uint64(0)
-	if resource == syscall.RLIMIT_NOFILE {
-		cur, max = maxFDs, maxFDs
-	}
-	if set != 0 && resource != syscall.RLIMIT_NOFILE {
-		return errno(syscall.EPERM)
-	}
-	if get != 0 && (!storeUser64(get, cur) || !storeUser64(get+8, max)) {
-		return errno(eFAULT)
-	}
-	return 0
-}
-
-// unameFields are the six fields of struct utsname, 65 bytes each.
-var unameFields = [6]string{"Linux", "nuos", "6.1.0-nuos", "#1", "x86_64", "(none)"}
-
-func uname(addr uint64) uint64 {
-	var field [65]byte
-	for i := range unameFields {
-		clear(field[:])
-		copy(field[:], unameFields[i])
-		if !CopyOut(uintptr(addr)+uintptr(i)*65, field[:]) {
-			return errno(eFAULT)
-		}
-	}
 	return 0
 }
 

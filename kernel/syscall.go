@@ -101,13 +101,12 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return clockGettime(t, a, b)
 	case syscall.SYS_GETTIMEOFDAY:
 		return gettimeofday(a)
-	case syscall.SYS_GETPID, syscall.SYS_GETPPID, syscall.SYS_GETPGRP:
-		return 1
+	case syscall.SYS_GETPID, syscall.SYS_GETPGRP:
+		return processID
+	case syscall.SYS_GETPPID:
+		return 0
 	case syscall.SYS_GETTID:
 		return uint64(t.tid)
-	case syscall.SYS_GETUID, syscall.SYS_GETEUID, syscall.SYS_GETGID, syscall.SYS_GETEGID:
-		return 0
-
 	case syscall.SYS_CLONE:
 		return c.clone(t, a, b, e, f)
 	case syscall.SYS_EXIT:
@@ -133,7 +132,15 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case syscall.SYS_TKILL:
 		return kill(int32(a), b)
 	case syscall.SYS_KILL:
-		return kill(1, b)
+		return killProcess(int32(a), b)
+	case syscall.SYS_WAIT4, syscall.SYS_WAITID:
+		return errno(syscall.ECHILD)
+	case syscall.SYS_GETPGID, syscall.SYS_GETSID:
+		return ofProcess(int32(a), processID)
+	case syscall.SYS_SETPGID:
+		return ofProcess(int32(a), errno(syscall.EPERM)) // it leads a session
+	case syscall.SYS_SETSID:
+		return errno(syscall.EPERM) // it leads a group
 	case syscall.SYS_SETITIMER:
 		return setitimer(a, b, d)
 	case sysTimerCreate:
@@ -288,12 +295,41 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 
 	case syscall.SYS_UNAME:
 		return uname(a)
+	case syscall.SYS_SETHOSTNAME:
+		return setHostName(&hostName, a, b)
+	case syscall.SYS_SETDOMAINNAME:
+		return setHostName(&domainName, a, b)
 	case sysGetrandom:
 		return getrandom(a, b)
 	case syscall.SYS_PRLIMIT64:
-		return prlimit(b, d, e)
+		return prlimit(int32(a), b, d, e)
+	case syscall.SYS_GETRLIMIT:
+		return prlimit(0, a, 0, b)
+	case syscall.SYS_SETRLIMIT:
+		return prlimit(0, a, b, 0)
 	case syscall.SYS_PRCTL:
-		return prctl(a)
+		return prctl(t, a, b)
+	case syscall.SYS_GETRUSAGE:
+		return getrusage(t, int32(a), b)
+	case syscall.SYS_TIMES:
+		return times(t, a)
+	case syscall.SYS_SYSINFO:
+		return sysinfo(a)
+	case syscall.SYS_GETPRIORITY:
+		return getpriority(a, b)
+	case syscall.SYS_SETPRIORITY:
+		return setpriority(a, b, d)
+	case syscall.SYS_SCHED_SETAFFINITY:
+		return schedSetaffinity(int32(a), b, d)
+	case sysGetcpu:
+		return getcpu(c, a, b)
+
+	case syscall.SYS_GETUID, syscall.SYS_GETEUID, syscall.SYS_GETGID, syscall.SYS_GETEGID,
+		syscall.SYS_GETRESUID, syscall.SYS_GETRESGID, syscall.SYS_SETUID, syscall.SYS_SETGID,
+		syscall.SYS_SETREUID, syscall.SYS_SETREGID, syscall.SYS_SETRESUID, syscall.SYS_SETRESGID,
+		syscall.SYS_SETFSUID, syscall.SYS_SETFSGID, syscall.SYS_GETGROUPS, syscall.SYS_SETGROUPS,
+		syscall.SYS_CAPGET, syscall.SYS_CAPSET:
+		return identityCall(nr, a, b, d)
 
 	case syscall.SYS_SOCKETPAIR:
 		return c.socketpair(t, a, b, d, e)
@@ -335,6 +371,7 @@ const (
 	sysTimerSettime = 223
 	sysTimerDelete  = 226
 	sysRenameat2    = 316
+	sysGetcpu       = 309
 	sysGetrandom    = 318
 	sysMemfdCreate  = 319
 	sysCloseRange   = 436

@@ -68,7 +68,8 @@ type thread struct {
 	runtime int64 // virtual run time, ns; see sched.go
 	used    int64 // processor time, ns
 
-	nr uint64 // system call being made
+	nr   uint64   // system call being made
+	name [16]byte // PR_SET_NAME, a C string
 
 	mask     uint64 // blocked signals, bit signo-1
 	pending  uint64

@@ -188,7 +188,7 @@ func startProgram() *thread {
 		auxExecName = 31
 		auxVDSO     = 33
 	)
-	words := [...]uint64{
+	auxv = [...]uint64{
 		auxPageSize, mm.PageSize,
 		auxRandom, uint64(random),
 		auxExecName, uint64(uintptr(unsafe.Pointer(&programName))),
@@ -205,7 +205,7 @@ func startProgram() *thread {
 			numEnv++
 		}
 	}
-	total := 1 + numArgs + 1 + numEnv + 1 + uintptr(len(words))
+	total := 1 + numArgs + 1 + numEnv + 1 + uintptr(len(auxv))
 	sp := (top - total*8) &^ 15
 	at := sp
 	push := func(v uint64) {
@@ -222,12 +222,15 @@ func startProgram() *thread {
 		}
 		push(0)
 	}
-	for _, v := range words {
+	for _, v := range auxv {
 		push(v)
 	}
 	t.ip, t.sp, t.flags, t.full = uint64(addressOfProgram()), uint64(sp), flagsIF|2, 1
 	return t
 }
+
+// auxv is the auxiliary vector: kinds and values.
+var auxv [10]uint64
 
 // programName is argv[0], as a C string.
 var programName = [...]byte{'/', 'n', 'u', 'o', 's', 0}

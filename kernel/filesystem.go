@@ -29,17 +29,17 @@ var (
 // startFiles makes the file system. It is called before the Go runtime starts.
 func startFiles() {
 	if !ramfs.Start(ramfs.Memory{
-		Alloc: allocPage, Free: freeFrames, Copy: copyBytes, Now: wallTime,
+		Alloc: allocPage, Free: freeFrames, Copy: copyBytes, Now: wallTime, Refresh: refreshFolder, Jump: jump,
 	}) {
 		refuse("there is no memory for a file system")
 	}
 	startUnix()
 	workingFolder = ramfs.Root()
 	workingFolder.Hold()
-	for _, name := range [...]string{"/dev", "/etc", "/proc", "/proc/self", "/root", "/run", "/tmp", "/var", "/var/tmp"} {
+	for _, name := range [...]string{"/bin", "/dev", "/dev/shm", "/etc", "/proc", "/proc/1", "/root", "/run", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/var", "/var/tmp"} {
 		makeFolder(name)
 	}
-	for _, name := range [...]string{"/tmp", "/var/tmp"} {
+	for _, name := range [...]string{"/dev/shm", "/tmp", "/var/tmp"} {
 		if find(name) {
 			walk.Node.SetMode(syscall.S_ISVTX | 0o777)
 		}
@@ -50,13 +50,30 @@ func startFiles() {
 	}{
 		{"/dev/null", devNull}, {"/dev/zero", devZero}, {"/dev/full", devFull}, {"/dev/random", devRandom},
 		{"/dev/urandom", devURandom}, {"/dev/tty", devTTY}, {"/dev/console", devConsole},
-		{"/dev/stdin", devConsole}, {"/dev/stdout", devConsole}, {"/dev/stderr", devConsole},
 	} {
 		find(d.name)
 		walk.MakeDevice(syscall.S_IFCHR|0o666, d.number)
 	}
+	startProc()
+	for _, l := range [...]struct{ name, target string }{
+		{"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"},
+		{"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
+		{"/proc/self", "1"}, {"/proc/self/root", "/"},
+	} {
+		makeLink(l.name, l.target)
+	}
 	find("/proc/self/exe")
 	walk.MakeLink(programName[:len(programName)-1])
+	makeProgramFile()
+	for _, f := range [...]struct{ name, content string }{
+		{"/etc/group", "root:x:0:\nnogroup:x:65534:\n"},
+		{"/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"},
+		{"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+		{"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
+	} {
+		find(f.name)
+		walk.MakeFixed(syscall.S_IFREG|0o644, uintptr(unsafe.Pointer(unsafe.StringData(f.content))), int64(len(f.content)))
+	}
 	mountArchive()
 	enterFolder()
 }

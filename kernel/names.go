@@ -97,6 +97,9 @@ func readlinkat(dir int32, addr, out, size uint64) uint64 {
 		return errno(eINVAL)
 	}
 	target := n.Target()
+	if n.Device() != 0 {
+		target = targetOf(n)
+	}
 	target = target[:min(uint64(len(target)), size)]
 	if !CopyOut(uintptr(out), target) {
 		return errno(eFAULT)
@@ -219,7 +222,10 @@ func utimensat(dir int32, addr, timesAt, flags uint64) uint64 {
 // faccessat is faccessat(2) for root, who may do everything but execute what
 // nobody may.
 func faccessat(dir int32, addr, mode, flags uint64) uint64 {
-	const execute = 1
+	const execute, effective = 1, 0x200 // AT_EACCESS
+	if mode > 7 || flags&^(effective|atSymlinkNofollow|atEmptyPath) != 0 {
+		return errno(eINVAL)
+	}
 	n, e := nodeAtFlags(dir, addr, flags)
 	if e != 0 {
 		return errno(e)

@@ -76,7 +76,11 @@ func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 	kind := fileRegular
 	switch n.Kind() {
 	case syscall.S_IFLNK:
-		if flags&oPath == 0 {
+		switch {
+		case flags&oPath != 0:
+		case n.Device() != 0:
+			return errno(syscall.ENXIO) // the descriptor of a socket, say
+		default:
 			return errno(syscall.ELOOP)
 		}
 	case syscall.S_IFDIR:
@@ -100,6 +104,9 @@ func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 			return errno(syscall.ENXIO)
 		}
 	case syscall.S_IFREG:
+		if n.Device() != 0 && flags&oPath == 0 {
+			return openGenerated(n, status)
+		}
 		if flags&syscall.O_TRUNC != 0 {
 			if e := setSize(n, 0); e != 0 {
 				return errno(e)

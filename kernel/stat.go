@@ -55,6 +55,9 @@ func newfstatat(dir int32, addr, out, flags uint64) uint64 {
 	if e != 0 {
 		return errno(e)
 	}
+	if n.Kind() == syscall.S_IFLNK && n.Device() != 0 && flags&atSymlinkNofollow == 0 {
+		return fstat(int32(*n.Object()), out) // of something without a node
+	}
 	var s syscall.Stat_t
 	n.Stat(&s)
 	return storeStat(out, &s)

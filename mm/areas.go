@@ -181,3 +181,24 @@ func (l *areaList) firstGap(f *frames, within Range, from Virt, size uint64) (Vi
 	}
 	return v, v <= within.End() && uint64(within.End()-v) >= size
 }
+
+// Area is a piece of the address space with one protection.
+type Area struct {
+	Range
+	Prot    Prot
+	Program bool // the loader put it in place
+}
+
+// AreaFrom is the first area that ends behind v, false if there is none.
+func (s *Space) AreaFrom(v Virt) (Area, bool) {
+	interrupts := s.mu.lock()
+	f := &s.tables.frames
+	i := s.areas.search(f, v)
+	found := i < s.areas.count
+	var a area
+	if found {
+		a = s.areas.all(f)[i]
+	}
+	s.mu.unlock(interrupts)
+	return Area{Range{a.start, uint64(a.end - a.start)}, a.prot, a.program}, found
+}

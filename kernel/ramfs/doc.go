@@ -8,6 +8,7 @@
 //   - pages.go: the content of regular files
 //   - folder.go: names
 //   - walk.go: paths
+//   - live.go: folders and links that follow something outside
 //   - change.go: making, linking, renaming, removing
 //
 // # Invariants

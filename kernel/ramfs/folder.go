@@ -129,6 +129,7 @@ func (n Node) Next(cookie int64) (Entry, bool) {
 	case in.links == 0:
 		return Entry{}, false
 	case cookie < 1:
+		n.refresh()
 		return Entry{n, dot[:], 1}, true
 	case cookie < 2:
 		return Entry{in.parent, dotDot[:], 2}, true
@@ -161,19 +162,37 @@ var (
 	resumeVersion uint64
 )
 
-// NameOf writes the path of a folder into the end of buf and returns where it
-// begins: ENOENT if it was removed, ERANGE if it does not fit.
-func (n Node) NameOf(buf []byte) (int, syscall.Errno) {
-	at := len(buf)
-	for n != root {
-		in := n.in()
-		if in.links == 0 {
-			return 0, syscall.ENOENT
-		}
+// entryOf returns an entry that leads to n, which is not the root; 0 if there is
+// none. Only folders know where they are.
+func (n Node) entryOf() uintptr {
+	in := n.in()
+	if in.links == 0 {
+		return 0
+	}
+	if n.Kind() == syscall.S_IFDIR {
 		e := in.parent.in().first
 		for e != 0 && entryAt(e).node != n {
 			e = entryAt(e).next
 		}
+		return e
+	}
+	for _, e := range &names {
+		for ; e != 0; e = entryAt(e).chain {
+			if entryAt(e).node == n {
+				return e
+			}
+		}
+	}
+	return 0
+}
+
+// NameOf writes a path of n into the end of buf and returns where it begins:
+// ENOENT if it was removed, ERANGE if it does not fit. For what is no folder it
+// looks through all names.
+func (n Node) NameOf(buf []byte) (int, syscall.Errno) {
+	at := len(buf)
+	for n != root {
+		e := n.entryOf()
 		if e == 0 {
 			return 0, syscall.ENOENT
 		}
@@ -184,7 +203,7 @@ func (n Node) NameOf(buf []byte) (int, syscall.Errno) {
 		at -= copy(buf[at-len(name):], name)
 		at--
 		buf[at] = '/'
-		n = in.parent
+		n = entryAt(e).folder
 	}
 	if at == len(buf) {
 		if at == 0 {

@@ -17,6 +17,12 @@ type Memory struct {
 	// included, and reports whether all could be read and written.
 	Copy func(dst, src, n uintptr) bool
 
+	// Refresh brings the entries of a live folder up to date, before they are
+	// looked at. Jump is the file that a live link leads to, 0 if that is none
+	// of this package. Both may be nil if there are no such (live.go).
+	Refresh func(folder Node)
+	Jump    func(link Node) Node
+
 	// Now is the wall clock in nanoseconds since 1970.
 	Now func() int64
 }

@@ -13,7 +13,7 @@ type inode struct {
 	links    uint32
 	holds    int32
 	uid, gid uint32
-	device   uint32 // of a device: the caller's
+	device   uint32 // of a device or something live: the caller's
 	object   uint64 // the caller's
 
 	size                       int64
@@ -117,10 +117,11 @@ func (n Node) Kind() uint32 { return n.in().mode & syscall.S_IFMT }
 // Size is the length in bytes of a regular file's content.
 func (n Node) Size() int64 { return n.in().size }
 
-// Device is what MakeDevice was told.
+// Device is what MakeDevice or Add was told.
 func (n Node) Device() uint32 { return n.in().device }
 
-// Object is a word that the caller keeps with a pipe, a socket or a regular file.
+// Object is a word that the caller keeps with a pipe, a socket, a regular file or
+// something live.
 func (n Node) Object() *uint64 { return &n.in().object }
 
 // Removed reports whether no name leads to n any more.

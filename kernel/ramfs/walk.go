@@ -82,6 +82,7 @@ func (w *Walk) Go(at Node, path []byte, mode Mode) syscall.Errno {
 		case "..":
 			w.Node = at.in().parent
 		default:
+			at.refresh()
 			if e := at.find(w.Name()); e != 0 {
 				w.Node = entryAt(e).node
 			}
@@ -95,6 +96,21 @@ func (w *Walk) Go(at Node, path []byte, mode Mode) syscall.Errno {
 		case w.Node.Kind() == syscall.S_IFLNK && (!last || mode == Follow || mode == Create || mode == NoFollow && w.Slash):
 			if links++; links > maxLinks {
 				return syscall.ELOOP
+			}
+			if w.Node.in().device != 0 {
+				to := memory.Jump(w.Node)
+				switch {
+				case to == 0 && last:
+					return 0 // the caller knows what it leads to
+				case to == 0:
+					return syscall.ENOTDIR
+				}
+				w.Node = to
+				if last {
+					return 0
+				}
+				at = to
+				continue
 			}
 			if e := w.splice(w.Node.Target()); e != 0 {
 				return e

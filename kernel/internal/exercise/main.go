@@ -20,6 +20,7 @@ var exercises = map[string]func(args []string) error{
 	"handoff":  handoff,
 	"pipes":    pipes,
 	"fifos":    fifos,
+	"proc":     proc,
 	"profile":  profile,
 	"files":    files,
 	"mappings": mappings,

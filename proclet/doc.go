@@ -182,6 +182,11 @@
 //     are logged.
 //   - Under the race detector threads are goroutines and do not move: a proclet
 //     moves when they have ended.
+//   - Cancelling a call reaches its method, and those that this has called on the same
+//     stack. It is not passed on to calls in progress that have an identity of their
+//     own: to proclets on other machines, by CallMany, or where a thread has been
+//     divided. Those go on, and the method waits for them. A deadline goes with
+//     every call, and their methods learn from Err when it has passed.
 //   - Global variables belong to a machine, not to a proclet.
 //   - A long answer, more than a sixteenth of the heap with those kept already, is
 //     not kept: if it is lost together with the machine that sent it, the caller

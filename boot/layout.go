@@ -14,7 +14,7 @@ const (
 
 	// ImageLimit is the linked address that no image may reach: the tables
 	// of the entry code map the program with 4 KiB pages up to here.
-	ImageLimit = 64 << 20
+	ImageLimit = 128 << 20
 
 	// StackSize is the size in bytes of the stack on which the kernel starts.
 	StackSize = 64 << 10

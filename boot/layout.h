@@ -10,9 +10,9 @@
 #define PDPT_DIRECT     0x2000
 #define PD_IMAGE        0x3000          // 0-1 GiB where the image is linked
 #define PD_DIRECT       0x4000          // 0-4 GiB, four tables
-#define PT_IMAGE        0x8000          // 0-64 MiB, 32 tables of 4 KiB pages
-#define PT_IMAGE_COUNT  32
-#define TABLES_SIZE     0x29000         // 0x28000 and room to align
+#define PT_IMAGE        0x8000          // 0-128 MiB, 64 tables of 4 KiB pages
+#define PT_IMAGE_COUNT  64
+#define TABLES_SIZE     0x49000         // 0x48000 and room to align
 
 #define PRESENT_WRITE   0x03
 #define PRESENT_WRITE_2M 0x83

@@ -294,3 +294,18 @@ func fsync(fd int32) uint64 {
 	}
 	return 0
 }
+
+// fallocate has no room to set aside: memory is given to whoever writes first.
+// Programs take EOPNOTSUPP, which many file systems of Linux answer, and do without.
+func fallocate(fd int32, offset, length int64) uint64 {
+	f := fileOf(fd)
+	switch {
+	case f == nil || f.kind == filePath || f.flags&syscall.O_ACCMODE == syscall.O_RDONLY:
+		return errno(eBADF)
+	case offset < 0 || length <= 0:
+		return errno(eINVAL)
+	case f.kind != fileRegular:
+		return errno(syscall.ENODEV)
+	}
+	return errno(syscall.EOPNOTSUPP)
+}

@@ -199,6 +199,8 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return ftruncate(int32(a), int64(b))
 	case syscall.SYS_TRUNCATE:
 		return truncate(a, int64(b))
+	case syscall.SYS_FALLOCATE:
+		return fallocate(int32(a), int64(d), int64(e))
 	case syscall.SYS_MSYNC:
 		return msync(a, b, d)
 	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:

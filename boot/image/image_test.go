@@ -204,7 +204,7 @@ func TestBuildErrors(t *testing.T) {
 		{"several packages", "nuos/boot/...", "", nil, "several packages"},
 		{"does not compile", "./testdata/broken", "", nil, "undefined: missing"},
 		{"bad flag", "nuos/images/hello", "-nosuchflag", nil, "nosuchflag"},
-		{"linked elsewhere", "nuos/images/hello", "-T 0x8000000", ErrFormat, "must end below 0x4000000"},
+		{"linked elsewhere", "nuos/images/hello", "-T 0x10000000", ErrFormat, "must end below 0x8000000"},
 	} {
 		_, err := Build(t.Context(), Options{Package: c.pkg, Output: output, LDFlags: c.ldflags})
 		if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {

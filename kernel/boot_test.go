@@ -71,12 +71,16 @@ type guest struct {
 	memory       int // MiB
 	line         string
 	archive      bool
+	image        string // default: exercise
 }
 
 // run boots the image and returns what it printed and its exit code.
 func (g guest) run(t *testing.T) (console string, code uint8) {
 	t.Helper()
-	path := buildExercise(t)
+	path := g.image
+	if path == "" {
+		path = buildExercise(t)
+	}
 	args := []string{
 		"-accel", "tcg,thread=multi", "-M", cmp.Or(g.machine, "q35"), "-cpu", cmp.Or(g.cpu, "max"),
 		"-smp", strconv.Itoa(cmp.Or(g.processors, 1)), "-m", strconv.Itoa(cmp.Or(g.memory, 128)),

@@ -50,6 +50,15 @@ func fileOf(fd int32) *file {
 	return &files[fds[fd]-1]
 }
 
+// openFile returns the file of a descriptor that can be used for more than to name
+// a file, as one opened with O_PATH cannot.
+func openFile(fd int32) *file {
+	if f := fileOf(fd); f != nil && f.kind != filePath {
+		return f
+	}
+	return nil
+}
+
 func (c *cpu) closeFD(t *thread, fd int32) uint64 {
 	f := fileOf(fd)
 	if f == nil {

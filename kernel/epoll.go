@@ -111,7 +111,7 @@ func epollCreate(flags uint64) uint64 {
 	if flags&^syscall.O_CLOEXEC != 0 {
 		return errno(eINVAL)
 	}
-	return newFile(fileEpoll, uint32(flags))
+	return newFile(fileEpoll, uint32(flags)|syscall.O_RDWR)
 }
 
 func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {

@@ -111,6 +111,9 @@ func newEnd(n ramfs.Node, flags uint32) (int32, syscall.Errno) {
 	if files[f].reads() {
 		p.readers++
 		files[f].count = p.opened
+		if p.writers > 0 {
+			files[f].count-- // it came before its last writer goes
+		}
 	}
 	if files[f].writes() {
 		p.writers++
@@ -160,6 +163,48 @@ func (f *file) pipeReadiness() uint32 {
 	return r
 }
 
+// from is where the bytes of a pipe lie after the first skip, and how many follow
+// there.
+func (p *pipe) from(skip uint64) (addr uintptr, n uint64) {
+	at := (p.start + skip) % pipeSize
+	in := at % mm.PageSize
+	return p.pages[at/mm.PageSize] + uintptr(in), min(p.used-skip, mm.PageSize-in)
+}
+
+// take removes the first n bytes, which lie in one page.
+func (p *pipe) take(n uint64) {
+	slot := &p.pages[p.start/mm.PageSize]
+	endOfPage := p.start%mm.PageSize+n == mm.PageSize
+	p.used -= n
+	p.start = (p.start + n) % pipeSize
+	if endOfPage && p.used <= pipeSize-mm.PageSize { // else the last bytes lie in it too
+		freeFrames(*slot)
+		*slot = 0
+	}
+	if slot := &p.pages[p.start/mm.PageSize]; p.used == 0 && *slot != 0 {
+		// The page in use stays the first, so that an alternation of short
+		// writes and reads takes no other.
+		page := *slot
+		*slot, p.start, p.pages[0] = 0, 0, page
+	}
+}
+
+// back is where the next bytes go, and how many there is room for there: none if
+// the pipe is full, and no address either if there is no memory.
+func (p *pipe) back() (addr uintptr, room uint64) {
+	at := (p.start + p.used) % pipeSize
+	slot := &p.pages[at/mm.PageSize]
+	if *slot == 0 {
+		frame, ok := allocFrames(0)
+		if !ok {
+			return 0, 0
+		}
+		*slot = frame
+	}
+	in := at % mm.PageSize
+	return *slot + uintptr(in), min(pipeSize-p.used, mm.PageSize-in)
+}
+
 func (c *cpu) readPipe(t *thread, f *file, buf, n uint64) uint64 {
 	p := &pipes[f.object]
 	switch {
@@ -174,28 +219,16 @@ func (c *cpu) readPipe(t *thread, f *file, buf, n uint64) uint64 {
 	}
 	done := uint64(0)
 	for done < n && p.used > 0 {
-		slot := &p.pages[p.start/mm.PageSize]
-		in := p.start % mm.PageSize
-		k := min(n-done, p.used, mm.PageSize-in)
-		if !copyBytes(uintptr(buf+done), *slot+uintptr(in), uintptr(k)) {
+		addr, k := p.from(0)
+		k = min(k, n-done)
+		if !copyBytes(uintptr(buf+done), addr, uintptr(k)) {
 			if done == 0 {
 				return errno(eFAULT)
 			}
 			break
 		}
+		p.take(k)
 		done += k
-		p.used -= k
-		p.start = (p.start + k) % pipeSize
-		if in+k == mm.PageSize && p.used <= pipeSize-mm.PageSize { // else the last bytes lie in it too
-			freeFrames(*slot)
-			*slot = 0
-		}
-	}
-	if slot := &p.pages[p.start/mm.PageSize]; p.used == 0 && *slot != 0 {
-		// The page in use stays the first, so that an alternation of short
-		// writes and reads takes no other.
-		page := *slot
-		*slot, p.start, p.pages[0] = 0, 0, page
 	}
 	p.notify(true, syscall.EPOLLOUT)
 	return done
@@ -217,30 +250,29 @@ func (c *cpu) writePipe(t *thread, f *file, buf, n uint64) uint64 {
 	case free == 0 || n <= pipeBuf && n > free:
 		return c.waitFor(t, f)
 	}
+	return p.fill(uintptr(buf), n)
+}
+
+// fill writes what fits, at least one byte.
+// Precondition: the pipe is not full.
+func (p *pipe) fill(buf uintptr, n uint64) uint64 {
 	done := uint64(0)
+	e := syscall.ENOMEM
 	for done < n && p.used < pipeSize {
-		at := (p.start + p.used) % pipeSize
-		slot := &p.pages[at/mm.PageSize]
-		in := at % mm.PageSize
-		if *slot == 0 {
-			frame, ok := allocFrames(0)
-			if !ok {
-				if done == 0 {
-					return errno(syscall.ENOMEM)
-				}
-				break
-			}
-			*slot = frame
+		addr, k := p.back()
+		if addr == 0 {
+			break
 		}
-		k := min(n-done, pipeSize-p.used, mm.PageSize-in)
-		if !copyBytes(*slot+uintptr(in), uintptr(buf+done), uintptr(k)) {
-			if done == 0 {
-				return errno(eFAULT)
-			}
+		k = min(k, n-done)
+		if !copyBytes(addr, buf+uintptr(done), uintptr(k)) {
+			e = eFAULT
 			break
 		}
 		p.used += k
 		done += k
+	}
+	if done == 0 {
+		return errno(e)
 	}
 	p.notify(false, syscall.EPOLLIN)
 	return done

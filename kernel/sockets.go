@@ -35,10 +35,10 @@ type Call struct {
 	// check in Args. For socket and accept4 it is the new descriptor's.
 	Nonblock bool
 
-	Token Token // names the call if it waits
+	Token Token // names the call if it waits; 0 if it may not
 }
 
-// Token names one waiting call. It is never 0.
+// Token names one waiting call.
 type Token uint64
 
 // Sockets is what kernel/net implements.

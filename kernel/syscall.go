@@ -162,10 +162,6 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.pipe2(t, a, b)
 	case syscall.SYS_PIPE:
 		return c.pipe2(t, a, 0)
-	case syscall.SYS_SPLICE:
-		// What Linux says of files that cannot be spliced. Go then copies,
-		// which it does not after ENOSYS.
-		return errno(eINVAL)
 	case syscall.SYS_CLOSE:
 		return c.closeFD(t, int32(a))
 	case syscall.SYS_FCNTL:
@@ -195,6 +191,14 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.pread(t, int32(a), b, d, int64(e))
 	case syscall.SYS_PWRITE64:
 		return c.pwrite(t, int32(a), b, d, int64(e))
+	case syscall.SYS_SENDFILE:
+		return c.sendfile(t, int32(a), int32(b), d, e)
+	case syscall.SYS_SPLICE:
+		return c.splice(t, int32(a), b, int32(d), e, f, g&0xFFFFFFFF)
+	case syscall.SYS_TEE:
+		return c.tee(t, int32(a), int32(b), d, e&0xFFFFFFFF)
+	case sysCopyFileRange:
+		return c.copyFileRange(t, int32(a), b, int32(d), e, f, g&0xFFFFFFFF)
 	case syscall.SYS_FTRUNCATE:
 		return ftruncate(int32(a), int64(b))
 	case syscall.SYS_TRUNCATE:
@@ -369,16 +373,17 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 
 // Numbers that package syscall does not have.
 const (
-	sysTimerCreate  = 222
-	sysTimerSettime = 223
-	sysTimerDelete  = 226
-	sysRenameat2    = 316
-	sysGetcpu       = 309
-	sysGetrandom    = 318
-	sysMemfdCreate  = 319
-	sysCloseRange   = 436
-	sysFaccessat2   = 439
-	sysFchmodat2    = 452
+	sysTimerCreate   = 222
+	sysTimerSettime  = 223
+	sysTimerDelete   = 226
+	sysRenameat2     = 316
+	sysGetcpu        = 309
+	sysGetrandom     = 318
+	sysMemfdCreate   = 319
+	sysCopyFileRange = 326
+	sysCloseRange    = 436
+	sysFaccessat2    = 439
+	sysFchmodat2     = 452
 )
 
 // CopyIn fills dst from the program's memory at addr and reports whether all

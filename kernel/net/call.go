@@ -124,7 +124,10 @@ const (
 
 // ask leaves a request with the pump.
 func (s *socket) ask(i int, op uint32, a address, arg uint64, t kernel.Token) int {
-	if s.req.op.Load() != opNone {
+	switch {
+	case t == 0:
+		return fail(syscall.EINVAL) // bytes spliced to a netlink socket
+	case s.req.op.Load() != opNone:
 		return fail(syscall.EALREADY)
 	}
 	s.req.address, s.req.arg, s.req.token = a, arg, t
@@ -186,7 +189,10 @@ func (s *socket) connect(i int, addr, size uintptr, nonblock bool, t kernel.Toke
 		}
 		return fail(syscall.EISCONN)
 	}
-	if s.req.op.Load() != opNone {
+	switch {
+	case t == 0:
+		return fail(syscall.EINVAL) // bytes spliced to a netlink socket
+	case s.req.op.Load() != opNone:
 		return fail(syscall.EALREADY)
 	}
 	s.req.address = a

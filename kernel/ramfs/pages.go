@@ -229,6 +229,26 @@ func (n Node) Truncate(size int64) syscall.Errno {
 	return 0
 }
 
+// Piece returns where the content lies from an offset on, and how many bytes follow
+// there: none at the end. It is valid until the file is changed.
+func (n Node) Piece(offset int64) (addr, count uintptr) {
+	in := n.in()
+	if offset < 0 || offset >= in.size {
+		return 0, 0
+	}
+	left := uintptr(in.size - offset)
+	in.accessed = memory.Now()
+	if in.fixed != 0 {
+		return in.fixed + uintptr(offset), left
+	}
+	inPage := uintptr(offset % PageSize)
+	addr = in.page(uint64(offset)/PageSize, false)
+	if addr == 0 {
+		addr = addressOf(&zeros)
+	}
+	return addr + inPage, min(left, PageSize-inPage)
+}
+
 // Page returns the page of the content at an offset, to be mapped: writes to it
 // are writes to the file. It is made if it is not there; 0 means that there is no
 // memory. It stays until the file is cut off before it or dies.

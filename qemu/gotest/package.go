@@ -66,7 +66,7 @@ func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) 
 }
 
 // looksElsewhere lists packages whose tests read other folders of GOROOT than
-// their own and the testdata beside it.
+// their own and src/testdata.
 var looksElsewhere = map[string][]string{
 	"go/": {"src", "test", "api"}, "internal/": {"src", "test"}, "html/template": {"src"}, "io/fs": {"src"}, "os": {"src"},
 	"archive/": {"src"}, "debug/": {"src"}, "text/": {"src"}, "net/http": {"src"}, "runtime": {"src"}, "testing": {"src"},
@@ -88,7 +88,7 @@ func (p *goPackage) trees() []image.Tree {
 			return trees
 		}
 	}
-	return append(trees, same(p.Dir))
+	return append(trees, same(p.Dir), same(filepath.Join(p.Root, "src", "testdata")))
 }
 
 // environment is what tests find in theirs.

@@ -50,13 +50,13 @@ func (s *socket) connect(i int32, addr, size uintptr) syscall.Errno {
 	switch {
 	case o.state != listening || o.shutIn:
 		return syscall.ECONNREFUSED
+	case o.waiting > o.backlog: // one more than was asked for, as in Linux
+		o.starved, s.wants = true, other
+		return eAGAIN
 	case s.state == connected:
 		return syscall.EISCONN
 	case s.state != unconnected:
 		return eINVAL
-	case o.waiting > o.backlog: // one more than was asked for, as in Linux
-		o.starved, s.wants = true, other
-		return eAGAIN
 	}
 	n := allocate(s.kind)
 	if n == 0 {
@@ -83,18 +83,20 @@ func (s *socket) connect(i int32, addr, size uintptr) syscall.Errno {
 // disconnect parts datagram socket i from its peer, if it has one. What is queued
 // is lost, which a peer that lives is told.
 func (s *socket) disconnect(i int32) {
-	if s.peer == 0 {
+	old := s.peer
+	if old == 0 {
 		return
 	}
-	if p := at(s.peer); s.first != 0 {
-		if p.state != closed && p.peer == i {
+	s.peer = 0 // first of all, so that a socket that was its own peer is told nothing
+	if s.first != 0 {
+		if p := at(old); p.state != closed && p.peer == i {
 			p.pendingError = syscall.ECONNRESET
-			kernel.Notify(int(s.peer-1), syscall.EPOLLERR)
+			kernel.Notify(int(old-1), syscall.EPOLLERR)
 		}
 		discard(s)
 		s.wake(i)
 	}
-	s.unlink()
+	release(old)
 }
 
 // accept is accept(2); it returns the index of a socket.

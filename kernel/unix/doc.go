@@ -24,8 +24,8 @@
 //     to each other by index and to pages by address. So system-call handlers may
 //     use all of it, and there are no write barriers. TestKernelStyle checks that.
 //   - One lock of the caller's guards the whole package.
-//   - A socket's place in the table is used again only when it is closed and no
-//     other socket has it as its peer.
+//   - A socket's place in the table is used again only when it is closed, no
+//     other socket has it as its peer, and no message of it waits anywhere.
 //   - Whoever gets EAGAIN is notified when trying again is worth it: a sender has
 //     itself noted at the receiver (starved), which is looked at by all that make
 //     room there.

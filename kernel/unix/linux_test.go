@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,6 +130,9 @@ func (w *twin) step() {
 		how := w.random.IntN(4)
 		w.call(fmt.Sprintf("shutdown %d", how), syscall.SYS_SHUTDOWN, k, args(uintptr(how)), args(uintptr(how)))
 	case op == 10 && w.random.IntN(2) == 0:
+		if s := &sockets[w.own[k]]; s.kind == syscall.SOCK_SEQPACKET && s.first != 0 && !s.unread() {
+			return // Linuxes differ, see TestUnread
+		}
 		w.note("close %d", k)
 		syscall.Close(w.fds[k])
 		Close(w.own[k])
@@ -151,6 +155,7 @@ func (w *twin) step() {
 		}
 		a := args(pin(&data[0]), len(data)-1, flags, name, size)
 		w.call(fmt.Sprintf("send %d bytes to %s", len(data)-1, text), syscall.SYS_SENDTO, k, a, a)
+		runtime.KeepAlive(b)
 	default:
 		w.receive(k)
 	}
@@ -234,9 +239,9 @@ func TestAgainstLinux(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	rounds := 200 // more of them find faults that docs/plan.md lists as open
+	rounds := 3000
 	if testing.Short() {
-		rounds = 100
+		rounds = 300
 	}
 	startTest(t, 4096)
 	for range rounds {
@@ -248,8 +253,7 @@ func TestAgainstLinux(t *testing.T) {
 			syscall.Close(fd)
 			Close(w.own[k])
 		}
-		// Not settled(t) yet: in some rounds a closed socket keeps two references,
-		// which docs/plan.md lists as open.
+		settled(t)
 		for path := range machine.nodes {
 			os.Remove(path)
 		}

@@ -37,11 +37,11 @@ func (s *socket) sendStream(i int32, m *message) int {
 	case s.shutOut:
 		return fail(syscall.EPIPE)
 	}
-	if e := s.takeError(); e != 0 {
-		return fail(e)
-	}
 	other := s.peer
 	o := at(other)
+	if m.total > 0 && o.shutIn { // it was before it connected
+		return fail(syscall.EPIPE)
+	}
 	done := uintptr(0)
 	for done < m.total {
 		addr, e := s.streamPage(i, o, m)

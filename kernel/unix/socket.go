@@ -157,29 +157,40 @@ func Close(index int) {
 	if s.node != 0 {
 		kernel.Unbind(s.node)
 	}
-	unread := s.first != 0
 	for s.firstNew != 0 { // nobody will accept these
 		n := s.firstNew
 		s.firstNew = at(n).nextNew
-		at(n).hangUp(n, true)
-		release(n)
+		at(n).end(n, true)
 	}
+	s.end(i, s.unread())
+}
+
+// unread reports whether s has received what it has not read, a single empty
+// packet aside: the newest Linuxes tell nobody of its loss.
+func (s *socket) unread() bool {
+	first := s.first
+	if first != 0 && pageAt(first).start == pageAt(first).end {
+		first = pageAt(first).next
+	}
+	return first != 0
+}
+
+// end is the end of s, which is socket i: its peer hears of it, what it has not
+// received is lost, and the reference of whoever had it is undone.
+func (s *socket) end(i int32, reset bool) {
 	s.state = closed
+	s.shutIn, s.shutOut = true, true
 	if s.connects() {
-		s.hangUp(i, unread)
-	} else {
-		s.shutIn, s.shutOut = true, true
-		s.unlink()
+		s.hangUp(i, reset)
 	}
+	s.unlink()
 	discard(s)
 	s.wake(i)
 	release(i)
 }
 
-// hangUp tells the peer that s is gone, and parts with it.
+// hangUp tells the peer that s is gone.
 func (s *socket) hangUp(i int32, reset bool) {
-	s.state = closed
-	s.shutIn, s.shutOut = true, true
 	if s.peer == 0 {
 		return
 	}
@@ -190,7 +201,6 @@ func (s *socket) hangUp(i int32, reset bool) {
 		}
 		kernel.Notify(int(s.peer-1), syscall.EPOLLIN|syscall.EPOLLOUT|syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR)
 	}
-	s.unlink()
 }
 
 // wake tells those who wait for room at s, which is socket i, to try again.

@@ -82,6 +82,9 @@ func (r *Rack) askDirectory(ctx context.Context, m *directoryMessage) (*director
 }
 
 func (r *Rack) askOnce(ctx context.Context, m *directoryMessage) (*directoryAnswer, error) {
+	if m.Op == opLeave && r.hasLeft() {
+		return &directoryAnswer{}, nil // whoever had it decided need not be there any more
+	}
 	r.mu.Lock()
 	d := r.view.member(r.view.Directory)
 	r.mu.Unlock()

@@ -30,7 +30,8 @@ const (
 type viewAnswer struct {
 	OK        bool
 	Promised  uint64               `json:",omitempty"`
-	View      *View                `json:",omitempty"`
+	View      *View                `json:",omitempty"` // the newest that is known
+	Decided   bool                 `json:",omitempty"` // so is View
 	Names     map[string]boundName `json:",omitempty"`
 	Leases    []lease              `json:",omitempty"`
 	Locations []byte               `json:",omitempty"`

@@ -26,6 +26,12 @@
 // dropped, it is told, and it serves no longer. A machine that boots again is
 // another incarnation with another MachineID; the former one is dead at once.
 //
+// A machine that leaves (leave.go) asks the directory for a view without it, and
+// waits until it knows that this is decided: from the answer; from whoever is
+// the directory by then; or, if it was the directory itself and lost its office
+// over it, by completing the view as a candidate. It does not go before those
+// who wait for its word have that. So all can leave, in any order.
+//
 // An observer (observer.go) looks at a rack without being a member: it is exempt
 // from the comparison of builds, and may call administrative services only.
 //

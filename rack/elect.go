@@ -56,9 +56,9 @@ func (r *Rack) promise(m *viewMessage) viewAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := viewAnswer{Promised: r.acceptor.promised}
-	if v := r.newestView(); v.Version > 0 {
-		a.View = v
-		if v.byNonce(m.From) == nil || !r.mayLead(m.From) {
+	if v := *r.newestView(); v.Version > 0 {
+		a.View, a.Decided = &v, !v.newer(&r.view)
+		if v.byNonce(m.From) == nil && !v.left(m.From) || !r.mayLead(m.From) {
 			return a
 		}
 	}
@@ -92,11 +92,17 @@ func (r *Rack) mayLead(candidate uint64) bool {
 }
 
 // takeOver tries to become the directory in place of one that is gone.
+//
+// A machine that is about to leave, as the newest view has it, only completes
+// that view if it is elected: whether it was decided is known to nobody if the
+// directory, perhaps this machine itself, has lost its office over it. The
+// machine does not go before that is certain, and without a directory those who
+// remain elect one.
 func (r *Rack) takeOver() {
 	r.mu.Lock()
-	v := *r.newestView()
-	us := v.byNonce(r.e.nonce)
-	if us == nil || r.electing || r.directory != nil || !r.mayLead(r.e.nonce) {
+	v, old := *r.newestView(), r.view
+	leaving := old.byNonce(r.e.nonce) != nil && v.left(r.e.nonce)
+	if v.byNonce(r.e.nonce) == nil && !leaving || r.electing || r.directory != nil || !r.mayLead(r.e.nonce) {
 		r.mu.Unlock()
 		return
 	}
@@ -125,11 +131,19 @@ func (r *Rack) takeOver() {
 			if a.View != nil && a.View.newer(newest) {
 				newest = a.View
 			}
-			return elected()
+			if a.Decided {
+				r.learn(a.View)
+			}
+			return elected() || r.hasLeft()
 		})
 	}
-	us = newest.byNonce(r.e.nonce)
-	if us == nil || !elected() {
+	if !elected() || r.hasLeft() {
+		return
+	}
+	c := change{Epoch: epoch}
+	if us := newest.byNonce(r.e.nonce); us != nil {
+		c.Lead = us.ID
+	} else if !newest.left(r.e.nonce) {
 		return
 	}
 	if !newest.quorum(promised, nil, tieBreak(decided, newest)) {
@@ -140,7 +154,7 @@ func (r *Rack) takeOver() {
 			return
 		}
 	}
-	next, err := newest.apply(change{Lead: us.ID, Epoch: epoch})
+	next, err := newest.apply(c)
 	if err != nil {
 		return
 	}
@@ -149,7 +163,15 @@ func (r *Rack) takeOver() {
 	enough := func(agree map[uint64]bool) bool {
 		return newest.quorum(agree, r.certainlyGone(), tieBreak(decided, newest))
 	}
-	if r.replicate(ctx, next, r.others(&next), enough) {
+	if !r.replicate(ctx, next, r.others(&next), enough) {
+		return
+	}
+	for _, m := range old.Members {
+		if next.left(m.Nonce) {
+			r.leaver(m.ID, true)
+		}
+	}
+	if c.Lead != 0 {
 		r.note("this machine is the directory now, epoch %d", epoch)
 		r.lead(epoch)
 	}

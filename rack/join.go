@@ -67,6 +67,7 @@ func newRack(c Config, places machineConfig) *Rack {
 		rebooted:  map[uint64]bool{},
 		noted:     map[string]time.Duration{},
 		names:     map[string]boundName{},
+		leavers:   map[MachineID]bool{},
 	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
 	r.events.init()

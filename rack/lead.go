@@ -17,6 +17,9 @@ func (r *Rack) serveDirectory(q Request) {
 		q.Fail(err)
 		return
 	}
+	if m.Op == opLeave {
+		r.leaver(m.ID, true)
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, 2*r.config.Dead)
 	defer cancel()
 	a, err := r.command(ctx, q.From, &m)
@@ -25,16 +28,23 @@ func (r *Rack) serveDirectory(q Request) {
 		return
 	}
 	replyJSON(q, a)
+	if m.Op == opLeave {
+		r.leaver(m.ID, false)
+	}
 }
 
 // command runs one command of a machine on the directory.
 func (r *Rack) command(ctx context.Context, from MachineID, m *directoryMessage) (*directoryAnswer, error) {
+	a := &directoryAnswer{}
 	r.mu.Lock()
+	if gone := r.view.wasHere(m.ID); m.Op == opLeave && gone != nil && gone.Left {
+		r.mu.Unlock()
+		return a, nil // that needs no directory any more
+	}
 	if r.directory == nil || !r.quorate {
 		r.mu.Unlock()
 		return nil, ErrNoDirectory
 	}
-	a := &directoryAnswer{}
 	switch m.Op {
 	case opLocate:
 		a.Location, a.Found = r.directory.locations[m.Proclet]

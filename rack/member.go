@@ -50,8 +50,9 @@ func (r *Rack) learn(v *View) {
 		}
 		if s := r.e.peers.Load().byNonce[m.Nonce]; s != nil && m.Left {
 			// What it still has to say, such as its last answers, may be on
-			// the way.
-			time.AfterFunc(r.config.Dead/ticksToDeath, func() { r.e.remove(s, ErrLost) })
+			// the way, and what it is told, such as that it has left. Its
+			// session ends when nothing more is heard of it.
+			time.AfterFunc(r.config.Dead/ticksToDeath, func() { s.lose(ErrLost) })
 		}
 		if old.Version > 0 {
 			r.events.gone(m.ID, m.Left)
@@ -135,7 +136,7 @@ func (r *Rack) tick() {
 		m := v.byNonce(s.nonce)
 		switch {
 		case m == nil:
-			if silent > 3*r.e.limit { // an observer or searcher that went away
+			if silent > 3*r.e.limit { // a machine that left, an observer or searcher that went away
 				r.e.remove(s, ErrUnreachable)
 			}
 		case silent < r.e.limit:
@@ -144,6 +145,7 @@ func (r *Rack) tick() {
 			dead = append(dead, m.ID)
 		}
 	}
+	r.tellLeavers()
 	us := v.byNonce(r.e.nonce)
 	if us == nil {
 		return

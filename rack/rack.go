@@ -95,6 +95,7 @@ type Rack struct {
 	told      map[uint64]uint64        // directory: version each member has
 	removing  map[MachineID]bool
 	draining  bool
+	leavers   map[MachineID]bool // who waits to hear from us that it has left
 }
 
 // Self returns this machine.

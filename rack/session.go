@@ -233,6 +233,27 @@ func (s *session) isClosed() bool {
 	}
 }
 
+// lose fails what waits for the peer. The session stays open.
+func (s *session) lose(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.giveUp(cause)
+}
+
+// lastWords sends the acknowledgement that waits for a packet to ride on, and
+// reports whether the peer has all that it was sent, or is past hearing it.
+func (s *session) lastWords() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != sessionOpen || s.silent >= s.e.limit {
+		return true
+	}
+	if s.ackDue != 0 {
+		s.sendAck(s.e.now())
+	}
+	return s.flying == 0 && s.short.first == nil && s.long.first == nil
+}
+
 // giveUp fails the calls and transfers that wait for the peer. Called with mu
 // held.
 func (s *session) giveUp(cause error) {

@@ -36,15 +36,15 @@ type MemberRecord struct {
 const maxGone = 256
 
 // change is a command to the directory that makes a view out of a view. Exactly
-// one field is set.
+// one of the fields Add, Remove, Drain, Lease and Epoch is set.
 type change struct {
 	Add    *MemberRecord // its ID is chosen
 	Remove MachineID     // it has died, or, with Leave, has left
 	Leave  bool
 	Drain  MachineID
 	Lease  uint64    // raise Leased by so much
-	Lead   MachineID // the new directory
-	Epoch  uint64    // of Lead
+	Epoch  uint64    // a new one
+	Lead   MachineID // with Epoch: the new directory, 0 for none
 }
 
 var errNoChange = errors.New("rack: the view says so already")
@@ -85,8 +85,8 @@ func (v View) apply(c change) (View, error) {
 		n.Members[i].Draining = true
 	case c.Lease != 0:
 		n.Leased += c.Lease
-	case c.Lead != 0:
-		if c.Epoch <= v.Epoch || n.index(c.Lead) < 0 {
+	case c.Epoch != 0:
+		if c.Epoch <= v.Epoch || c.Lead != 0 && n.index(c.Lead) < 0 {
 			return v, fmt.Errorf("rack: machine %d cannot lead in epoch %d", c.Lead, c.Epoch)
 		}
 		n.Directory, n.Epoch = c.Lead, c.Epoch
@@ -130,6 +130,11 @@ func (v *View) wasHere(id MachineID) *MemberRecord {
 	return nil
 }
 
+// left reports whether the incarnation with that nonce has left.
+func (v *View) left(nonce uint64) bool {
+	return slices.ContainsFunc(v.Gone, func(m MemberRecord) bool { return m.Nonce == nonce && m.Left })
+}
+
 // newer reports whether v is newer than o.
 func (v *View) newer(o *View) bool {
 	return v.Epoch > o.Epoch || v.Epoch == o.Epoch && v.Version > o.Version
@@ -142,6 +147,7 @@ func (v *View) newer(o *View) bool {
 // is, its machine has booted again since: then the other half can never agree
 // again, and this half has a member in common with each that decided before.
 // Of two machines, the one that tie names (a nonce, 0 for neither) is enough.
+// A view without members, after the last has left, needs nobody.
 func (v *View) quorum(agree, gone map[uint64]bool, tie uint64) bool {
 	yes, broken := 0, false
 	for _, m := range v.Members {
@@ -153,7 +159,7 @@ func (v *View) quorum(agree, gone map[uint64]bool, tie uint64) bool {
 		}
 	}
 	n := len(v.Members)
-	return 2*yes > n || 2*yes == n && (broken || n == 2 && agree[tie])
+	return n == 0 || 2*yes > n || 2*yes == n && (broken || n == 2 && agree[tie])
 }
 
 // acceptor is a machine's part in deciding on views. It is a pure state

@@ -61,7 +61,8 @@ func run() error {
 	self, other := r.Self().ID, rack.MachineID(0)
 	for _, member := range r.Members() {
 		if member.ID < self {
-			return serve(r, member.ID)
+			serve(r, member.ID)
+			return r.Leave(context.Background())
 		}
 		if member.ID > self && (other == 0 || member.ID < other) {
 			other = member.ID
@@ -80,15 +81,8 @@ func run() error {
 }
 
 // serve returns when the measuring machine has left.
-func serve(r *rack.Rack, measuring rack.MachineID) error {
-	for {
-		there := false
-		for _, m := range r.Members() {
-			there = there || m.ID == measuring
-		}
-		if !there {
-			return nil
-		}
+func serve(r *rack.Rack, measuring rack.MachineID) {
+	for slices.ContainsFunc(r.Members(), func(m rack.Member) bool { return m.ID == measuring }) {
 		time.Sleep(100 * time.Millisecond)
 	}
 }

@@ -5,7 +5,7 @@
 //	nuos run --hosted --param moving=0s ./images/suite
 //
 // The machine with the lowest number makes the checks and prints a line for each;
-// the others serve until it has left. With the parameter moving every machine
+// the others serve until it has left, and then leave, too. With the parameter moving every machine
 // moves what lives on it to the others all the time.
 //
 //nuos:machines 3
@@ -64,12 +64,13 @@ func run() error {
 	for _, m := range members {
 		s.machines = append(s.machines, m.ID)
 	}
-	defer stop()
-	if s.machines[0] != r.Self().ID {
+	if s.machines[0] == r.Self().ID {
+		err = s.checkAll()
+	} else {
 		s.serve(s.machines[0])
-		return nil
 	}
-	return errors.Join(s.checkAll(), r.Leave(context.Background()))
+	stop()
+	return errors.Join(err, r.Leave(context.Background()))
 }
 
 // configure reads the boot parameters.

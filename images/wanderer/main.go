@@ -54,10 +54,11 @@ func run() error {
 	go carry()
 
 	first := slices.MinFunc(r.Members(), func(a, b rack.Member) int { return cmp.Compare(a.ID, b.ID) })
-	if first.ID != machine.self {
-		return serve(first.ID)
+	if first.ID == machine.self {
+		err = wander(hops)
+	} else {
+		serve(first.ID)
 	}
-	err = wander(hops)
 	return errors.Join(err, r.Leave(context.Background()))
 }
 
@@ -79,11 +80,10 @@ func wander(hops int) error {
 }
 
 // serve returns when the machine where the thread began has left.
-func serve(first rack.MachineID) error {
+func serve(first rack.MachineID) {
 	for slices.ContainsFunc(machine.rack.Members(), func(m rack.Member) bool { return m.ID == first }) {
 		time.Sleep(100 * time.Millisecond)
 	}
-	return nil
 }
 
 // machine is what belongs to the machine that the code runs on. The thread finds

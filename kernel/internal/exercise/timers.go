@@ -13,26 +13,34 @@ import (
 	"unsafe"
 )
 
-// timers compares sleeps with each other: a sleep ten times as long takes about
-// ten times as long, none is too short, and waiting for many at a time takes
-// no longer than for one.
+// attempts is how often something is tried that the host may delay: it shares
+// its processors with others, and a machine that does not run is late however
+// good its timers are. Timers that are wrong are wrong every time.
+const attempts = 200
+
+// timers checks sleeps: none is too short, ever, and of some, short and long
+// ones in turn, the least late are late by no more than the shorter takes. So
+// sleeping ten times as long takes about ten times as long. Waiting for many at a
+// time ends no earlier than for one.
 func timers([]string) error {
-	measure := func(d time.Duration, times int) time.Duration {
-		start := time.Now()
-		for range times {
-			time.Sleep(d)
+	lengths := []time.Duration{5 * time.Millisecond, 50 * time.Millisecond}
+	least := []time.Duration{time.Hour, time.Hour} // that such a sleep was late
+	tries := 0
+	for ; slices.Max(least) > lengths[0]; tries++ {
+		if tries == attempts {
+			return fmt.Errorf("of %d sleeps of each of %v the least late were late by %v", attempts, lengths, least)
 		}
-		return time.Since(start)
+		for i, d := range lengths {
+			start := time.Now()
+			time.Sleep(d)
+			late := time.Since(start) - d
+			if late < 0 {
+				return fmt.Errorf("a sleep of %v ended %v early", d, -late)
+			}
+			least[i] = min(least[i], late)
+		}
 	}
-	short, long := measure(5*time.Millisecond, 10), measure(50*time.Millisecond, 10)
-	if short < 50*time.Millisecond || long < 500*time.Millisecond {
-		return fmt.Errorf("10 sleeps of 5 ms took %v, of 50 ms %v", short, long)
-	}
-	ratio := float64(long) / float64(short)
-	fmt.Printf("timers: ratio %.2f\n", ratio)
-	if ratio < 3 || ratio > 10.5 {
-		return fmt.Errorf("sleeping ten times as long takes %.2f times as long", ratio)
-	}
+	fmt.Printf("timers: sleeps of %v late by %v, in %d attempts\n", lengths, least, tries)
 	woken := make(chan time.Duration)
 	start := time.Now()
 	const n = 200
@@ -51,17 +59,24 @@ func timers([]string) error {
 }
 
 // calendar looks at the wall clock: it must be plausible and advance like the
-// monotonic one.
+// monotonic one. Each reading takes both clocks, one after the other, and the
+// host may delay what is between them.
 func calendar() error {
-	a := time.Now()
-	if y := a.Year(); y < 2024 || y > 2100 {
-		return fmt.Errorf("the wall clock says %v", a)
+	if y := time.Now().Year(); y < 2024 || y > 2100 {
+		return fmt.Errorf("the wall clock says %v", time.Now())
 	}
-	time.Sleep(20 * time.Millisecond)
-	b := time.Now()
-	wall := b.Round(0).Sub(a.Round(0)) // without the monotonic reading
-	if d := wall - b.Sub(a); d < -time.Millisecond || d > time.Millisecond {
-		return fmt.Errorf("%v on the wall are %v", wall, b.Sub(a))
+	for tries := 1; ; tries++ {
+		a := time.Now()
+		time.Sleep(20 * time.Millisecond)
+		b := time.Now()
+		wall := b.Round(0).Sub(a.Round(0)) // without the monotonic reading
+		d := (wall - b.Sub(a)).Abs()
+		if d <= time.Millisecond {
+			break
+		}
+		if tries == attempts {
+			return fmt.Errorf("%v on the wall are %v", wall, b.Sub(a))
+		}
 	}
 	var ts syscall.Timespec
 	const clockMonotonic = 1

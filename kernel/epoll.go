@@ -25,6 +25,9 @@ type epollItem struct {
 	nextItem int32 // of the same watched file
 	next     int32 // in the ready list
 	data     uint64
+
+	// Neighbours among the items of the same epoll.
+	older, newer int32
 }
 
 // itemList is a queue of items by index and 1.
@@ -82,9 +85,31 @@ func (l *itemList) remove(i int32) {
 	it.next, it.listed = 0, false
 }
 
-// readiness is what epoll would report for a file now.
+// Bits of poll(2) that say the same as EPOLLIN and EPOLLOUT.
+const (
+	pollReadNormal  = 0x40
+	pollWriteNormal = 0x100
+)
+
+// normal adds these bits.
+func normal(mask uint32) uint32 {
+	if mask&syscall.EPOLLIN != 0 {
+		mask |= pollReadNormal
+	}
+	if mask&syscall.EPOLLOUT != 0 {
+		mask |= pollWriteNormal
+	}
+	return mask
+}
+
+// readiness is what epoll and poll would report for a file now.
 func (f *file) readiness() uint32 {
 	switch f.kind {
+	case fileEpoll:
+		if f.anyReady() {
+			return syscall.EPOLLIN | pollReadNormal
+		}
+		return 0
 	case fileEvent:
 		r := uint32(0)
 		if f.count > 0 {
@@ -95,15 +120,52 @@ func (f *file) readiness() uint32 {
 		}
 		return r
 	case filePipe:
-		return f.pipeReadiness()
+		return normal(f.pipeReadiness())
 	case fileSocket:
-		return socketReady[f.object]
+		return normal(socketReady[f.object])
 	case fileUnix:
-		return unix.Readiness(int(f.object))
-	case fileConsole:
-		return syscall.EPOLLIN | syscall.EPOLLOUT
+		return normal(unix.Readiness(int(f.object)))
 	}
-	return 0
+	return normal(syscall.EPOLLIN | syscall.EPOLLOUT)
+}
+
+// anyReady reports whether an epoll has something to report.
+func (f *file) anyReady() bool {
+	for i := f.readyList.first; i != 0; i = items[i-1].next {
+		if items[i-1].ready() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ready is what an item reports now.
+func (it *epollItem) ready() uint32 {
+	return files[it.file].readiness() & (it.events | epollAlways) & epollBits
+}
+
+// maxNests is how many epolls may watch each other in a row (EP_MAX_NESTS).
+const maxNests = 4
+
+// nests reports whether f, an epoll, watches others at most depth deep and does not
+// watch e.
+func (f *file) nests(e int32, depth int) bool {
+	for i := f.members; i != 0; i = items[i-1].older {
+		w := &files[items[i-1].file]
+		if w.kind == fileEpoll && (items[i-1].file == e || depth == 0 || !w.nests(e, depth-1)) {
+			return false
+		}
+	}
+	return true
+}
+
+// height is how many epolls watch e in a row.
+func (f *file) height(most int) int {
+	h := 0
+	for i := f.items; i != 0 && most > 0; i = items[i-1].nextItem {
+		h = max(h, 1+files[items[i-1].epoll].height(most-1))
+	}
+	return h
 }
 
 // epollCreate is epoll_create1(2).
@@ -115,7 +177,7 @@ func epollCreate(flags uint64) uint64 {
 }
 
 func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
-	e, f := fileOf(epfd), fileOf(fd)
+	e, f := openFile(epfd), openFile(fd)
 	switch {
 	case e == nil || f == nil:
 		return errno(eBADF)
@@ -124,6 +186,10 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 	}
 	switch f.kind {
 	case fileEvent, filePipe, fileSocket, fileUnix, fileConsole:
+	case fileEpoll:
+		if op == syscall.EPOLL_CTL_ADD && !f.nests(fileIndex(e), maxNests-1-e.height(maxNests)) {
+			return errno(syscall.ELOOP)
+		}
 	default:
 		return errno(syscall.EPERM) // always ready
 	}
@@ -143,11 +209,9 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 		if i != 0 {
 			return errno(syscall.EEXIST)
 		}
-		if i = newItem(); i == 0 {
+		if i = newItem(e, f, fd); i == 0 {
 			return errno(syscall.ENOSPC)
 		}
-		items[i-1] = epollItem{used: true, fd: fd, file: fileIndex(f), epoll: fileIndex(e), nextItem: f.items}
-		f.items = i
 	case syscall.EPOLL_CTL_MOD:
 		if i == 0 {
 			return errno(syscall.ENOENT)
@@ -163,7 +227,7 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 	}
 	it := &items[i-1]
 	it.events, it.data = events, data
-	if f.readiness()&(events|epollAlways)&epollBits != 0 {
+	if it.ready() != 0 {
 		itemReady(i)
 	}
 	return 0
@@ -178,13 +242,21 @@ func findItem(f *file, epoll, fd int32) int32 {
 	return 0
 }
 
-func newItem() int32 {
+// newItem makes epoll e watch a descriptor of f, for nothing yet. It is 0 if there
+// are too many.
+func newItem(e, f *file, fd int32) int32 {
 	for range maxItems {
-		i := nextItem
-		nextItem = (nextItem + 1) % maxItems
-		if !items[i].used {
-			return i + 1
+		i := nextItem + 1
+		nextItem = i % maxItems
+		if items[i-1].used {
+			continue
 		}
+		items[i-1] = epollItem{used: true, fd: fd, file: fileIndex(f), epoll: fileIndex(e), nextItem: f.items, older: e.members}
+		if e.members != 0 {
+			items[e.members-1].newer = i
+		}
+		f.items, e.members = i, i
+		return i
 	}
 	return 0
 }
@@ -205,6 +277,14 @@ func freeItem(i int32) {
 			}
 		}
 	}
+	if it.older != 0 {
+		items[it.older-1].newer = it.newer
+	}
+	if it.newer != 0 {
+		items[it.newer-1].older = it.older
+	} else {
+		files[it.epoll].members = it.older
+	}
 	*it = epollItem{}
 }
 
@@ -221,18 +301,16 @@ func epollForgetFD(f *file, fd int32) {
 	}
 }
 
-func epollClose(epoll int32) {
-	for i := range items {
-		if items[i].used && items[i].epoll == epoll {
-			freeItem(int32(i) + 1)
-		}
+func epollClose(e *file) {
+	for e.members != 0 {
+		freeItem(e.members)
 	}
 }
 
 // epollNotify tells the epolls that watch f of an event.
 func epollNotify(f *file, mask uint32) {
 	for i := f.items; i != 0; i = items[i-1].nextItem {
-		if mask&(items[i-1].events|epollAlways)&epollBits != 0 {
+		if normal(mask)&(items[i-1].events|epollAlways)&epollBits != 0 {
 			itemReady(i)
 		}
 	}
@@ -247,10 +325,29 @@ func itemReady(i int32) {
 	if e.waiters.first != 0 {
 		wakeWaiter(e)
 	}
+	if e.items != 0 {
+		epollNotify(e, syscall.EPOLLIN)
+	}
 }
 
-// epollWait is epoll_pwait(2) without a signal mask.
-func (c *cpu) epollWait(t *thread, epfd int32, events uint64, most, timeoutMS int32) uint64 {
+// epollPwait is epoll_pwait(2), with a timeout in ns.
+func (c *cpu) epollPwait(t *thread, epfd int32, events uint64, most int32, timeout int64, mask, size uint64) uint64 {
+	if e := t.swapMask(mask, size); e != 0 {
+		return errno(e)
+	}
+	return c.epollWait(t, epfd, events, most, timeout)
+}
+
+// epollPwait2 is epoll_pwait2(2), with a struct timespec.
+func (c *cpu) epollPwait2(t *thread, epfd int32, events uint64, most int32, at, mask, size uint64) uint64 {
+	timeout, e := loadTimeout(at)
+	if e != 0 {
+		return errno(e)
+	}
+	return c.epollPwait(t, epfd, events, most, timeout, mask, size)
+}
+
+func (c *cpu) epollWait(t *thread, epfd int32, events uint64, most int32, timeout int64) uint64 {
 	e := fileOf(epfd)
 	switch {
 	case e == nil:
@@ -263,8 +360,7 @@ func (c *cpu) epollWait(t *thread, epfd int32, events uint64, most, timeoutMS in
 	for e.readyList.first != 0 && n < uint64(most) {
 		i := e.readyList.pop()
 		it := &items[i-1]
-		r := files[it.file].readiness() & (it.events | epollAlways) & epollBits
-		if r != 0 {
+		if r := it.ready(); r != 0 {
 			if !storeUser32(events+n*12, r) || !storeUser64(events+n*12+4, it.data) {
 				e.readyList.push(i)
 				return errno(eFAULT)
@@ -284,21 +380,28 @@ func (c *cpu) epollWait(t *thread, epfd int32, events uint64, most, timeoutMS in
 	switch {
 	case n > 0:
 		return n
-	case timeoutMS == 0:
+	case timeout == 0 || t.expired():
 		return 0
 	}
+	return c.awaitEpoll(t, e, timeout)
+}
+
+// awaitEpoll waits for an item of e to become ready, and then makes the call again.
+func (c *cpu) awaitEpoll(t *thread, e *file, timeout int64) uint64 {
 	deadline := int64(0)
 	switch {
 	case t.again:
 		deadline = t.deadline
-		if deadline != 0 && deadline <= nanotime() {
-			return 0
-		}
-	case timeoutMS > 0:
-		deadline = after(int64(timeoutMS) * 1e6)
+	case timeout > 0:
+		deadline = after(timeout)
 	}
 	t.waitOn = uint64(fileIndex(e))
 	e.waiters.append(t)
 	c.block(t, waitEpoll, deadline)
 	return blocked
+}
+
+// expired reports whether the call is made again, and its time is over.
+func (t *thread) expired() bool {
+	return t.again && t.deadline != 0 && t.deadline <= nanotime()
 }

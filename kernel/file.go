@@ -45,6 +45,7 @@ type file struct {
 	semaphore bool     // of an eventfd
 	waiters   waitList // threads in read, write or, for an epoll file, in epoll_wait
 	items     int32    // epoll items that watch this file
+	members   int32    // of an epoll file: the newest of its items
 	readyList itemList // of an epoll file
 	nextEnd   int32    // file and 1: of the same pipe
 	opening   bool     // an end of a FIFO that waits for another
@@ -99,7 +100,7 @@ func (c *cpu) closeFile(t *thread, f *file) {
 	case filePipe:
 		closePipeEnd(f)
 	case fileEpoll:
-		epollClose(fileIndex(f))
+		epollClose(f)
 	}
 	for f.waiters.first != 0 {
 		wakeWaiter(f)

@@ -171,6 +171,9 @@ func (c *cpu) leave(t *thread) *thread {
 		if t.pending&^t.mask != 0 && !c.deliver(t) {
 			continue
 		}
+		if t.restoreMask() {
+			continue
+		}
 		if t.state == threadRunning && !c.resched {
 			break
 		}

@@ -173,7 +173,7 @@ func (c *cpu) deliver(t *thread) bool {
 	r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15 = t.r8, t.r9, t.r10, t.r11, t.r12, t.r13, t.r14, t.r15
 	r.di, r.si, r.bp, r.bx, r.dx, r.ax, r.cx, r.sp, r.ip = t.di, t.si, t.bp, t.bx, t.dx, t.ax, t.cx, t.sp, t.ip
 	r.flags, r.cs, r.ss, r.fpstate = t.flags, selCode, selData, fp
-	f.mask = t.mask
+	f.mask = t.maskOfFrame()
 	f.info.signo = signo
 	if bit&synchronous != 0 {
 		r.err, r.trapno, r.cr2 = t.fault.errCode, t.fault.trap, t.fault.addr

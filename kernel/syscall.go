@@ -91,8 +91,20 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.write(t, int32(a), b, d)
 	case syscall.SYS_READV, syscall.SYS_WRITEV:
 		return c.vector(t, nr, int32(a), b, d)
-	case syscall.SYS_EPOLL_PWAIT, syscall.SYS_EPOLL_WAIT:
-		return c.epollWait(t, int32(a), b, int32(d), int32(e))
+	case syscall.SYS_EPOLL_PWAIT:
+		return c.epollPwait(t, int32(a), b, int32(d), milliseconds(int32(e)), f, g)
+	case syscall.SYS_EPOLL_WAIT:
+		return c.epollWait(t, int32(a), b, int32(d), milliseconds(int32(e)))
+	case sysEpollPwait2:
+		return c.epollPwait2(t, int32(a), b, int32(d), e, f, g)
+	case syscall.SYS_POLL:
+		return c.poll(t, a, b&0xFFFFFFFF, milliseconds(int32(d)))
+	case syscall.SYS_PPOLL:
+		return c.ppoll(t, a, b&0xFFFFFFFF, d, e, f)
+	case syscall.SYS_SELECT:
+		return c.selectTimeval(t, int32(a), b, d, e, f)
+	case syscall.SYS_PSELECT6:
+		return c.pselect6(t, int32(a), b, d, e, f, g)
 	case syscall.SYS_NANOSLEEP:
 		return c.nanosleep(t, a)
 	case syscall.SYS_SCHED_YIELD:
@@ -383,6 +395,7 @@ const (
 	sysCopyFileRange = 326
 	sysCloseRange    = 436
 	sysFaccessat2    = 439
+	sysEpollPwait2   = 441
 	sysFchmodat2     = 452
 )
 

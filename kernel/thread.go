@@ -71,13 +71,15 @@ type thread struct {
 	nr   uint64   // system call being made
 	name [16]byte // PR_SET_NAME, a C string
 
-	mask     uint64 // blocked signals, bit signo-1
-	pending  uint64
-	altStack uintptr
-	altSize  uintptr
-	altFlags int32
-	fault    faultInfo // for the siginfo of a synchronous signal
-	profile  cpuTimer
+	mask        uint64 // blocked signals, bit signo-1
+	maskBefore  uint64 // see waitmask.go
+	maskSwapped bool
+	pending     uint64
+	altStack    uintptr
+	altSize     uintptr
+	altFlags    int32
+	fault       faultInfo // for the siginfo of a synchronous signal
+	profile     cpuTimer
 }
 
 // threads has the address of each thread by number; thread numbers begin at 1
@@ -192,8 +194,7 @@ func timeout(t *thread) {
 		t.ax = errno(eTIMEDOUT)
 	case waitEpoll:
 		waitersRemove(t)
-		t.ax = 0
-		t.retry = t.owns != 0 // poll(2) has results to write
+		t.retry = true // which finds that its time is over
 	}
 	unblock(t)
 }

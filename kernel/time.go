@@ -32,6 +32,11 @@ func loadDuration(addr uint64) (ns int64, e syscall.Errno) {
 	return int64(sec)*1e9 + int64(nsec), 0
 }
 
+// storeTimespec writes a struct timespec.
+func storeTimespec(addr uint64, ns int64) bool {
+	return storeUser64(addr, uint64(ns/1e9)) && storeUser64(addr+8, uint64(ns%1e9))
+}
+
 // timerSlack is how much later than asked a sleep may end, as on Linux. The
 // runtime's monitor sleeps 20 µs at a time while anything happens and would
 // cost an interrupt and two switches each time.
@@ -68,7 +73,7 @@ func clockGettime(t *thread, which, addr uint64) uint64 {
 	default:
 		return errno(eINVAL)
 	}
-	if !storeUser64(addr, uint64(ns/1e9)) || !storeUser64(addr+8, uint64(ns%1e9)) {
+	if !storeTimespec(addr, ns) {
 		return errno(eFAULT)
 	}
 	return 0

@@ -108,6 +108,10 @@ func open(domain, typ, protocol uintptr) int {
 		sockets[i].local.store(address{})
 	}
 	sockets[i].state.Store(stateOpen)
+	kernel.SetReady(i, epollOut)
+	if stream {
+		kernel.SetReady(i, epollHup) // until it is connected or listens
+	}
 	return i
 }
 
@@ -157,6 +161,9 @@ func (s *socket) listen(i int, backlog uintptr, t kernel.Token) int {
 	if st := s.state.Load(); st != stateOpen && st != stateListening {
 		return fail(syscall.EINVAL)
 	}
+	if s.state.Load() == stateOpen {
+		kernel.ClearReady(i, ^uint32(0))
+	}
 	return s.ask(i, opListen, address{}, uint64(min(uint32(backlog), maxBacklog)), t)
 }
 
@@ -189,13 +196,11 @@ func (s *socket) connect(i int, addr, size uintptr, nonblock bool, t kernel.Toke
 		}
 		return fail(syscall.EISCONN)
 	}
-	switch {
-	case t == 0:
-		return fail(syscall.EINVAL) // bytes spliced to a netlink socket
-	case s.req.op.Load() != opNone:
+	if s.req.op.Load() != opNone {
 		return fail(syscall.EALREADY)
 	}
 	s.req.address = a
+	kernel.ClearReady(i, ^uint32(0))
 	s.state.Store(stateConnecting)
 	attend(i)
 	if s.awaited = !nonblock; s.awaited {

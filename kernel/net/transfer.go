@@ -208,5 +208,6 @@ func (s *socket) accept(i int, addr, sizeAt uintptr) int {
 	if s.rxFull.Load() && s.rxFull.Swap(false) {
 		attend(i)
 	}
+	kernel.SetReady(n, epollOut)
 	return n
 }

@@ -47,6 +47,13 @@ var kinds = []struct {
 	{"packets", func() descriptor { a, b := pair(unix.SOCK_SEQPACKET, content); return descriptor{a, []int{b}} }},
 	{"TCP", func() descriptor { a, b := connection(content); return descriptor{a, []int{b}} }},
 	{"TCP, empty", func() descriptor { a, b := connection(""); return descriptor{a, []int{b}} }},
+	{"TCP, new", func() descriptor {
+		return descriptor{fd: must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0))}
+	}},
+	{"TCP, listening", func() descriptor { return descriptor{fd: listener()} }},
+	{"UDP", func() descriptor {
+		return descriptor{fd: must(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0))}
+	}},
 	{"event", func() descriptor { return descriptor{fd: must(unix.Eventfd(3, unix.EFD_NONBLOCK))} }},
 	{"event, empty", func() descriptor { return descriptor{fd: must(unix.Eventfd(0, unix.EFD_NONBLOCK))} }},
 	{"epoll", func() descriptor { return descriptor{fd: must(unix.EpollCreate1(0))} }},
@@ -82,16 +89,21 @@ func pair(typ int, has string) (a, b int) {
 	return fds[0], fds[1]
 }
 
-// connection is a pair of TCP sockets on the loopback interface.
-func connection(has string) (a, b int) {
+func listener() int {
 	l := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
-	defer unix.Close(l)
 	loopback := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	for _, err := range []error{unix.Bind(l, loopback), unix.Listen(l, 1)} {
 		if err != nil {
 			panic(err)
 		}
 	}
+	return l
+}
+
+// connection is a pair of TCP sockets on the loopback interface.
+func connection(has string) (a, b int) {
+	l := listener()
+	defer unix.Close(l)
 	b = must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
 	if err := unix.Connect(b, must(unix.Getsockname(l))); err != nil {
 		panic(err)

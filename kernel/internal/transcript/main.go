@@ -18,7 +18,7 @@ var dir string
 
 func main() {
 	dir = os.Args[1]
-	for _, topic := range []func(){transfers, overlaps} {
+	for _, topic := range []func(){transfers, overlaps, readiness, pollArguments, waiting, nests, masks} {
 		topic()
 	}
 	fmt.Println("end of transcript")
@@ -34,6 +34,9 @@ func failure(err error) string {
 		return ""
 	}
 	if e, ok := err.(unix.Errno); ok {
+		if e == 0 {
+			return ""
+		}
 		return " " + unix.ErrnoName(e)
 	}
 	return " " + err.Error()

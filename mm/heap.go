@@ -3,6 +3,7 @@ package mm
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -36,6 +37,7 @@ type Heap struct {
 	pages        // which of them have frames
 	blocks
 
+	sparse atomic.Bool // nothing is to be cached, see measure
 	caches [heapCaches]cache
 }
 

@@ -50,6 +50,9 @@ func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {
 	}
 	h.used += h.size(p)
 	h.peak = max(h.peak, h.used)
+	if h.sparse.Load() {
+		h.measure()
+	}
 	h.mu.Unlock()
 	return unsafe.Add(unsafe.Pointer(h), p), nil
 }
@@ -105,6 +108,7 @@ func (h *Heap) Free(p unsafe.Pointer) {
 	}
 	h.mu.Lock()
 	h.free(h.offset(p))
+	h.measure()
 	if h.idle+h.end-roundUp(h.top, PageSize) > heapSlack {
 		h.giveBack()
 	}

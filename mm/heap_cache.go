@@ -11,6 +11,10 @@ import (
 // caches, so that threads that run at the same time do not wait for each other.
 // For everything else a block in a cache is an allocated one.
 //
+// A cached block keeps the free memory around it apart, so that a few hundred of
+// them could hold any amount of frames. In a heap much of which is free nothing is
+// cached: see measure.
+//
 // With proclet_debug nothing is cached, so that freed memory is poisoned at once.
 type cache struct {
 	mu    sync.Mutex
@@ -78,7 +82,7 @@ func (h *Heap) putCached(p unsafe.Pointer) bool {
 	if !c.mu.TryLock() {
 		return false
 	}
-	room := c.count[i] < cachedMost
+	room := c.count[i] < cachedMost && !h.sparse.Load() // whoever sets sparse flushes then
 	if room {
 		*h.nextFree(off) = c.first[i]
 		*h.word(off + 8) = cachedMark ^ off

@@ -114,6 +114,7 @@ func AdoptHeap(r Range, used []Range, generation, build uint64) (*Heap, error) {
 	}
 	h.mu = sync.Mutex{}
 	clear(h.caches[:]) // Used left nothing there
+	h.sparse.Store(false)
 	h.pages = pages{end: end}
 	for p := range h.largeFree(skipFree) {
 		gap := inner(p, h.size(p))
@@ -123,6 +124,7 @@ func AdoptHeap(r Range, used []Range, generation, build uint64) (*Heap, error) {
 		}
 		h.setHole(p, gap)
 	}
+	h.measure()
 	return h, nil
 }
 

@@ -140,9 +140,26 @@ func (h *Heap) fill(p, n uint64) (pageRun, error) {
 	return hole, nil
 }
 
+// most is how much of what has frames may be free without being given back.
+func (h *Heap) most() uint64 { return max(heapSlack, (h.end-h.holes)/3) }
+
+// measure looks whether more of the heap is free than may be, fragments that cannot
+// be given back included, which is why this differs from giveBack. Then the caches
+// are emptied and stay so: they may be what makes fragments of it.
+func (h *Heap) measure() {
+	sparse := h.end-h.holes-h.used > h.most()
+	if sparse == h.sparse.Load() {
+		return
+	}
+	h.sparse.Store(sparse)
+	if sparse {
+		h.flush()
+	}
+}
+
 // giveBack unmaps what is free if that is much.
 func (h *Heap) giveBack() {
-	if h.idle+h.end-roundUp(h.top, PageSize) <= max(heapSlack, (h.end-h.holes)/3) {
+	if h.idle+h.end-roundUp(h.top, PageSize) <= h.most() {
 		return
 	}
 	h.flush()

@@ -13,6 +13,7 @@ require (
 	github.com/u-root/u-root v0.16.0
 	github.com/usbarmory/tamago v1.26.3
 	golang.org/x/arch v0.23.0
+	golang.org/x/net v0.52.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/tools v0.43.0
 	gvisor.dev/gvisor v0.0.0-20260905035102-160fafc42237
@@ -30,7 +31,6 @@ require (
 	github.com/u-root/uio v0.0.0-20240224005618-d2acac8f3701 // indirect
 	golang.org/x/exp v0.0.0-20250711185948-6ae5c78190dc // indirect
 	golang.org/x/mod v0.34.0 // indirect
-	golang.org/x/net v0.52.0 // indirect
 	golang.org/x/sync v0.20.0 // indirect
 	golang.org/x/time v0.15.0 // indirect
 )

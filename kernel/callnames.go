@@ -309,4 +309,5 @@ var callNames = [...]string{
 	syscall.SYS_FANOTIFY_INIT:          "fanotify_init",
 	syscall.SYS_FANOTIFY_MARK:          "fanotify_mark",
 	syscall.SYS_PRLIMIT64:              "prlimit64",
+	SysSendmmsg:                        "sendmmsg",
 }

@@ -38,6 +38,9 @@ type Call struct {
 	Token Token // names the call if it waits; 0 if it may not
 }
 
+// SysSendmmsg is the number of sendmmsg(2), which package syscall does not have.
+const SysSendmmsg = 307
+
 // Token names one waiting call.
 type Token uint64
 
@@ -49,9 +52,9 @@ type Sockets struct {
 	//
 	// It gets socket, bind, listen, accept, accept4, connect, getsockname,
 	// getpeername, setsockopt, getsockopt, shutdown, sendto, recvfrom,
-	// sendmsg, recvmsg, and read, write, readv, writev, ioctl and close on a
-	// descriptor that is a socket. fcntl, dup and the epoll calls are the
-	// kernel's own affair.
+	// sendmsg, recvmsg, sendmmsg, recvmmsg, and read, write, readv, writev,
+	// ioctl and close on a descriptor that is a socket. fcntl, dup and the
+	// epoll calls are the kernel's own affair.
 	//
 	// socket, accept and accept4 return (or complete with) the new socket's index;
 	// the kernel gives it a descriptor. close comes once, when the last

@@ -354,7 +354,8 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case syscall.SYS_SOCKET, syscall.SYS_BIND, syscall.SYS_LISTEN, syscall.SYS_ACCEPT, syscall.SYS_ACCEPT4,
 		syscall.SYS_CONNECT, syscall.SYS_GETSOCKNAME, syscall.SYS_GETPEERNAME,
 		syscall.SYS_SETSOCKOPT, syscall.SYS_GETSOCKOPT, syscall.SYS_SHUTDOWN,
-		syscall.SYS_SENDTO, syscall.SYS_RECVFROM, syscall.SYS_SENDMSG, syscall.SYS_RECVMSG:
+		syscall.SYS_SENDTO, syscall.SYS_RECVFROM, syscall.SYS_SENDMSG, syscall.SYS_RECVMSG,
+		SysSendmmsg, syscall.SYS_RECVMMSG:
 		return c.socketCall(t, nr)
 
 	case nrSetReady:

@@ -165,7 +165,7 @@ func (c *cpu) unixCall(t *thread, f *file, nr uint64) uint64 {
 // messageFlags are the MSG_... flags of a call.
 func (t *thread) messageFlags(nr uint64) uint64 {
 	switch nr {
-	case syscall.SYS_SENDTO, syscall.SYS_RECVFROM:
+	case syscall.SYS_SENDTO, syscall.SYS_RECVFROM, SysSendmmsg, syscall.SYS_RECVMMSG:
 		return t.r10
 	case syscall.SYS_SENDMSG, syscall.SYS_RECVMSG:
 		return t.dx

@@ -39,7 +39,12 @@ func call(c *kernel.Call) int {
 	case syscall.SYS_RECVMSG:
 		return s.receiveMessage(i, a[1], a[2])
 	case syscall.SYS_SENDMSG:
-		return s.sendMessage(i, a[1], a[2], c.Token)
+		n, _ := s.sendMessage(i, a[1], a[2], c.Token)
+		return n
+	case syscall.SYS_RECVMMSG:
+		return s.receiveMany(i, a[1], a[2], a[3])
+	case kernel.SysSendmmsg:
+		return s.sendMany(i, a[1], a[2], a[3])
 	case syscall.SYS_ACCEPT, syscall.SYS_ACCEPT4:
 		return s.accept(i, a[1], a[2])
 	case syscall.SYS_BIND:
@@ -130,7 +135,7 @@ const (
 func (s *socket) ask(i int, op uint32, a address, arg uint64, t kernel.Token) int {
 	switch {
 	case t == 0:
-		return fail(syscall.EINVAL) // bytes spliced to a netlink socket
+		return fail(syscall.EINVAL) // splice or sendmmsg to a netlink socket
 	case s.req.op.Load() != opNone:
 		return fail(syscall.EALREADY)
 	}

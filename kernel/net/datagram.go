@@ -1,45 +1,18 @@
 package net
 
 import (
-	"encoding/binary"
 	"syscall"
 
 	"nuos/kernel"
 )
 
-// A record of a datagram socket's ring is a header, the datagram's bytes, and
-// padding to four bytes.
-//
-//	 0  length of the datagram
-//	 4  address of the other side: hi, lo, port, zone (see address)
-//	24  bytes
-const (
-	recordHeader = 24
-	maxDatagram  = 65535 - 20 - 8 // what IPv4 and UDP leave; with the header it fits a ring
-)
+// Datagram sockets' side of system calls; their rings hold records. Handler context.
 
-func recordSize(n uint32) uint32 { return (recordHeader + n + 3) &^ 3 }
+// toPeer is the address of datagrams that are for the peer. It has the form of
+// IPv4, which makes for the shortest record.
+var toPeer = from4(0, 0, 0, 0, 0)
 
-func (r *ring) putRecordHeader(pos, n uint32, a address) {
-	var b [recordHeader]byte
-	binary.LittleEndian.PutUint32(b[0:], n)
-	binary.LittleEndian.PutUint64(b[4:], a.hi)
-	binary.LittleEndian.PutUint64(b[12:], a.lo)
-	binary.LittleEndian.PutUint16(b[20:], a.port)
-	binary.LittleEndian.PutUint16(b[22:], a.zone)
-	r.put(pos, b[:])
-}
-
-func (r *ring) recordHeader(pos uint32) (n uint32, a address) {
-	var b [recordHeader]byte
-	r.get(pos, b[:])
-	return binary.LittleEndian.Uint32(b[0:]), address{
-		hi: binary.LittleEndian.Uint64(b[4:]), lo: binary.LittleEndian.Uint64(b[12:]),
-		port: binary.LittleEndian.Uint16(b[20:]), zone: binary.LittleEndian.Uint16(b[22:]),
-	}
-}
-
-// sendDatagram queues a datagram. Its address is zero if it is for the peer.
+// sendDatagram queues a datagram.
 func (s *socket) sendDatagram(i int, t *transfer) int {
 	if s.netlink {
 		return s.sendNetlink(i, t)
@@ -53,39 +26,48 @@ func (s *socket) sendDatagram(i int, t *transfer) int {
 	if s.outShut.Load() {
 		return fail(syscall.EPIPE)
 	}
-	var to address
+	r := record{remote: toPeer}
 	if t.name != 0 {
 		var e syscall.Errno
-		if to, e = s.sockaddrAt(t.name, t.nameSize); e != 0 {
+		if r.remote, e = s.sockaddrAt(t.name, t.nameSize); e != 0 {
 			return fail(e)
 		}
-		if to.port == 0 {
+		if r.remote.port == 0 {
 			return fail(syscall.EINVAL)
 		}
-	} else if s.peer.load().port == 0 {
-		return fail(syscall.EDESTADDRREQ)
 	}
-	if t.total > maxDatagram {
+	peer := r.remote
+	if t.name == 0 {
+		if peer = s.peer.load(); peer.port == 0 {
+			return fail(syscall.EDESTADDRREQ)
+		}
+	}
+	if e := t.control.load(s, &r, peer.is4()); e != 0 {
+		return fail(e)
+	}
+	if t.name == 0 && !peer.is4() && r.local != (address{}) {
+		r.remote = address{} // a record with room for local
+	}
+	if r.size = uint32(min(t.total, maxDatagram+1)); !r.fits() {
 		return fail(syscall.EMSGSIZE)
 	}
-	n := uint32(t.total)
-	for s.state.Load() != stateReady || s.tx.free() < recordSize(n) {
+	for s.state.Load() != stateReady || s.tx.free() < r.total() {
 		kernel.ClearReady(i, epollOut)
 		s.wantOut.Store(true)
-		if s.state.Load() != stateReady || s.tx.free() < recordSize(n) {
+		if s.state.Load() != stateReady || s.tx.free() < r.total() {
 			attend(i) // the pump brings the rings of a socket that is new
 			return fail(syscall.EAGAIN)
 		}
 		s.wantOut.Store(false)
 	}
 	tail := s.tx.tail.Load()
-	if m, ok := t.data.fill(&s.tx, tail+recordHeader, n); !ok || m != n {
+	if n, ok := t.data.fill(&s.tx, tail+r.header(), r.size); !ok || n != r.size {
 		return fail(syscall.EFAULT)
 	}
-	s.tx.putRecordHeader(tail, n, to)
-	s.tx.tail.Store(tail + recordSize(n))
+	s.tx.putRecord(tail, &r)
+	s.tx.tail.Store(tail + r.total())
 	attend(i)
-	return int(n)
+	return int(r.size)
 }
 
 func (s *socket) receiveDatagram(i int, t *transfer) int {
@@ -107,21 +89,24 @@ func (s *socket) receiveDatagram(i int, t *transfer) int {
 		s.wantIn.Store(false)
 	}
 	head := s.rx.head.Load()
-	size, from := s.rx.recordHeader(head)
-	n, ok := t.data.empty(&s.rx, head+recordHeader, uint32(min(t.total, uintptr(size))))
+	r := s.rx.record(head)
+	n, ok := t.data.empty(&s.rx, head+r.header(), uint32(min(t.total, uintptr(r.size))))
 	if !ok {
 		return fail(syscall.EFAULT)
 	}
-	if e := s.putSockaddr(from, t.name, t.nameSizeAt); e != 0 {
+	if e := s.putSockaddr(r.remote, t.name, t.nameSizeAt); e != 0 {
 		return fail(e)
 	}
+	if t.control.putRecord(s, &r); t.control.bad {
+		return fail(syscall.EFAULT)
+	}
 	if t.flags&syscall.MSG_PEEK == 0 {
-		s.rx.head.Store(head + recordSize(size))
+		s.rx.head.Store(head + r.total())
 		s.madeRoom(i)
 	}
-	t.truncated = n < size
+	t.truncated = n < r.size
 	if t.flags&syscall.MSG_TRUNC != 0 {
-		return int(size)
+		return int(r.size)
 	}
 	return int(n)
 }
@@ -131,6 +116,6 @@ func (s *socket) nextDatagram() uint32 {
 	if s.rx.used() == 0 {
 		return 0
 	}
-	n, _ := s.rx.recordHeader(s.rx.head.Load())
-	return n
+	r := s.rx.record(s.rx.head.Load())
+	return r.size
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"syscall"
 	"testing"
@@ -160,10 +161,93 @@ func TestDatagramFlood(t *testing.T) {
 		}
 		last = i
 	}
-	if least := datagramRing / recordSize(size); n < int(least) {
+	if least := datagramRing / (&record{size: size, remote: a}).total(); n < int(least) {
 		t.Errorf("%d datagrams were kept; want at least %d", n, least)
 	}
 	t.Logf("%d of %d kept", n, count)
+	s.Close()
+	c.Close()
+	settle(t)
+}
+
+// TestRecords puts records into a ring and takes them out again, across its end.
+func TestRecords(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	base, ok := datagramBlocks.take()
+	if !ok {
+		t.Fatal("no memory")
+	}
+	defer datagramBlocks.give(base)
+	var q ring
+	q.attach(base, datagramRing)
+	for range 10000 {
+		want := record{size: random.Uint32N(maxDatagram + 1), tos: uint8(random.Uint32()), ttl: uint8(random.Uint32()),
+			hasTOS: random.IntN(2) == 0, hasTTL: random.IntN(2) == 0}
+		want.remote = address{lo: mapped | uint64(random.Uint32())}
+		want.local = address{lo: mapped | uint64(random.Uint32())}
+		want.answers = random.Uint32()
+		if random.IntN(2) == 0 {
+			want.remote = address{hi: random.Uint64(), lo: random.Uint64()}
+			want.local = address{hi: random.Uint64(), lo: random.Uint64()}
+			want.answers = 0
+		}
+		want.remote.port, want.remote.zone, want.local.zone = uint16(random.Uint32()), uint16(random.Uint32()), uint16(random.Uint32())
+		pos := random.Uint32()
+		q.putRecord(pos, &want)
+		if got := q.record(pos); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	}
+	for _, test := range []struct {
+		remote address
+		most   uint32
+	}{{toPeer, maxDatagram}, {address{lo: 1}, maxDatagram6}} {
+		if !(&record{remote: test.remote, size: test.most}).fits() || (&record{remote: test.remote, size: test.most + 1}).fits() {
+			t.Errorf("datagrams of %#x have not at most %d bytes", test.remote, test.most)
+		}
+	}
+}
+
+// TestSource chooses the address that a datagram comes from: the one it would come
+// from anyhow is accepted, and of others the next send tells.
+func TestSource(t *testing.T) {
+	s, a := bound(t, addr(loopbackNet, 0))
+	c, _ := bound(t, from4(0, 0, 0, 0, 0))
+	send := func(source byte) error {
+		control := []byte{28, 8: syscall.IPPROTO_IP, 12: syscall.IP_PKTINFO, 20: 127, 23: source, 31: 0}
+		sa, size := sockets[c].sockaddr(a)
+		data := []byte{source}
+		var vec [16]byte
+		binary.LittleEndian.PutUint64(vec[0:], uint64(bytesAt(data)))
+		binary.LittleEndian.PutUint64(vec[8:], 1)
+		var h [msghdrSize]byte
+		binary.LittleEndian.PutUint64(h[0:], uint64(at(&sa)))
+		binary.LittleEndian.PutUint32(h[8:], size)
+		binary.LittleEndian.PutUint64(h[16:], uint64(at(&vec)))
+		binary.LittleEndian.PutUint64(h[24:], 1)
+		binary.LittleEndian.PutUint64(h[32:], uint64(bytesAt(control)))
+		binary.LittleEndian.PutUint64(h[msghdrControl:], uint64(len(control)))
+		_, err := c.retry(writable, func() (int, error) { return try(syscall.SYS_SENDMSG, c, at(&h), 0) })
+		return err
+	}
+	if err := send(2); err != nil { // and it is the next send that fails
+		t.Fatal(err)
+	}
+	for sockets[c].sendErr.Load() == 0 {
+		runtime.Gosched()
+	}
+	if err := send(1); err != syscall.EADDRNOTAVAIL {
+		t.Errorf("after a datagram from 127.0.0.2: %v; want EADDRNOTAVAIL", err)
+	}
+	if err := send(1); err != nil {
+		t.Errorf("from 127.0.0.1: %v", err)
+	}
+	b := make([]byte, 10)
+	if n, _, err := s.receiveFrom(b); err != nil || n != 1 || b[0] != 1 {
+		t.Errorf("received % x, %v", b[:n], err)
+	}
 	s.Close()
 	c.Close()
 	settle(t)

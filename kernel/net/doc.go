@@ -28,7 +28,9 @@
 //
 // Caveats: the NIC has addresses of IPv4 only; of IPv6 there is the loopback
 // interface. A datagram that cannot be sent is reported by the next send on its
-// socket, and one of IPv6 may be no longer than one of IPv4. Netlink sockets dump
-// interfaces and addresses and do nothing else. TCP_INFO, the choice of an
-// interface for multicast, and control messages are not there.
+// socket, and one of IPv6 may have no more than 65492 bytes. IP_PKTINFO lets nobody
+// send from another IPv4 address than the datagram would come from anyhow.
+// recvmmsg(2) and sendmmsg(2) wait for their first message only, and so have no use
+// for recvmmsg's time-out. Netlink sockets dump interfaces and addresses and do
+// nothing else. TCP_INFO and the choice of an interface for multicast are not there.
 package net

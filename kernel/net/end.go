@@ -50,8 +50,18 @@ func newEnd(i int) *end {
 		return e
 	}
 	ep, err := internet.NewEndpoint(protocol, network, e.wq)
-	if err == nil {
-		e.adopt(ep)
+	if err != nil {
+		return e
+	}
+	e.adopt(ep)
+	if !e.s.stream { // all that a control message can say of a datagram
+		so := ep.SocketOptions()
+		so.SetReceivePacketInfo(true)
+		so.SetReceiveTTL(true)
+		so.SetReceiveTOS(true)
+		so.SetIPv6ReceivePacketInfo(true)
+		so.SetReceiveHopLimit(true)
+		so.SetReceiveTClass(true)
 	}
 	return e
 }

@@ -73,5 +73,7 @@ func (e *end) applyOption(o, v int) {
 		e.ep.SetSockOptInt(tcpip.IPv6TrafficClassOption, v)
 	case optLinger:
 		// close looks at it: gVisor has no part in lingering for a time.
+	case optReceiveInfo, optReceiveTTL, optReceiveTOS, optReceiveInfo6, optReceiveHops, optReceiveClass:
+		// A receive looks at them: gVisor tells always (newEnd).
 	}
 }

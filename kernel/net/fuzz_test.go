@@ -103,4 +103,5 @@ var fuzzedCalls = []uintptr{
 	syscall.SYS_SENDTO, syscall.SYS_RECVMSG, syscall.SYS_SENDMSG, syscall.SYS_ACCEPT4, syscall.SYS_BIND,
 	syscall.SYS_LISTEN, syscall.SYS_CONNECT, syscall.SYS_SHUTDOWN, syscall.SYS_GETSOCKNAME,
 	syscall.SYS_GETPEERNAME, syscall.SYS_GETSOCKOPT, syscall.SYS_SETSOCKOPT, syscall.SYS_IOCTL,
+	syscall.SYS_RECVMMSG, kernel.SysSendmmsg,
 }

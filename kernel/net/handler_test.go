@@ -11,7 +11,7 @@ import (
 
 // handlerFiles have the code that runs in handler context.
 var handlerFiles = map[string]bool{
-	"./address.go": true, "./netlink.go": true, "./attention.go": true, "./call.go": true, "./datagram.go": true, "./options.go": true,
+	"./address.go": true, "./netlink.go": true, "./attention.go": true, "./batch.go": true, "./call.go": true, "./control.go": true, "./record.go": true, "./datagram.go": true, "./options.go": true,
 	"./program.go": true, "./ring.go": true, "./socket.go": true, "./transfer.go": true,
 }
 

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 
 	"nuos/kernel"
 )
@@ -132,28 +133,23 @@ func (e *end) sendDatagrams() {
 	s := e.s
 	for s.tx.used() > 0 {
 		head := s.tx.head.Load()
-		n, to := s.tx.recordHeader(head)
+		r := s.tx.record(head)
 		target := s.peer.load()
-		if to.port != 0 {
-			target = to.destination()
+		if r.remote.port != 0 {
+			target = r.remote.destination()
 		}
 		if e.awaitAddress(target) {
 			return
 		}
-		e.unsent = unsent{&s.tx, head + recordHeader, n}
-		var o tcpip.WriteOptions
-		if to.port != 0 {
-			full := target.full(s.v6)
-			o.To = &full
-		}
-		_, err := e.ep.Write(&e.unsent, o)
+		e.unsent = unsent{&s.tx, head + r.header(), r.size}
+		err := e.sendRecord(&r, target)
 		if _, full := err.(*tcpip.ErrWouldBlock); full {
 			return
 		}
 		if err != nil {
 			s.sendErr.Store(uint32(errno(err)))
 		}
-		s.tx.head.Store(head + recordSize(n))
+		s.tx.head.Store(head + r.total())
 		if s.tx.free() >= s.tx.size/2 {
 			e.tellOut()
 		}
@@ -161,6 +157,56 @@ func (e *end) sendDatagrams() {
 			e.learnLocal() // the first send has bound it
 		}
 	}
+}
+
+// sendRecord has gVisor send what e.unsent reads to target.
+func (e *end) sendRecord(r *record, target address) (err tcpip.Error) {
+	var o tcpip.WriteOptions
+	four := target.is4()
+	if r.remote.port != 0 || r.local.zone != 0 {
+		full := target.full(e.s.v6)
+		if four && r.local.zone != 0 {
+			full.NIC = tcpip.NICID(r.local.zone)
+		}
+		o.To = &full
+	}
+	o.ControlMessages = tcpip.SendableControlMessages{HasTTL: four && r.hasTTL, TTL: r.ttl, HasHopLimit: !four && r.hasTTL, HopLimit: r.ttl}
+	switch source := r.local; {
+	case four && !source.unspecified():
+		if err := e.checkSource(source, target); err != nil {
+			return err
+		}
+	case !four && (!source.unspecified() || source.zone != 0):
+		o.ControlMessages.HasIPv6PacketInfo = true
+		o.ControlMessages.IPv6PacketInfo = tcpip.IPv6PacketInfo{NIC: tcpip.NICID(source.zone), Addr: source.full(true).Addr}
+	}
+	if r.hasTOS { // which gVisor has as an option only
+		class, o := tcpip.IPv4TOSOption, optTOS
+		if !four {
+			class, o = tcpip.IPv6TrafficClassOption, optTrafficClass
+		}
+		e.ep.SetSockOptInt(class, int(r.tos))
+		defer func() { e.ep.SetSockOptInt(class, int(e.s.options[o].Load())) }()
+	}
+	_, err = e.ep.Write(&e.unsent, o)
+	return err
+}
+
+// checkSource reports an error if what e sends to target does not come from the
+// given IPv4 address anyhow, as gVisor lets nobody choose.
+func (e *end) checkSource(source, target address) tcpip.Error {
+	if bound := e.s.local.load(); bound.lo == source.lo {
+		return nil
+	}
+	route, err := internet.FindRoute(tcpip.NICID(source.zone), tcpip.Address{}, target.full(false).Addr, ipv4.ProtocolNumber, false)
+	if err != nil {
+		return err
+	}
+	defer route.Release()
+	if route.LocalAddress() != source.full(false).Addr {
+		return &tcpip.ErrBadLocalAddress{}
+	}
+	return nil
 }
 
 // receiveDatagrams moves what fits whole into the receiving ring.
@@ -179,29 +225,46 @@ func (e *end) receiveDatagrams() {
 			kernel.SetReady(e.i, epollIn|epollOut|epollErr)
 			continue
 		}
-		if res.Total > maxDatagram {
+		r := e.received(&res)
+		if !r.fits() {
 			e.fresh = fresh{room: maxDatagram}
 			e.ep.Read(&e.fresh, tcpip.ReadOptions{}) // larger than any ring: lost
 			continue
 		}
-		need := recordSize(uint32(res.Total))
-		if s.rx.free() < need {
+		if s.rx.free() < r.total() {
 			s.rxFull.Store(true)
-			if s.rx.free() < need {
+			if s.rx.free() < r.total() {
 				return
 			}
 			s.rxFull.Store(false)
 		}
 		tail := s.rx.tail.Load()
-		e.fresh = fresh{&s.rx, tail + recordHeader, uint32(res.Total), 0}
+		e.fresh = fresh{&s.rx, tail + r.header(), r.size, 0}
 		if _, err := e.ep.Read(&e.fresh, tcpip.ReadOptions{}); err != nil {
 			if code := errno(err); code != syscall.EAGAIN {
 				s.err.CompareAndSwap(0, uint32(code))
 			}
 			continue
 		}
-		s.rx.putRecordHeader(tail, uint32(res.Total), addressOf(res.RemoteAddr, s.v6))
-		s.rx.tail.Store(tail + need)
+		s.rx.putRecord(tail, &r)
+		s.rx.tail.Store(tail + r.total())
 		e.tellIn()
 	}
+}
+
+// received is what gVisor says of a datagram.
+func (e *end) received(res *tcpip.ReadResult) record {
+	r := record{size: uint32(res.Total), remote: addressOf(res.RemoteAddr, e.s.v6)}
+	switch c := &res.ControlMessages; {
+	case c.HasIPPacketInfo:
+		r.local = addressOf(tcpip.FullAddress{Addr: c.PacketInfo.DestinationAddr}, false)
+		r.local.zone = uint16(c.PacketInfo.NIC)
+		r.answers = uint32(addressOf(tcpip.FullAddress{Addr: c.PacketInfo.LocalAddr}, false).lo)
+		r.tos, r.ttl = c.TOS, c.TTL
+	case c.HasIPv6PacketInfo:
+		r.local = addressOf(tcpip.FullAddress{Addr: c.IPv6PacketInfo.Addr}, true)
+		r.local.zone = uint16(c.IPv6PacketInfo.NIC)
+		r.tos, r.ttl = uint8(c.TClass), c.HopLimit
+	}
+	return r
 }

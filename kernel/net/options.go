@@ -40,8 +40,19 @@ const (
 	optMulticastHops
 	optMulticastLoop6
 	optLinger // seconds, or -1; set as a struct linger
+
+	// What control messages say of a datagram (control.go).
+	optReceiveInfo
+	optReceiveTTL
+	optReceiveTOS
+	optReceiveInfo6
+	optReceiveHops
+	optReceiveClass
+
 	numOptions
 )
+
+const _ = uint(32 - numOptions) // socket.changed has a bit for each
 
 const (
 	maxInt        = 1<<31 - 1
@@ -80,6 +91,12 @@ var optionTable = [numOptions]option{
 	optMulticastHops:  {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_HOPS, false, true, 1, 0, 255},
 	optMulticastLoop6: {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_LOOP, false, true, 1, 0, maxInt},
 	optLinger:         {syscall.SOL_SOCKET, syscall.SO_LINGER, true, true, -1, -1, maxInt},
+	optReceiveInfo:    {syscall.IPPROTO_IP, syscall.IP_PKTINFO, false, true, 0, 0, 1},
+	optReceiveTTL:     {syscall.IPPROTO_IP, syscall.IP_RECVTTL, false, true, 0, 0, 1},
+	optReceiveTOS:     {syscall.IPPROTO_IP, syscall.IP_RECVTOS, false, true, 0, 0, 1},
+	optReceiveInfo6:   {syscall.IPPROTO_IPV6, syscall.IPV6_RECVPKTINFO, false, true, 0, 0, 1},
+	optReceiveHops:    {syscall.IPPROTO_IPV6, syscall.IPV6_RECVHOPLIMIT, false, true, 0, 0, 1},
+	optReceiveClass:   {syscall.IPPROTO_IPV6, syscall.IPV6_RECVTCLASS, false, true, 0, 0, 1},
 }
 
 // findOption returns the option that s has by that name, or -1.
@@ -130,6 +147,10 @@ func (s *socket) setOption(i int, level, name, addr, size uintptr, token kernel.
 		if v == -1 {
 			v = optionTable[o].initial
 		}
+	case optReceiveInfo, optReceiveTTL, optReceiveTOS, optReceiveInfo6, optReceiveHops, optReceiveClass:
+		if v != 0 {
+			v = 1
+		}
 	}
 	if t := &optionTable[o]; v < t.min || v > t.max {
 		return fail(syscall.EINVAL)
@@ -163,6 +184,9 @@ func (s *socket) getOption(level, name, addr, sizeAt uintptr) int {
 			putUint32(b[4:], seconds)
 		}
 	} else if v, ok = s.property(level, name); !ok {
+		if level == syscall.IPPROTO_IPV6 && !s.v6 {
+			return fail(syscall.EOPNOTSUPP) // but to set it is ENOPROTOOPT
+		}
 		return fail(syscall.ENOPROTOOPT)
 	}
 	putUint32(b[:], v)

@@ -122,6 +122,8 @@ type message struct {
 	name, nameSize uintptr
 	data           pieces
 	total          uintptr
+
+	control, controlSize uintptr
 }
 
 const (
@@ -139,6 +141,7 @@ func messageAt(addr uintptr) (m message, e syscall.Errno) {
 	m.at = addr
 	m.name = longAt(b[0:])
 	m.nameSize = longAt(b[8:]) & 0xffffffff
+	m.control, m.controlSize = longAt(b[32:]), longAt(b[msghdrControl:])
 	m.data, m.total, e = manyPieces(longAt(b[16:]), longAt(b[24:]))
 	return m, e
 }

@@ -38,17 +38,17 @@ func (e *end) answerRoute() int {
 	}
 	d.finish()
 	for _, datagram := range [][]byte{d.messages, d.end} {
-		n := uint32(len(datagram))
-		if n == 0 {
+		r := record{size: uint32(len(datagram))}
+		if r.size == 0 {
 			continue
 		}
-		if s.rx.free() < recordSize(n) {
+		if s.rx.free() < r.total() {
 			return fail(syscall.ENOBUFS)
 		}
 		tail := s.rx.tail.Load()
-		s.rx.put(tail+recordHeader, datagram)
-		s.rx.putRecordHeader(tail, n, address{})
-		s.rx.tail.Store(tail + recordSize(n))
+		s.rx.put(tail+r.header(), datagram)
+		s.rx.putRecord(tail, &r)
+		s.rx.tail.Store(tail + r.total())
 	}
 	s.wantIn.Store(false)
 	kernel.SetReady(e.i, epollIn)

@@ -18,6 +18,7 @@ type transfer struct {
 	name, nameSize uintptr // sending: a struct sockaddr, or 0
 	nameSizeAt     uintptr // receiving: where its size goes
 	truncated      bool    // receiving: the datagram was longer
+	control        control
 }
 
 const (
@@ -45,12 +46,18 @@ func (s *socket) vector(i int, vec, n uintptr, sending bool, token kernel.Token)
 	return s.receive(i, &transfer{data: p, total: total})
 }
 
-func (s *socket) sendMessage(i int, addr, flags uintptr, token kernel.Token) int {
+// sendMessage also says whether the whole message was sent.
+func (s *socket) sendMessage(i int, addr, flags uintptr, token kernel.Token) (n int, whole bool) {
 	m, e := messageAt(addr)
 	if e != 0 {
-		return fail(e)
+		return fail(e), false
 	}
-	return s.send(i, &transfer{data: m.data, total: m.total, flags: flags, name: m.name, nameSize: m.nameSize, token: token})
+	t := &transfer{data: m.data, total: m.total, flags: flags, name: m.name, nameSize: m.nameSize, token: token}
+	if m.control != 0 {
+		t.control = control{at: m.control, room: m.controlSize}
+	}
+	n = s.send(i, t)
+	return n, n == int(m.total)
 }
 
 func (s *socket) receiveMessage(i int, addr, flags uintptr) int {
@@ -59,18 +66,22 @@ func (s *socket) receiveMessage(i int, addr, flags uintptr) int {
 		return fail(e)
 	}
 	t := &transfer{data: m.data, total: m.total, flags: flags, name: m.name, nameSizeAt: m.at + msghdrNameSize}
+	t.control = control{at: m.control, room: m.controlSize}
 	n := s.receive(i, t)
 	if n < 0 {
 		return n
 	}
 	out := uint32(0)
 	if t.truncated {
-		out = syscall.MSG_TRUNC
+		out |= syscall.MSG_TRUNC
+	}
+	if t.control.truncated {
+		out |= syscall.MSG_CTRUNC
 	}
 	if s.stream && m.name != 0 {
 		putWord(m.at+msghdrNameSize, 0)
 	}
-	if !putWord(m.at+msghdrControl, 0) || !putWord(m.at+msghdrControl+4, 0) || !putWord(m.at+msghdrFlags, out) {
+	if !putWord(m.at+msghdrControl, uint32(t.control.used)) || !putWord(m.at+msghdrControl+4, 0) || !putWord(m.at+msghdrFlags, out) {
 		return fail(syscall.EFAULT)
 	}
 	return n

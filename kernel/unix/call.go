@@ -49,6 +49,10 @@ func Call(nr uintptr, index int, waits bool, a *[6]uintptr) int {
 			return fail(e)
 		}
 		return s.send(i, m)
+	case syscall.SYS_RECVMMSG:
+		return s.receiveMany(i, a[1], a[2], a[3])
+	case sysSendmmsg:
+		return s.sendMany(i, a[1], a[2], a[3])
 	case syscall.SYS_BIND:
 		return fail(s.bind(i, a[1], a[2]))
 	case syscall.SYS_LISTEN:

@@ -11,6 +11,7 @@
 //   - queue.go: messages that wait to be received
 //   - vector.go, control.go, message.go: what the program passes by address
 //   - send.go, receive.go
+//   - batch.go: several messages in one call
 //   - option.go: socket options
 //   - call.go: the system calls by number
 //
@@ -34,5 +35,7 @@
 //
 //   - Descriptors that lie in the queue of a socket that is itself only reachable
 //     through that queue are never closed: nobody looks for such cycles.
+//   - recvmmsg(2) and sendmmsg(2) wait for their first message only, and so have
+//     no use for recvmmsg's time-out.
 //   - A read with MSG_WAITALL may return less than was asked for.
 package unix

@@ -104,7 +104,7 @@ func (w *twin) step() {
 		k = w.random.IntN(len(w.fds))
 	}
 	kinds := [...]uintptr{syscall.SOCK_STREAM, syscall.SOCK_DGRAM, syscall.SOCK_SEQPACKET}
-	op := w.random.IntN(15)
+	op := w.random.IntN(17)
 	switch {
 	case len(w.fds) < 3 || op == 0 && len(w.fds) < 12:
 		if typ := kinds[w.random.IntN(3)]; w.random.IntN(2) == 0 {
@@ -137,6 +137,8 @@ func (w *twin) step() {
 		syscall.Close(w.fds[k])
 		Close(w.own[k])
 		w.fds, w.own = append(w.fds[:k:k], w.fds[k+1:]...), append(w.own[:k:k], w.own[k+1:]...)
+	case op == 15 || op == 16:
+		w.batch(k, op == 15)
 	case op <= 12:
 		data := make([]byte, w.random.IntN(500)+w.random.IntN(2)*w.random.IntN(8500))
 		if w.sent += 2048 + 2*len(data); w.sent > 40<<10 {
@@ -213,6 +215,64 @@ func (w *twin) receive(k int) {
 	if r > 0 && (msgs[0].Flags != msgs[1].Flags || msgs[0].Namelen != msgs[1].Namelen || names[0] != names[1]) {
 		w.fail("flags %#x and name %.30q (%d), Linux says %#x and %.30q (%d)", msgs[1].Flags, names[1][:], msgs[1].Namelen,
 			msgs[0].Flags, names[0][:], msgs[0].Namelen)
+	}
+}
+
+// mmsghdr is what sendmmsg and recvmmsg take an array of.
+type mmsghdr struct {
+	syscall.Msghdr
+	length uint32
+}
+
+// batch sends or receives several messages in one call.
+func (w *twin) batch(k int, send bool) {
+	const most = 4
+	n := w.random.IntN(most + 1)
+	var vecs [2][most]mmsghdr
+	var data [2][most][3000]byte
+	var names [2][most][140]byte
+	var iovs [2][most]syscall.Iovec
+	for j := range n {
+		size := w.random.IntN(3000)
+		name := []byte(nil)
+		if send {
+			w.sent += 2048 + 2*size
+			for at := range size {
+				data[0][j][at] = byte(w.random.Uint32())
+			}
+			data[1][j] = data[0][j]
+			if w.random.IntN(2) == 0 {
+				name, _ = w.name()
+			}
+		}
+		for i := range vecs {
+			iovs[i][j] = syscall.Iovec{Base: &data[i][j][0], Len: uint64(size)}
+			m := &vecs[i][j].Msghdr
+			*m = syscall.Msghdr{Name: &names[i][j][0], Namelen: 120, Iov: &iovs[i][j], Iovlen: 1}
+			if send {
+				m.Namelen = uint32(copy(names[i][j][:], name))
+			}
+		}
+	}
+	if w.sent > 40<<10 {
+		return // as for single messages
+	}
+	flags := [...]uintptr{0, 0, syscall.MSG_PEEK, msgWaitForOne}[w.random.IntN(4)]
+	what, nr := fmt.Sprintf("receive %d messages with flags %#x", n, flags), uintptr(syscall.SYS_RECVMMSG)
+	if send {
+		flags = syscall.MSG_NOSIGNAL
+		what, nr = fmt.Sprintf("send %d messages", n), sysSendmmsg
+	}
+	r := w.call(what, nr, k, args(pin(&vecs[0]), n, flags), args(pin(&vecs[1]), n, flags))
+	for j := range max(r, 0) {
+		want, got := &vecs[0][j], &vecs[1][j]
+		if got.length != want.length || data[1][j] != data[0][j] {
+			w.fail("message %d has %d bytes, Linux says %d; or others", j, got.length, want.length)
+		}
+		if want.length > 0 && (got.Flags != want.Flags || got.Namelen != want.Namelen || names[1][j] != names[0][j]) {
+			w.fail("message %d has flags %#x and name %.30q (%d), Linux says %#x and %.30q (%d)", j,
+				got.Flags, names[1][j][:], got.Namelen, want.Flags, names[0][j][:], want.Namelen)
+		}
 	}
 }
 

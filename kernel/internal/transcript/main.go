@@ -7,7 +7,6 @@ package main
 
 import (
 	"fmt"
-	_ "net" // without it an image has no IP
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +17,7 @@ var dir string
 
 func main() {
 	dir = os.Args[1]
-	for _, topic := range []func(){transfers, overlaps, readiness, pollArguments, waiting, nests, masks} {
+	for _, topic := range []func(){transfers, overlaps, readiness, pollArguments, waiting, nests, masks, messages} {
 		topic()
 	}
 	fmt.Println("end of transcript")

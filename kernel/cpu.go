@@ -81,6 +81,7 @@ type cpu struct {
 	spin     int64  // how long to poll before the next halt, ns
 	calls    uint64 // system calls made here
 	sleepers timerHeap
+	timers   int32 // first of those set here, and 1: see timerfd.go
 
 	stopIP, stopBP uint64
 

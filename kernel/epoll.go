@@ -119,6 +119,11 @@ func (f *file) readiness() uint32 {
 			r |= syscall.EPOLLOUT
 		}
 		return r
+	case fileTimer:
+		if f.count > 0 {
+			return syscall.EPOLLIN
+		}
+		return 0
 	case filePipe:
 		return normal(f.pipeReadiness())
 	case fileSocket:
@@ -185,7 +190,7 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 		return errno(eINVAL)
 	}
 	switch f.kind {
-	case fileEvent, filePipe, fileSocket, fileUnix, fileConsole:
+	case fileEvent, filePipe, fileSocket, fileUnix, fileTimer, fileConsole:
 	case fileEpoll:
 		if op == syscall.EPOLL_CTL_ADD && !f.nests(fileIndex(e), maxNests-1-e.height(maxNests)) {
 			return errno(syscall.ELOOP)

@@ -41,7 +41,7 @@ func (c *cpu) readEvent(t *thread, f *file, buf, n uint64) uint64 {
 }
 
 func (c *cpu) writeEvent(t *thread, f *file, buf, n uint64) uint64 {
-	if n < 8 {
+	if n != 8 {
 		return errno(eINVAL)
 	}
 	v, ok := loadUser64(buf)

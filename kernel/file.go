@@ -31,6 +31,7 @@ const (
 	fileEpoll
 	fileSocket // object: the socket's index
 	fileUnix   // object: the socket's index in package unix
+	fileTimer  // object: the timer's index
 )
 
 type file struct {
@@ -41,7 +42,7 @@ type file struct {
 	node      ramfs.Node // held; 0 if it is not in the file system
 	offset    int64
 	locked    uint8    // see lockfile.go
-	count     uint64   // of an eventfd; of an end of a pipe, see pipe.go
+	count     uint64   // of an eventfd or a timer; of an end of a pipe, see pipe.go
 	semaphore bool     // of an eventfd
 	waiters   waitList // threads in read, write or, for an epoll file, in epoll_wait
 	items     int32    // epoll items that watch this file
@@ -101,6 +102,8 @@ func (c *cpu) closeFile(t *thread, f *file) {
 		closePipeEnd(f)
 	case fileEpoll:
 		epollClose(f)
+	case fileTimer:
+		closeTimer(f)
 	}
 	for f.waiters.first != 0 {
 		wakeWaiter(f)
@@ -123,10 +126,11 @@ func (c *cpu) read(t *thread, fd int32, buf, n uint64) uint64 {
 		return c.readEvent(t, f, buf, n)
 	case filePipe:
 		return c.readPipe(t, f, buf, n)
-	case fileSocket:
+	case fileSocket, fileUnix:
+		if n == 0 {
+			return 0 // even if it is not connected
+		}
 		return c.socketCall(t, syscall.SYS_READ)
-	case fileUnix:
-		return c.unixCall(t, f, syscall.SYS_READ)
 	case fileConsole, fileNull:
 		return 0 // nobody types: end of file
 	case fileRandom:
@@ -135,8 +139,12 @@ func (c *cpu) read(t *thread, fd int32, buf, n uint64) uint64 {
 		return readZeros(buf, n)
 	case fileRegular:
 		return f.readNext(buf, n)
+	case fileTimer:
+		return c.readTimer(t, f, buf, n)
 	case fileDir:
 		return errno(syscall.EISDIR)
+	case fileEpoll:
+		return errno(eINVAL)
 	}
 	return errno(eBADF)
 }
@@ -160,41 +168,12 @@ func (c *cpu) write(t *thread, fd int32, buf, n uint64) uint64 {
 		return c.writeEvent(t, f, buf, n)
 	case filePipe:
 		return c.writePipe(t, f, buf, n)
-	case fileSocket:
+	case fileSocket, fileUnix:
 		return c.socketCall(t, syscall.SYS_WRITE)
-	case fileUnix:
-		return c.unixCall(t, f, syscall.SYS_WRITE)
-	}
-	return errno(eBADF)
-}
-
-// vector is readv(2) and writev(2). For all but sockets it does the first
-// piece that is not empty, which a caller must be prepared for.
-func (c *cpu) vector(t *thread, nr uint64, fd int32, iov, count uint64) uint64 {
-	f := fileOf(fd)
-	if f == nil {
-		return errno(eBADF)
-	}
-	if f.kind == fileSocket || f.kind == fileUnix {
-		return c.socketCall(t, nr)
-	}
-	if count > 1024 {
+	case fileEpoll, fileTimer:
 		return errno(eINVAL)
 	}
-	for i := range count {
-		base, ok := loadUser64(iov + i*16)
-		size, ok2 := loadUser64(iov + i*16 + 8)
-		switch {
-		case !ok || !ok2:
-			return errno(eFAULT)
-		case size == 0:
-			continue
-		case nr == syscall.SYS_READV:
-			return c.read(t, fd, base, size)
-		}
-		return c.write(t, fd, base, size)
-	}
-	return 0
+	return errno(eBADF)
 }
 
 var zeroPage [4096]byte

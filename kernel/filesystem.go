@@ -263,7 +263,9 @@ const (
 	atSymlinkNofollow = 0x100
 	atRemoveDir       = 0x200
 	atSymlinkFollow   = 0x400
+	atNoAutomount     = 0x800
 	atEmptyPath       = 0x1000
+	atSyncType        = 0x6000
 )
 
 func followUnless(nofollow bool) ramfs.Mode {

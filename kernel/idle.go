@@ -30,7 +30,7 @@ func (c *cpu) idle() int64 {
 	c.setCurrent(nil)
 	c.idling.Store(idlePolling)
 	sched.idle |= 1 << uint(c.id)
-	next := c.sleepers.first()
+	next := c.nextTimer()
 	c.arm(nil)
 	unlock()
 

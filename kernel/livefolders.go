@@ -16,19 +16,29 @@ import (
 const (
 	liveDescriptors = 1 + iota
 	liveThreads
+	liveThreadSelf
 )
+
+// taskFolder is task.
+var taskFolder ramfs.Node
 
 func makeLiveFolders() {
 	addLive("fd", syscall.S_IFDIR|0o555, liveDescriptors, 0)
-	addLive("task", syscall.S_IFDIR|0o555, liveThreads, 0)
+	taskFolder = addLive("task", syscall.S_IFDIR|0o555, liveThreads, 0)
 	here := int32(atFDCWD)
+	addLiveTo("/proc", "thread-self", syscall.S_IFLNK|0o777, liveThreadSelf, 0)
 	addLive("cwd", syscall.S_IFLNK|0o777, liveDescriptors, uint64(uint32(here)))
 }
 
-func addLive(name string, mode, number uint32, object uint64) {
-	var b [8]byte
-	find(processFolder)
-	walk.Node.Add(b[:copy(b[:], name)], mode, number, object)
+func addLive(name string, mode, number uint32, object uint64) ramfs.Node {
+	return addLiveTo(processFolder, name, mode, number, object)
+}
+
+func addLiveTo(folder, name string, mode, number uint32, object uint64) ramfs.Node {
+	var b [16]byte
+	find(folder)
+	n, _ := walk.Node.Add(b[:copy(b[:], name)], mode, number, object)
+	return n
 }
 
 // addThreadFile makes file i of generated in the folder of the first thread, or
@@ -99,8 +109,13 @@ func formatDecimal(digits *[20]byte, v uint64) []byte {
 	}
 }
 
-// jump is where the link of a descriptor, or cwd, leads.
+// jump is where the link of a descriptor, cwd or thread-self leads.
 func jump(link ramfs.Node) ramfs.Node {
+	if link.Device() == liveThreadSelf {
+		refreshFolder(taskFolder)
+		var digits [20]byte
+		return taskFolder.Find(formatDecimal(&digits, uint64(threadOn(thisCPU()).tid)))
+	}
 	fd := int32(*link.Object())
 	if fd == atFDCWD {
 		return workingFolder
@@ -116,6 +131,11 @@ func jump(link ramfs.Node) ramfs.Node {
 func targetOf(link ramfs.Node) []byte {
 	r := &theReport
 	*r = report{}
+	if link.Device() == liveThreadSelf {
+		r.text("1/task/")
+		r.decimal(uint64(threadOn(thisCPU()).tid))
+		return r.buffer[:r.used]
+	}
 	n := jump(link)
 	if n != 0 && (n.Kind() != syscall.S_IFIFO || !n.Removed()) {
 		at, e := n.NameOf(pathBuffer[:])
@@ -134,6 +154,8 @@ func targetOf(link ramfs.Node) []byte {
 		r.text("anon_inode:[eventfd]")
 	case fileEpoll:
 		r.text("anon_inode:[eventpoll]")
+	case fileTimer:
+		r.text("anon_inode:[timerfd]")
 	default:
 		var s syscall.Stat_t
 		f.stat(&s)

@@ -206,6 +206,11 @@ func utimensat(dir int32, addr, timesAt, flags uint64) uint64 {
 			times[i] = ts.Sec*1e9 + ts.Nsec
 		}
 	}
+	return setTimes(dir, addr, flags, times)
+}
+
+// setTimes sets the times of what a path names or, without a path, a descriptor.
+func setTimes(dir int32, addr, flags uint64, times [2]int64) uint64 {
 	n, e := ramfs.Node(0), syscall.Errno(0)
 	if addr == 0 {
 		n, e = nodeOf(dir)
@@ -217,6 +222,42 @@ func utimensat(dir int32, addr, timesAt, flags uint64) uint64 {
 	}
 	n.SetTimes(times[0], times[1])
 	return 0
+}
+
+// futimesat is futimesat(2) and utimes(2).
+func futimesat(dir int32, addr, timesAt uint64) uint64 {
+	times := [2]int64{wallTime(), wallTime()}
+	for i := range times {
+		if timesAt == 0 {
+			break
+		}
+		sec, ok := loadUser64(timesAt + uint64(i)*16)
+		usec, ok2 := loadUser64(timesAt + uint64(i)*16 + 8)
+		switch {
+		case !ok || !ok2:
+			return errno(eFAULT)
+		case usec >= 1e6:
+			return errno(eINVAL)
+		}
+		times[i] = int64(sec)*1e9 + int64(usec)*1e3
+	}
+	return setTimes(dir, addr, 0, times)
+}
+
+// utime is utime(2), in whole seconds.
+func utime(addr, timesAt uint64) uint64 {
+	times := [2]int64{wallTime(), wallTime()}
+	for i := range times {
+		if timesAt == 0 {
+			break
+		}
+		sec, ok := loadUser64(timesAt + uint64(i)*8)
+		if !ok {
+			return errno(eFAULT)
+		}
+		times[i] = int64(sec) * 1e9
+	}
+	return setTimes(atFDCWD, addr, 0, times)
 }
 
 // faccessat is faccessat(2) for root, who may do everything but execute what

@@ -229,7 +229,7 @@ func lseek(fd int32, offset int64, whence uint64) uint64 {
 	}
 	switch f.kind {
 	case fileRegular, fileDir:
-	case fileNull, fileZero, fileFull, fileRandom, fileEvent, fileEpoll:
+	case fileNull, fileZero, fileFull, fileRandom, fileEvent, fileEpoll, fileTimer:
 		return 0
 	default:
 		return errno(syscall.ESPIPE)

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"nuos/kernel/ramfs"
+	"nuos/mm"
 )
 
 // Files whose content is made when they are opened: what the Go runtime and
@@ -20,6 +21,7 @@ var generated = [...]struct {
 }{
 	{"/proc/cpuinfo", (*report).cpuinfo},
 	{"/proc/filesystems", func(r *report) { r.text("nodev\ttmpfs\n") }},
+	{"/proc/loadavg", (*report).loadavg},
 	{"/proc/meminfo", (*report).meminfo},
 	{"/proc/mounts", (*report).mounts},
 	{"/proc/stat", (*report).stat},
@@ -34,10 +36,14 @@ var generated = [...]struct {
 	{"/proc/sys/kernel/random/boot_id", func(r *report) { r.uuid(bootID) }},
 	{"/proc/sys/kernel/random/uuid", func(r *report) { r.uuid([2]uint64{randomWord(), randomWord()}) }},
 	{"/proc/sys/kernel/threads-max", func(r *report) { r.line(maxThreads) }},
+	{"/proc/sys/net/core/somaxconn", func(r *report) { r.line(MaxBacklog) }},
 	{"/proc/sys/vm/overcommit_memory", func(r *report) { r.line(1) }}, // mappings cost nothing until they are touched
 	{"/sys/devices/system/cpu/online", (*report).processors},
 	{"/sys/devices/system/cpu/possible", (*report).processors},
 	{"/sys/devices/system/cpu/present", (*report).processors},
+	// Large pages come by themselves; nobody can ask for them.
+	{"/sys/kernel/mm/transparent_hugepage/enabled", func(r *report) { r.text("always madvise [never]\n") }},
+	{"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", func(r *report) { r.line(mm.LargePage) }},
 	{processFolder + "/auxv", (*report).auxv},
 	{processFolder + "/cgroup", func(r *report) { r.text("0::/\n") }},
 	{processFolder + "/cmdline", (*report).cmdline},

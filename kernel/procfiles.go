@@ -92,6 +92,16 @@ func (r *report) meminfo() {
 
 func (r *report) mounts() { r.text("none / tmpfs rw 0 0\n") }
 
+// loadavg has no averages, as nobody keeps any.
+func (r *report) loadavg() {
+	r.text("0.00 0.00 0.00 ")
+	r.decimal(runningThreads())
+	r.byte('/')
+	r.decimal(uint64(numThreads))
+	r.byte(' ')
+	r.line(uint64(lastTID))
+}
+
 func (r *report) uptime() {
 	now := uint64(nanotime())
 	used := uint64(processTime())

@@ -14,6 +14,10 @@ package kernel
 // is at least 0 and below it.
 const MaxSockets = 8192
 
+// MaxBacklog is how many connections wait at most to be accepted, whatever listen(2)
+// asks for.
+const MaxBacklog = 4096
+
 // Results of Sockets.Call other than success. An error is a negated errno, as
 // in int(-syscall.EAGAIN).
 const (

@@ -45,22 +45,91 @@ func fstat(fd int32, addr uint64) uint64 {
 	return storeStat(addr, &s)
 }
 
-func newfstatat(dir int32, addr, out, flags uint64) uint64 {
-	if flags&atEmptyPath != 0 {
-		if path, e := loadPath(addr, &pathBuffer); e == 0 && len(path) == 0 && dir != atFDCWD {
-			return fstat(dir, out)
+// statAt fills in what is known of what a path, or a descriptor with an empty path,
+// names.
+func statAt(dir int32, addr, flags uint64, s *syscall.Stat_t) syscall.Errno {
+	if flags&^(atSymlinkNofollow|atNoAutomount|atEmptyPath|atSyncType) != 0 {
+		return eINVAL
+	}
+	if flags&atEmptyPath != 0 && dir != atFDCWD {
+		if path, e := loadPath(addr, &pathBuffer); addr == 0 || e == 0 && len(path) == 0 {
+			f := fileOf(dir)
+			if f == nil {
+				return eBADF
+			}
+			f.stat(s)
+			return 0
 		}
 	}
 	n, e := nodeAtFlags(dir, addr, flags)
 	if e != 0 {
-		return errno(e)
+		return e
 	}
 	if n.Kind() == syscall.S_IFLNK && n.Device() != 0 && flags&atSymlinkNofollow == 0 {
-		return fstat(int32(*n.Object()), out) // of something without a node
+		// Of something without a node.
+		f := fileOf(int32(*n.Object()))
+		if f == nil {
+			return syscall.ENOENT
+		}
+		f.stat(s)
+		return 0
+	}
+	n.Stat(s)
+	return 0
+}
+
+func newfstatat(dir int32, addr, out, flags uint64) uint64 {
+	var s syscall.Stat_t
+	if e := statAt(dir, addr, flags, &s); e != 0 {
+		return errno(e)
+	}
+	return storeStat(out, &s)
+}
+
+// statxt is struct statx.
+type statxt struct {
+	mask, blockSize            uint32
+	attributes                 uint64
+	links, uid, gid            uint32
+	mode, _                    uint16
+	number, size, blocks       uint64
+	attributesMask             uint64
+	accessed, born, changed    statxTime
+	modified                   statxTime
+	deviceMajor, deviceMinor   uint32
+	mountedMajor, mountedMinor uint32
+	_                          [14]uint64
+}
+
+type statxTime struct {
+	sec  int64
+	nsec uint32
+	_    int32
+}
+
+// statx is statx(2). Everything that stat knows is told, whatever was asked for.
+func statx(dir int32, addr, flags, mask, out uint64) uint64 {
+	const basic, reserved = 0x7FF, 1 << 31
+	if mask&reserved != 0 || flags&atSyncType == atSyncType {
+		return errno(eINVAL)
 	}
 	var s syscall.Stat_t
-	n.Stat(&s)
-	return storeStat(out, &s)
+	if e := statAt(dir, addr, flags, &s); e != 0 {
+		return errno(e)
+	}
+	x := statxt{
+		mask: basic, blockSize: uint32(s.Blksize), links: uint32(s.Nlink), uid: s.Uid, gid: s.Gid, mode: uint16(s.Mode),
+		number: s.Ino, size: uint64(s.Size), blocks: uint64(s.Blocks),
+		accessed:    statxTime{sec: s.Atim.Sec, nsec: uint32(s.Atim.Nsec)},
+		modified:    statxTime{sec: s.Mtim.Sec, nsec: uint32(s.Mtim.Nsec)},
+		changed:     statxTime{sec: s.Ctim.Sec, nsec: uint32(s.Ctim.Nsec)},
+		deviceMajor: uint32(s.Rdev >> 8), deviceMinor: uint32(s.Rdev & 0xFF),
+		mountedMajor: uint32(s.Dev >> 8), mountedMinor: uint32(s.Dev & 0xFF),
+	}
+	if !copyBytes(uintptr(out), uintptr(unsafe.Pointer(&x)), unsafe.Sizeof(x)) {
+		return errno(eFAULT)
+	}
+	return 0
 }
 
 // statfs answers statfs(2) for the one file system there is, with the magic

@@ -91,6 +91,12 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.write(t, int32(a), b, d)
 	case syscall.SYS_READV, syscall.SYS_WRITEV:
 		return c.vector(t, nr, int32(a), b, d)
+	case syscall.SYS_PREADV, syscall.SYS_PWRITEV:
+		return c.vectorAt(t, int32(a), b, d, int64(e), 0, false, nr == syscall.SYS_PWRITEV)
+	case sysPreadv2, sysPwritev2:
+		return c.vectorAt(t, int32(a), b, d, int64(e), g&0xFFFFFFFF, true, nr == sysPwritev2)
+	case syscall.SYS_VMSPLICE:
+		return c.vmsplice(t, int32(a), b, d, e&0xFFFFFFFF)
 	case syscall.SYS_EPOLL_PWAIT:
 		return c.epollPwait(t, int32(a), b, int32(d), milliseconds(int32(e)), f, g)
 	case syscall.SYS_EPOLL_WAIT:
@@ -107,10 +113,22 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.pselect6(t, int32(a), b, d, e, f, g)
 	case syscall.SYS_NANOSLEEP:
 		return c.nanosleep(t, a)
+	case syscall.SYS_CLOCK_NANOSLEEP:
+		return c.clockNanosleep(t, a, b, d)
+	case syscall.SYS_PAUSE:
+		return c.pause(t)
 	case syscall.SYS_SCHED_YIELD:
 		return c.yield(t)
 	case syscall.SYS_CLOCK_GETTIME:
 		return clockGettime(t, a, b)
+	case syscall.SYS_CLOCK_GETRES:
+		return clockGetres(a, b)
+	case syscall.SYS_TIMERFD_CREATE:
+		return timerfdCreate(a, b)
+	case syscall.SYS_TIMERFD_SETTIME:
+		return c.timerfdSettime(int32(a), b, d, e)
+	case syscall.SYS_TIMERFD_GETTIME:
+		return timerfdGettime(int32(a), b)
 	case syscall.SYS_GETTIMEOFDAY:
 		return gettimeofday(a)
 	case syscall.SYS_GETPID, syscall.SYS_GETPGRP:
@@ -223,6 +241,22 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return fsync(int32(a))
 	case syscall.SYS_SYNC:
 		return 0
+	case sysSyncfs:
+		return syncfs(int32(a))
+	case syscall.SYS_SYNC_FILE_RANGE:
+		return syncFileRange(int32(a), int64(b), int64(d), e&0xFFFFFFFF)
+	case syscall.SYS_FADVISE64:
+		return fadvise(int32(a), int64(d), e&0xFFFFFFFF)
+	case syscall.SYS_READAHEAD:
+		return readahead(int32(a))
+	case syscall.SYS_MLOCK, syscall.SYS_MUNLOCK:
+		return mlock(a, b, 0)
+	case sysMlock2:
+		return mlock(a, b, d)
+	case syscall.SYS_MLOCKALL:
+		return mlockall(a)
+	case syscall.SYS_MUNLOCKALL:
+		return 0
 	case syscall.SYS_FLOCK:
 		return c.flock(t, int32(a), b)
 	case syscall.SYS_FSTAT:
@@ -233,6 +267,8 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return newfstatat(atFDCWD, a, b, 0)
 	case syscall.SYS_LSTAT:
 		return newfstatat(atFDCWD, a, b, atSymlinkNofollow)
+	case sysStatx:
+		return statx(int32(a), b, d&0xFFFFFFFF, e&0xFFFFFFFF, f)
 	case syscall.SYS_STATFS:
 		if _, e := nodeAt(atFDCWD, a, ramfs.Follow); e != 0 {
 			return errno(e)
@@ -304,6 +340,18 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return fchown(int32(a), b, d)
 	case syscall.SYS_UTIMENSAT:
 		return utimensat(int32(a), b, d, e)
+	case syscall.SYS_FUTIMESAT:
+		return futimesat(int32(a), b, d)
+	case syscall.SYS_UTIMES:
+		return futimesat(atFDCWD, a, b)
+	case syscall.SYS_UTIME:
+		return utime(a, b)
+	case syscall.SYS_GETXATTR, syscall.SYS_SETXATTR, syscall.SYS_REMOVEXATTR, syscall.SYS_LISTXATTR:
+		return xattrAt(a, ramfs.Follow, nr == syscall.SYS_LISTXATTR)
+	case syscall.SYS_LGETXATTR, syscall.SYS_LSETXATTR, syscall.SYS_LREMOVEXATTR, syscall.SYS_LLISTXATTR:
+		return xattrAt(a, ramfs.NoFollow, nr == syscall.SYS_LLISTXATTR)
+	case syscall.SYS_FGETXATTR, syscall.SYS_FSETXATTR, syscall.SYS_FREMOVEXATTR, syscall.SYS_FLISTXATTR:
+		return fxattr(int32(a), nr == syscall.SYS_FLISTXATTR)
 	case syscall.SYS_FACCESSAT:
 		return faccessat(int32(a), b, d, 0)
 	case sysFaccessat2:
@@ -337,6 +385,20 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return getpriority(a, b)
 	case syscall.SYS_SETPRIORITY:
 		return setpriority(a, b, d)
+	case syscall.SYS_SCHED_GET_PRIORITY_MAX:
+		return priorityBound(a, 99)
+	case syscall.SYS_SCHED_GET_PRIORITY_MIN:
+		return priorityBound(a, 1)
+	case syscall.SYS_SCHED_GETSCHEDULER:
+		return schedGetscheduler(t, int32(a))
+	case syscall.SYS_SCHED_SETSCHEDULER:
+		return schedSetscheduler(t, int32(a), b&0xFFFFFFFF, d)
+	case syscall.SYS_SCHED_GETPARAM:
+		return schedGetparam(t, int32(a), b)
+	case syscall.SYS_SCHED_SETPARAM:
+		return schedSetscheduler(t, int32(a), policyOther, b)
+	case syscall.SYS_SCHED_RR_GET_INTERVAL:
+		return schedRRGetInterval(t, int32(a), b)
 	case syscall.SYS_SCHED_SETAFFINITY:
 		return schedSetaffinity(int32(a), b, d)
 	case sysGetcpu:
@@ -357,6 +419,9 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		syscall.SYS_SENDTO, syscall.SYS_RECVFROM, syscall.SYS_SENDMSG, syscall.SYS_RECVMSG,
 		SysSendmmsg, syscall.SYS_RECVMMSG:
 		return c.socketCall(t, nr)
+
+	case sysMembarrier, sysRseq, syscall.SYS_SET_ROBUST_LIST, syscall.SYS_GET_ROBUST_LIST:
+		return errno(eNOSYS) // optional parts of Linux, which C libraries try and do without
 
 	case nrSetReady:
 		setReady(int(a), uint32(b))
@@ -394,6 +459,13 @@ const (
 	sysGetrandom     = 318
 	sysMemfdCreate   = 319
 	sysCopyFileRange = 326
+	sysPreadv2       = 327
+	sysPwritev2      = 328
+	sysStatx         = 332
+	sysSyncfs        = 306
+	sysMembarrier    = 324
+	sysMlock2        = 325
+	sysRseq          = 334
 	sysCloseRange    = 436
 	sysFaccessat2    = 439
 	sysEpollPwait2   = 441

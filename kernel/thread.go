@@ -167,6 +167,7 @@ func unblock(t *thread) {
 func interrupt(t *thread) bool {
 	switch t.wait {
 	case waitSleep:
+		t.storeRest()
 	case waitFutex:
 		futexRemove(t)
 	case waitEpoll, waitFile:

@@ -52,22 +52,96 @@ func (c *cpu) nanosleep(t *thread, addr uint64) uint64 {
 	return blocked
 }
 
+// clockNanosleep is clock_nanosleep(2).
+func (c *cpu) clockNanosleep(t *thread, which, flags, addr uint64) uint64 {
+	switch which {
+	case clockRealtime, clockMonotonic, clockBoottime, clockTAI:
+	case clockProcess, clockThread, clockMonotonicRaw, clockRealtimeCoarse, clockMonotonicCoarse, clockRealtimeAlarm, clockBoottimeAlarm:
+		return errno(syscall.EOPNOTSUPP)
+	default:
+		return errno(eINVAL)
+	}
+	d, e := loadDuration(addr)
+	if e != 0 {
+		return errno(e)
+	}
+	if flags&timerAbsolute == 0 {
+		return c.nanosleep(t, addr)
+	}
+	if which == clockRealtime || which == clockTAI {
+		d -= int64(clock.wall)
+	}
+	if d <= nanotime() {
+		return 0
+	}
+	t.ax = 0
+	c.block(t, waitSleep, d)
+	return blocked
+}
+
+// storeRest writes how long a sleep that a signal ends would have gone on.
+func (t *thread) storeRest() {
+	addr := uint64(0)
+	switch {
+	case t.nr == syscall.SYS_NANOSLEEP:
+		addr = t.si
+	case t.nr == syscall.SYS_CLOCK_NANOSLEEP && t.si&timerAbsolute == 0:
+		addr = t.r10
+	}
+	if addr != 0 {
+		storeTimespec(addr, max(t.deadline-nanotime(), 0))
+	}
+}
+
+// pause waits for a signal.
+func (c *cpu) pause(t *thread) uint64 {
+	c.block(t, waitSleep, 0)
+	return blocked
+}
+
 // wallTime is the time in ns since 1970.
 func wallTime() int64 { return nanotime() + int64(clock.wall) }
 
+// Clocks by number (include/uapi/linux/time.h). Those that wake the machine up are only
+// there for timers, as where Linux finds no clock that can. Nobody has told how far that of atomic
+// time is from the other.
+const (
+	clockRealtime        = 0
+	clockMonotonic       = 1
+	clockProcess         = 2
+	clockThread          = 3
+	clockMonotonicRaw    = 4
+	clockRealtimeCoarse  = 5
+	clockMonotonicCoarse = 6
+	clockBoottime        = 7
+	clockRealtimeAlarm   = 8
+	clockBoottimeAlarm   = 9
+	clockTAI             = 11
+)
+
+// clockGetres is clock_getres(2).
+func clockGetres(which, addr uint64) uint64 {
+	if which > clockBoottime && which != clockTAI {
+		return errno(eINVAL)
+	}
+	if addr != 0 && !storeTimespec(addr, 1) {
+		return errno(eFAULT)
+	}
+	return 0
+}
+
 func clockGettime(t *thread, which, addr uint64) uint64 {
-	const realtime, monotonic, processCPU, threadCPU, monotonicRaw, realtimeCoarse, monotonicCoarse, boottime = 0, 1, 2, 3, 4, 5, 6, 7
 	var ns int64
 	switch which {
-	case realtime, realtimeCoarse:
+	case clockRealtime, clockRealtimeCoarse, clockTAI:
 		ns = wallTime()
-	case monotonic, monotonicRaw, monotonicCoarse, boottime:
+	case clockMonotonic, clockMonotonicRaw, clockMonotonicCoarse, clockBoottime:
 		ns = nanotime()
-	case processCPU, threadCPU:
+	case clockProcess, clockThread:
 		c := thisCPU()
 		c.account(t, nanotime())
 		ns = t.used
-		if which == processCPU {
+		if which == clockProcess {
 			ns = processTime()
 		}
 	default:

@@ -71,19 +71,29 @@ func (h *timerHeap) down(i int32, t *thread) {
 	h.set(i, t)
 }
 
+// nextTimer is the moment for which the processor's timer is needed.
+func (c *cpu) nextTimer() int64 {
+	next := c.sleepers.first()
+	if c.timers != 0 {
+		next = min(next, timers[c.timers-1].deadline)
+	}
+	return next
+}
+
 // runTimers ends the waits whose deadline has passed.
 // Precondition: the kernel's lock is held.
 func (c *cpu) runTimers(now int64) {
 	for c.sleepers.n > 0 && c.sleepers.at(1).deadline <= now {
 		timeout(c.sleepers.at(1))
 	}
+	c.runFileTimers(now)
 }
 
 // arm makes the processor's timer interrupt at the next deadline or at the end
 // of the slice of t, the thread that runs next, nil if none does. A timer that is set for an earlier moment is
 // left alone: one interrupt too many costs less than setting it every time.
 func (c *cpu) arm(t *thread) {
-	want := c.sleepers.first()
+	want := c.nextTimer()
 	if t != nil {
 		want = min(want, c.sliceEnd, profileEnd(t, c.since))
 	}

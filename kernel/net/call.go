@@ -169,7 +169,7 @@ func (s *socket) listen(i int, backlog uintptr, t kernel.Token) int {
 	if s.state.Load() == stateOpen {
 		kernel.ClearReady(i, ^uint32(0))
 	}
-	return s.ask(i, opListen, address{}, uint64(min(uint32(backlog), maxBacklog)), t)
+	return s.ask(i, opListen, address{}, uint64(min(uint32(backlog), kernel.MaxBacklog)), t)
 }
 
 // connect of a stream that the program does not want to wait for is EINPROGRESS;

@@ -9,13 +9,9 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip"
 )
 
-const (
-	maxBacklog = 4096
-	// maxAccepted bounds the connections of one listener that have a socket
-	// before the program has asked for it; the rest of the backlog waits with
-	// gVisor.
-	maxAccepted = 64
-)
+// maxAccepted bounds the connections of one listener that have a socket before the
+// program has asked for it; the rest of the backlog waits with gVisor.
+const maxAccepted = 64
 
 // listen is answer's part for opListen.
 func (e *end) listen(backlog int) syscall.Errno {

@@ -56,8 +56,22 @@ var kinds = []struct {
 	}},
 	{"event", func() descriptor { return descriptor{fd: must(unix.Eventfd(3, unix.EFD_NONBLOCK))} }},
 	{"event, empty", func() descriptor { return descriptor{fd: must(unix.Eventfd(0, unix.EFD_NONBLOCK))} }},
+	{"timer", func() descriptor { return descriptor{fd: timer(0)} }},
+	{"timer, run out", func() descriptor { return descriptor{fd: timer(1)} }},
 	{"epoll", func() descriptor { return descriptor{fd: must(unix.EpollCreate1(0))} }},
 	{"none", func() descriptor { return descriptor{fd: -1} }},
+}
+
+// timer is one that is not set, or has run out.
+func timer(ns int64) int {
+	fd := must(unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK))
+	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Value: unix.NsecToTimespec(ns)}, nil); err != nil {
+		panic(err)
+	}
+	if ns != 0 {
+		must(untilDone(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1) }))
+	}
+	return fd
 }
 
 func file(flags int) descriptor {

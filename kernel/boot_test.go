@@ -152,6 +152,7 @@ func TestEndings(t *testing.T) {
 		{"exit status", guest{line: "-- exit,7"}, 7, `^nuos: booted by PVH[^\n]*\n$`},
 		{"large exit status", guest{line: "-- exit,200"}, boot.MaxStatus, `^nuos: booted by PVH[^\n]*\n$`},
 		{"panic", guest{processors: 2, line: "-- panic"}, 2, `(?s)panic: as told.*exercise/main\.go:\d+`},
+		{"long panic", guest{line: "-- panic,5000"}, 2, `(?s)panic: x{1000}.*x as told`},
 		{"wild pointer", guest{line: "-- wild"}, 2,
 			`(?s)unexpected fault address 0x123456789000.*SIGSEGV.*main\.wild.*exercise/faults\.go:\d+`},
 		{"kernel panic", guest{processors: 2, line: "-- kernelpanic"}, boot.ExitPanic,

@@ -178,6 +178,34 @@ func (c *cpu) write(t *thread, fd int32, buf, n uint64) uint64 {
 
 var zeroPage [4096]byte
 
+// writeAll is write(2). What goes to the console is written to the end, a chunk at a
+// time: in between the thread is back at its SYSCALL instruction, so that the lock is
+// free and whatever is pending gets its turn. The Go runtime does not write the rest of
+// a message that was cut off.
+func (c *cpu) writeAll(t *thread, fd int32, buf, n uint64) uint64 {
+	f := openFile(fd)
+	if f == nil || f.kind != fileConsole {
+		return t.wrote(c.write(t, fd, buf, n))
+	}
+	r := writeConsole(buf+t.written, n-t.written)
+	if int64(r) < 0 {
+		return t.wrote(r)
+	}
+	if t.written += r; t.written < n {
+		t.ip -= 2
+		return t.nr
+	}
+	return t.wrote(0)
+}
+
+// wrote is the result of a write whose last part has the result r.
+func (t *thread) wrote(r uint64) uint64 {
+	if t.written != 0 {
+		r, t.written = t.written, 0
+	}
+	return r
+}
+
 // readZeros reads at most a page; the program reads the rest with another call.
 func readZeros(buf, n uint64) uint64 {
 	n = min(n, uint64(len(zeroPage)))
@@ -187,8 +215,7 @@ func readZeros(buf, n uint64) uint64 {
 	return n
 }
 
-// writeConsole prints at most one chunk; the program writes the rest with
-// another call, so that the lock is not held for long.
+// writeConsole prints at most one chunk.
 func writeConsole(buf, n uint64) uint64 {
 	var chunk [256]byte
 	n = min(n, uint64(len(chunk)))

@@ -144,6 +144,11 @@ func (c *cpu) deliver(t *thread) bool {
 	}
 	bit := uint64(1) << uint(signo-1)
 	t.pending &^= bit
+	if t.written != 0 {
+		// A handler may write too: the call ends with what it has done.
+		t.ax, t.written = t.written, 0
+		t.ip += 2
+	}
 	a := &actions[signo]
 	if a.handler == sigIgnore || a.handler == sigDefault && ignoredByDefault(signo) {
 		return false

@@ -88,7 +88,7 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case syscall.SYS_READ:
 		return c.read(t, int32(a), b, d)
 	case syscall.SYS_WRITE:
-		return c.write(t, int32(a), b, d)
+		return c.writeAll(t, int32(a), b, d)
 	case syscall.SYS_READV, syscall.SYS_WRITEV:
 		return c.vector(t, nr, int32(a), b, d)
 	case syscall.SYS_PREADV, syscall.SYS_PWRITEV:

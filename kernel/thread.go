@@ -68,8 +68,9 @@ type thread struct {
 	runtime int64 // virtual run time, ns; see sched.go
 	used    int64 // processor time, ns
 
-	nr   uint64   // system call being made
-	name [16]byte // PR_SET_NAME, a C string
+	nr      uint64   // system call being made
+	written uint64   // so far, of a write that goes on: see writeAll
+	name    [16]byte // PR_SET_NAME, a C string
 
 	mask        uint64 // blocked signals, bit signo-1
 	maskBefore  uint64 // see waitmask.go

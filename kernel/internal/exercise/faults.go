@@ -127,3 +127,18 @@ func threads([]string) error {
 	}
 	return nil
 }
+
+// panics says something, behind as many letters as it is told.
+func panics(args []string) error {
+	n := 0
+	if len(args) > 0 {
+		var err error
+		if n, err = strconv.Atoi(args[0]); err != nil {
+			return err
+		}
+	}
+	if n == 0 {
+		panic("as told")
+	}
+	panic(strings.Repeat("x", n) + " as told")
+}

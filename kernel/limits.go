@@ -22,6 +22,9 @@ const numLimits = 16 // RLIM_NLIMITS
 // openHard is the hard limit on descriptors; openLimit is the soft one.
 var openHard int32 = maxFDs
 
+// coreLimit is RLIMIT_CORE, which no core file will ever exceed.
+var coreLimit = rlimit{0, unlimited}
+
 // limitOf is the limit on a resource: descriptors are limited, and there are no
 // core files, stacks that grow, or locked pages beyond what there is anyhow.
 func limitOf(resource uint64) rlimit {
@@ -29,7 +32,7 @@ func limitOf(resource uint64) rlimit {
 	case syscall.RLIMIT_NOFILE:
 		return rlimit{uint64(openLimit), uint64(openHard)}
 	case syscall.RLIMIT_CORE:
-		return rlimit{0, unlimited}
+		return coreLimit
 	}
 	return rlimit{unlimited, unlimited}
 }
@@ -52,6 +55,8 @@ func prlimit(pid int32, resource, set, get uint64) uint64 {
 		case n.soft > n.hard:
 			return errno(eINVAL)
 		case n == old:
+		case resource == syscall.RLIMIT_CORE:
+			coreLimit = n
 		case resource != syscall.RLIMIT_NOFILE || n.hard > maxFDs:
 			return errno(syscall.EPERM)
 		default:

@@ -98,10 +98,10 @@ func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 			kind = fileFull
 		case devRandom, devURandom:
 			kind = fileRandom
-		case devTTY, devConsole:
+		case devConsole:
 			kind = fileConsole
 		default:
-			return errno(syscall.ENXIO)
+			return errno(syscall.ENXIO) // of devTTY too: the process has no terminal
 		}
 	case syscall.S_IFREG:
 		if n.Device() != 0 && flags&oPath == 0 {

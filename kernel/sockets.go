@@ -58,7 +58,9 @@ type Sockets struct {
 	// getpeername, setsockopt, getsockopt, shutdown, sendto, recvfrom,
 	// sendmsg, recvmsg, sendmmsg, recvmmsg, and read, write, readv, writev,
 	// ioctl and close on a descriptor that is a socket. fcntl, dup and the
-	// epoll calls are the kernel's own affair.
+	// epoll calls are the kernel's own affair, but poll comes for a socket whose
+	// readiness a program is about to be told: ClearReady what is not the case
+	// any more, and SetReady it again when it is. Its result is ignored.
 	//
 	// socket, accept and accept4 return (or complete with) the new socket's index;
 	// the kernel gives it a descriptor. close comes once, when the last

@@ -67,6 +67,8 @@ func call(c *kernel.Call) int {
 		return s.getOption(a[1], a[2], a[3], a[4])
 	case syscall.SYS_SETSOCKOPT:
 		return s.setOption(i, a[1], a[2], a[3], a[4], c.Token)
+	case syscall.SYS_POLL:
+		return s.poll(i)
 	case syscall.SYS_IOCTL:
 		return s.ioctl(a[1], a[2])
 	case syscall.SYS_CLOSE:

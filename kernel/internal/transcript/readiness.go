@@ -128,6 +128,8 @@ func waiting() {
 		n, err := untilDone(func() (int, error) { return unix.Poll(fds, -1) })
 		say("poll of a "+k.name, fmt.Sprint(n, answers(fds)), err)
 		unix.Read(a, make([]byte, 8))
+		n, err = unix.Poll(fds[:1], 0)
+		say("poll of a "+k.name+" that was read", fmt.Sprint(n, answers(fds[:1])), err)
 		if k.name != "epoll" {
 			go soon()
 			var in unix.FdSet
@@ -140,6 +142,53 @@ func waiting() {
 		unix.Close(b)
 		unix.Close(a)
 	}
+}
+
+// drained polls sockets of which everything was taken that was there, and one that is
+// full.
+func drained() {
+	now := func(what string, fd int) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLOUT}}
+		n, err := unix.Poll(fds, 0)
+		say("poll of "+what, fmt.Sprint(n, answers(fds)), err)
+	}
+	await := func(fd int, events int16) {
+		must(untilDone(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, -1) }))
+	}
+	l := listener()
+	c := must(unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0))
+	must(0, unix.Connect(c, must(unix.Getsockname(l))))
+	await(l, unix.POLLIN)
+	now("a listener with a connection", l)
+	a, _, err := unix.Accept(l)
+	must(a, err)
+	now("a listener without", l)
+	must(unix.Write(c, []byte("1234")))
+	await(a, unix.POLLIN)
+	must(unix.Read(a, make([]byte, 3)))
+	now("a stream with a byte left", a)
+	must(unix.Read(a, make([]byte, 3)))
+	now("a stream with none", a)
+	must(0, unix.SetNonblock(c, true))
+	for full := false; !full; {
+		_, err := unix.Write(c, make([]byte, 1<<20))
+		full = err == unix.EAGAIN
+	}
+	now("a stream that is full", c)
+	unix.Close(a)
+	unix.Close(c)
+	unix.Close(l)
+
+	u := must(unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0))
+	must(0, unix.Bind(u, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	now("a datagram socket", u)
+	self := must(unix.Getsockname(u))
+	must(0, unix.Sendto(u, []byte("datagram"), 0, self))
+	await(u, unix.POLLIN)
+	now("one with a datagram", u)
+	must(unix.Read(u, make([]byte, 3)))
+	now("one without", u)
+	unix.Close(u)
 }
 
 // untilDone makes a call again that a signal interrupted, as the runtime's do.

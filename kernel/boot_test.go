@@ -118,7 +118,7 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos proc sockets threads memory mappings calls accounts stress,10"},
+		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos proc sockets threads memory mappings calls clock accounts stress,10"},
 		{"two processors", guest{processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
 		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"default processor model", guest{cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},

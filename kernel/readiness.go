@@ -45,7 +45,7 @@ func (f *file) readiness() uint32 {
 		}
 		return r
 	case fileTimer:
-		if f.count > 0 {
+		if f.count > 0 || timers[f.object].canceled {
 			return syscall.EPOLLIN
 		}
 		return 0

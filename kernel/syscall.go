@@ -119,6 +119,17 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.yield(t)
 	case syscall.SYS_CLOCK_GETTIME:
 		return clockGettime(t, a, b)
+	case syscall.SYS_CLOCK_SETTIME:
+		return c.clockSettime(a, b)
+	case syscall.SYS_SETTIMEOFDAY:
+		return c.settimeofday(a)
+	case syscall.SYS_ADJTIMEX:
+		return adjtimex(a)
+	case sysClockAdjtime:
+		if a != clockRealtime {
+			return errno(syscall.EOPNOTSUPP)
+		}
+		return adjtimex(b)
 	case syscall.SYS_CLOCK_GETRES:
 		return clockGetres(a, b)
 	case syscall.SYS_TIMERFD_CREATE:
@@ -266,8 +277,9 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		SysSendmmsg, syscall.SYS_RECVMMSG:
 		return c.socketCall(t, nr)
 
-	case sysMembarrier, sysRseq, syscall.SYS_SET_ROBUST_LIST, syscall.SYS_GET_ROBUST_LIST:
-		return errno(eNOSYS) // optional parts of Linux, which C libraries try and do without
+	case sysMembarrier, sysRseq, syscall.SYS_SET_ROBUST_LIST, syscall.SYS_GET_ROBUST_LIST,
+		sysPidfdOpen, sysPidfdSendSignal, sysClone3, sysOpenat2:
+		return errno(eNOSYS) // optional or new parts of Linux, which Go and libraries try and do without
 
 	case nrSetReady:
 		setReady(int(a), uint32(b))
@@ -297,17 +309,22 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 
 // Numbers that package syscall does not have.
 const (
-	sysTimerCreate  = 222
-	sysTimerSettime = 223
-	sysTimerDelete  = 226
-	sysGetcpu       = 309
-	sysGetrandom    = 318
-	sysMembarrier   = 324
-	sysPreadv2      = 327
-	sysPwritev2     = 328
-	sysRseq         = 334
-	sysCloseRange   = 436
-	sysEpollPwait2  = 441
+	sysTimerCreate     = 222
+	sysTimerSettime    = 223
+	sysTimerDelete     = 226
+	sysGetcpu          = 309
+	sysGetrandom       = 318
+	sysMembarrier      = 324
+	sysPreadv2         = 327
+	sysPwritev2        = 328
+	sysPidfdSendSignal = 424
+	sysPidfdOpen       = 434
+	sysClone3          = 435
+	sysOpenat2         = 437
+	sysClockAdjtime    = 305
+	sysRseq            = 334
+	sysCloseRange      = 436
+	sysEpollPwait2     = 441
 )
 
 // CopyIn fills dst from the program's memory at addr and reports whether all

@@ -13,6 +13,9 @@ const maxTimers = 1024
 type timer struct {
 	file     int32 // file and 1; 0: free
 	wall     bool  // it counts the time since 1970
+	absolute bool  // it waits for a moment
+	cancel   bool  // reads are to fail when the clock is set
+	canceled bool  // the next one does
 	deadline int64 // by nanotime, 0 if it is not set
 	interval int64 // ns, 0 if it runs out once
 	cpu      int32 // in whose list it is, if it is set
@@ -23,7 +26,7 @@ var timers [maxTimers]timer
 
 const (
 	timerAbsolute    = 1
-	timerCancelOnSet = 2 // of the clock, which nobody sets
+	timerCancelOnSet = 2
 )
 
 // timerfdCreate is timerfd_create(2).
@@ -80,7 +83,8 @@ func (c *cpu) timerfdSettime(fd int32, flags, set, old uint64) uint64 {
 	left, before := x.left(), x.interval
 	x.stop()
 	files[x.file-1].count = 0
-	x.interval = interval
+	x.interval, x.absolute = interval, flags&timerAbsolute != 0
+	x.cancel, x.canceled = flags == timerAbsolute|timerCancelOnSet, false
 	if first != 0 {
 		deadline := after(first)
 		if flags&timerAbsolute != 0 {
@@ -159,9 +163,13 @@ func (c *cpu) runFileTimers(now int64) {
 
 // readTimer reads how often a timer has run out since the last time.
 func (c *cpu) readTimer(t *thread, f *file, buf, n uint64) uint64 {
+	x := &timers[f.object]
 	switch {
 	case n < 8:
 		return errno(eINVAL)
+	case x.canceled:
+		x.canceled = false
+		return errno(syscall.ECANCELED)
 	case f.count == 0:
 		return c.waitFor(t, f)
 	case !storeUser64(buf, f.count):

@@ -22,6 +22,7 @@ func init() {
 	exercises["accounts"] = accounts
 	exercises["processors"] = processors
 	exercises["exhaust"] = exhaust
+	exercises["clock"] = setClock
 }
 
 // kernelPanic makes the kernel run code that is broken.

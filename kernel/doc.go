@@ -47,6 +47,9 @@
 //     on every machine with an invariant TSC.
 //   - Program and kernel trust each other. A program that writes through a wild
 //     pointer can hit the kernel's data; its code and constants it cannot.
+//   - There is no inotify, signalfd or io_uring, and timer_create only makes the
+//     timers of profiles: programs get ENOSYS or EINVAL and do without. What the kernel does have answers as Linux does, which a test
+//     compares call by call (internal/transcript).
 //   - Standard input is empty. Files lie in memory (package ramfs); those of the
 //     boot archive are read in place until they are changed.
 //   - Without RDRAND random numbers come from timing jitter, which the console

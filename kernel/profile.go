@@ -60,38 +60,6 @@ func profileEnd(t *thread, now int64) int64 {
 	return end
 }
 
-func setitimer(which, set, get uint64) uint64 {
-	const prof = 2
-	if which != prof {
-		return errno(eINVAL)
-	}
-	if get != 0 && !storeTimeval(get, processProfile.interval) {
-		return errno(eFAULT)
-	}
-	if get != 0 && !storeTimeval(get+16, processProfile.left) {
-		return errno(eFAULT)
-	}
-	if set != 0 {
-		interval, ok := loadTimeval(set)
-		left, ok2 := loadTimeval(set + 16)
-		if !ok || !ok2 {
-			return errno(eFAULT)
-		}
-		processProfile.interval, processProfile.left = interval, left
-	}
-	return 0
-}
-
-func loadTimeval(addr uint64) (ns int64, ok bool) {
-	sec, ok := loadUser64(addr)
-	usec, ok2 := loadUser64(addr + 8)
-	return int64(sec)*1e9 + int64(usec)*1e3, ok && ok2
-}
-
-func storeTimeval(addr uint64, ns int64) bool {
-	return storeUser64(addr, uint64(ns/1e9)) && storeUser64(addr+8, uint64(ns%1e9/1e3))
-}
-
 // sigevent is the part of struct sigevent that matters.
 type sigevent struct {
 	value         uint64

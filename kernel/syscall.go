@@ -181,7 +181,11 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case syscall.SYS_SETSID:
 		return errno(syscall.EPERM) // it leads a group
 	case syscall.SYS_SETITIMER:
-		return setitimer(a, b, d)
+		return c.setitimer(a, b, d)
+	case syscall.SYS_GETITIMER:
+		return getitimer(a, b)
+	case syscall.SYS_ALARM:
+		return c.alarm(a)
 	case sysTimerCreate:
 		return timerCreate(t, a, b, d)
 	case sysTimerSettime:

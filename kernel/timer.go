@@ -86,7 +86,7 @@ func (c *cpu) runTimers(now int64) {
 	for c.sleepers.n > 0 && c.sleepers.at(1).deadline <= now {
 		timeout(c.sleepers.at(1))
 	}
-	c.runFileTimers(now)
+	c.runSetTimers(now)
 }
 
 // arm makes the processor's timer interrupt at the next deadline or at the end

@@ -2,7 +2,10 @@
 
 package kernel
 
-import "syscall"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // Timers that are files: timerfd_create(2). Each processor has a list of those that
 // were set on it, the next to run out first, and its timer interrupts for them as it
@@ -22,7 +25,16 @@ type timer struct {
 	next     int32 // timer and 1
 }
 
-var timers [maxTimers]timer
+// timers are those of files, and behind them the one of setitimer(2) that sends SIGALRM.
+var timers [maxTimers + 1]timer
+
+// alarmTimer is the index of the latter.
+const alarmTimer = maxTimers
+
+// index is the inverse of &timers[i].
+func (x *timer) index() int32 {
+	return int32((uintptr(unsafe.Pointer(x)) - uintptr(unsafe.Pointer(&timers))) / unsafe.Sizeof(*x))
+}
 
 const (
 	timerAbsolute    = 1
@@ -36,7 +48,7 @@ func timerfdCreate(clock, flags uint64) uint64 {
 		!wall && clock != clockMonotonic && clock != clockBoottime && clock != clockBoottimeAlarm {
 		return errno(eINVAL)
 	}
-	for i := range timers {
+	for i := range alarmTimer {
 		if timers[i].file != 0 {
 			continue
 		}
@@ -128,7 +140,7 @@ func (c *cpu) startTimer(x *timer, deadline int64) {
 	for *at != 0 && timers[*at-1].deadline <= deadline {
 		at = &timers[*at-1].next
 	}
-	x.next, *at = *at, files[x.file-1].object+1
+	x.next, *at = *at, x.index()+1
 }
 
 // stop takes x out of its list, if it is set.
@@ -143,20 +155,25 @@ func (x *timer) stop() {
 	*at, x.deadline, x.next = x.next, 0, 0
 }
 
-// runFileTimers makes the files of timers readable that have run out.
-func (c *cpu) runFileTimers(now int64) {
+// runSetTimers makes the files of timers readable that have run out, or sends the
+// signal.
+func (c *cpu) runSetTimers(now int64) {
 	for c.timers != 0 && timers[c.timers-1].deadline <= now {
 		x := &timers[c.timers-1]
 		late := now - x.deadline
 		deadline := x.deadline
 		x.stop()
-		f := &files[x.file-1]
-		f.count++
+		times := int64(1)
 		if x.interval != 0 {
-			missed := late / x.interval
-			f.count += uint64(missed)
-			c.startTimer(x, deadline+(missed+1)*x.interval)
+			times += late / x.interval
+			c.startTimer(x, deadline+times*x.interval)
 		}
+		if x.index() == alarmTimer {
+			kill(processID, uint64(syscall.SIGALRM))
+			continue
+		}
+		f := &files[x.file-1]
+		f.count += uint64(times)
 		notify(f, syscall.EPOLLIN)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -164,6 +165,42 @@ func clocks() {
 	n, err := unix.Read(fd, make([]byte, 8))
 	say("read of a timer that is not set", n, err)
 	unix.Close(fd)
+}
+
+// alarms has signals sent after some time.
+func alarms() {
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, unix.SIGALRM)
+	defer signal.Stop(came)
+	for _, c := range []struct {
+		which unix.ItimerWhich
+		spec  unix.Itimerval
+	}{
+		{unix.ITIMER_REAL, unix.Itimerval{Value: unix.Timeval{Sec: 50}, Interval: unix.Timeval{Usec: 7}}},
+		{unix.ITIMER_REAL, unix.Itimerval{Value: unix.Timeval{Usec: 1e6}}},
+		{unix.ITIMER_REAL, unix.Itimerval{Value: unix.Timeval{Sec: -1}}},
+		{unix.ITIMER_REAL, unix.Itimerval{Value: unix.Timeval{Usec: 1000}}},
+		{unix.ITIMER_REAL, unix.Itimerval{Value: unix.Timeval{Usec: 1000}, Interval: unix.Timeval{Usec: 1000}}},
+		{3, unix.Itimerval{}},
+	} {
+		old, err := unix.Setitimer(c.which, c.spec)
+		old.Value.Usec = 0
+		say(fmt.Sprint("setitimer ", c), old, err)
+		if err == nil && c.spec.Value.Sec == 0 {
+			say("  the signal", <-came, nil)
+		}
+	}
+	say("the signal again", <-came, nil)
+	_, err := unix.Setitimer(unix.ITIMER_REAL, unix.Itimerval{})
+	say("setitimer to nothing", "", err)
+	now, err := unix.Getitimer(unix.ITIMER_REAL)
+	say("getitimer", now, err)
+	_, err = unix.Getitimer(3)
+	say("getitimer of what is not", "", err)
+	for _, seconds := range []uint{30, 20, 0, 0} {
+		left, err := unix.Alarm(seconds)
+		say(fmt.Sprint("alarm ", seconds), left, err)
+	}
 }
 
 // policies asks about scheduling.

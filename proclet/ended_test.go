@@ -2,6 +2,7 @@ package proclet
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,17 +51,7 @@ func TestCallerFollowsToWhereTheProcletEnds(t *testing.T) {
 			}
 			seg.mu.Unlock()
 
-			lingering.Store(true)
-			type result struct {
-				v   int64
-				err error
-			}
-			returned := make(chan result, 1)
-			go func() {
-				v, err := Call(rts[test.caller].Current(), ref, (*playground).Linger, 7)
-				returned <- result{v, err}
-			}()
-			waitFor(t, "the call to begin", func() bool { return rts[0].find(ref.id).gate.inside() == 1 })
+			returned := linger(t, rts[test.caller], rts[0], ref)
 			move(t, rts[0], rts[1], ref.id)
 			r := rts[1].find(ref.id)
 			ended := make(chan error, 1)
@@ -69,12 +60,93 @@ func TestCallerFollowsToWhereTheProcletEnds(t *testing.T) {
 			if err := test.arrives(t, r, ended, func() { close(onTheWay) }); err != nil {
 				t.Errorf("the end of the proclet: %v", err)
 			}
-			got := <-returned
-			if !errors.Is(got.err, test.want) || got.err == nil && got.v != 7 {
-				t.Errorf("the call returned %d, %v, want error %v", got.v, got.err, test.want)
+			if err := <-returned; !errors.Is(err, test.want) {
+				t.Errorf("the call returned %v, want %v", err, test.want)
 			}
 		})
 	}
+}
+
+// A call goes on while its proclet leaves and comes back, and that ends with it. Its
+// caller, who is sent after it, sets out when nobody else knows of it any more.
+func TestCallerSetsOutWhenTheProcletHasEnded(t *testing.T) {
+	needMoves(t)
+	_, rts := newSegment(t, 2)
+	ref := mustNew[playground](t, rts[0].Current(), Options{On: rts[0].self, Capacity: 1 << 20})
+	setOut := make(chan struct{})
+	interleaved = func(at string) {
+		if at == "a caller is sent after a call" {
+			<-setOut
+		}
+	}
+	defer func() { interleaved = nil }()
+
+	got := linger(t, rts[0], rts[0], ref)
+	move(t, rts[0], rts[1], ref.id)
+	move(t, rts[1], rts[0], ref.id)
+	lingering.Store(false)
+	if err := rts[0].Destroy(ref.id); err != nil {
+		t.Error(err)
+	}
+	close(setOut)
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
+// One who is sent to a machine that the proclet has not reached yet looks there again, also if
+// the directory has forgotten the proclet in the meantime, because it has ended.
+func TestCallerIsThereBeforeTheProclet(t *testing.T) {
+	needMoves(t)
+	for name, tooEarly := range map[string]func(rts []*Runtime) []byte{
+		"it has never been there":  func([]*Runtime) []byte { return []byte{answerUnknown} },
+		"it has been there before": func(rts []*Runtime) []byte { return movedTo(answerMoved, rack.Location{Machine: rts[0].self}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			seg, rts := newSegment(t, 3)
+			ref := mustNew[playground](t, rts[0].Current(), Options{On: rts[0].self, Capacity: 1 << 20})
+			goOn := make(chan struct{})
+			early := true // guarded by being one caller
+			seg.mu.Lock()
+			seg.around = func(from, to rack.MachineID, _ []byte, deliver func() []byte) ([]byte, error) {
+				if from == rts[2].self && to == rts[1].self && early {
+					early = false
+					<-goOn
+					return tooEarly(rts), nil
+				}
+				return deliver(), nil
+			}
+			seg.mu.Unlock()
+
+			got := linger(t, rts[2], rts[0], ref)
+			move(t, rts[0], rts[1], ref.id)
+			lingering.Store(false)
+			if err := rts[1].Destroy(ref.id); err != nil {
+				t.Error(err)
+			}
+			close(goOn)
+			if err := <-got; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// linger begins a call from a machine to a proclet at another, or the same, that
+// is inside until lingering ends, and gives its error.
+func linger(t *testing.T, from, at *Runtime, ref Ref[playground]) <-chan error {
+	t.Helper()
+	lingering.Store(true)
+	returned := make(chan error, 1)
+	go func() {
+		v, err := Call(from.Current(), ref, (*playground).Linger, 7)
+		if err == nil && v != 7 {
+			err = fmt.Errorf("Linger = %d", v)
+		}
+		returned <- err
+	}()
+	waitFor(t, "the call to begin", func() bool { return at.find(ref.id).gate.inside() == 1 })
+	return returned
 }
 
 func arrivesInside(t *testing.T, r *resident, ended <-chan error, goOn func()) error {

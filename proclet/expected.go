@@ -118,6 +118,7 @@ func (rt *Runtime) identify(id ID, then func(seq uint64, answer []byte)) (callID
 
 // follow asks for the answer of a call that was begun before.
 func (rt *Runtime) follow(id ID, sl slot, then func(seq uint64, answer []byte)) {
+	interleave("a caller is sent after a call")
 	b := appendID([]byte{messageAwait}, id)
 	answer, err := rt.askOnce(id, sl, binary.AppendUvarint(binary.AppendUvarint(b, uint64(sl.number)), sl.seq))
 	if err != nil {

@@ -260,6 +260,7 @@ func (f *fakeNet) Relocate(_ context.Context, id uint64) (rack.Location, error) 
 	defer f.seg.mu.Unlock()
 	at, ok := f.seg.locations[id]
 	if !ok {
+		delete(f.cache, id)
 		return at, rack.ErrNotFound
 	}
 	f.cache[id] = at

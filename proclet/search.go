@@ -77,6 +77,10 @@ func (s *search) locate(ctx context.Context) (at rack.Location, err error) {
 			if err := s.again(s.gone(), patienceGiven); err != nil {
 				return at, err
 			}
+			// If it has ended there, that machine has the answers that nobody got,
+			// and if it has just arrived, the proclet.
+			time.Sleep(s.pause)
+			return at, nil
 		case err == nil && s.from == cache:
 			s.from = directory
 		case err == nil, errors.Is(err, rack.ErrNotFound): // not in the cache and not in the directory

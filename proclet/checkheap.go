@@ -52,13 +52,16 @@ func (t *Thread) checkHeap() error {
 // findPointer looks for a word of an object that points out of the heap to what only
 // this machine has.
 func (r *resident) findPointer() (err error) {
-	r.mu.Lock() // threads do not come and go
+	r.mu.Lock() // threads that are frozen stay so, but others may be freezing
 	defer r.mu.Unlock()
 	r.heap.Objects(func(o mm.Range) bool {
 		if isFrozen(o) {
 			return true
 		}
 		stackmap.CheckWords(o, func(addr, value uintptr, what string) bool {
+			if isFrozen(o) {
+				return false // it has become one meanwhile; its head comes before its image
+			}
 			err = fmt.Errorf("the word at %#x, %d bytes into %s at %#x, is %#x: %s",
 				addr, addr-uintptr(o.Base), r.nameOf(o), uintptr(o.Base), value, what)
 			return false

@@ -94,7 +94,7 @@ func (r *resident) reviveDue(now clock) {
 
 // deadlineCame is called when the timer has run off.
 func (r *resident) deadlineCame() {
-	if !r.gate.enter(false) {
+	if !r.gate.enter(true) { // one that ends waits for them
 		return // it leaves or has left; whoever opens the gate sees to it
 	}
 	defer r.gate.uncount()

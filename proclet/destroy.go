@@ -103,7 +103,9 @@ func (r *resident) end() error {
 	r.mu.Lock()
 	for z := r.head.frozen.first; z != nil; {
 		next := z.next
-		r.revive(z)
+		if z.started { // a call would wait on, perhaps for another part of its thread, and in the region that this needs
+			r.revive(z)
+		}
 		z = next
 	}
 	r.mu.Unlock()

@@ -19,6 +19,7 @@ type frozen struct {
 	thread     *Thread // where it belongs
 	waiter     *waiter // what it waits for; nil if it can run
 	place      int     // in resident.deadlines, if it is there
+	started    bool    // what it goes on with in the end is a thread of the proclet's own, see purpose
 	len        uint64  // of the image, which follows, or of the room for it
 }
 
@@ -51,13 +52,13 @@ func (l *frozenThreads) unlink(z *frozen) {
 }
 
 // newFrozen returns a record of t with room for an image of n bytes.
-func newFrozen(h *mm.Heap, t *Thread, n uintptr) (*frozen, error) {
+func newFrozen(h *mm.Heap, t *Thread, what rootKind, n uintptr) (*frozen, error) {
 	p, err := h.AllocReserved(uint64(unsafe.Sizeof(frozen{}) + n))
 	if err != nil {
 		return nil, err
 	}
 	z := (*frozen)(p)
-	*z = frozen{thread: t, len: uint64(n)}
+	*z = frozen{thread: t, started: what == rootStarted, len: uint64(n)}
 	return z, nil
 }
 
@@ -76,7 +77,7 @@ func (r *resident) add(z *frozen, w *waiter) {
 
 // imageOf returns a record with the image of t, whose fiber is detached or held.
 func (r *resident) imageOf(t *Thread) (*frozen, error) {
-	z, err := newFrozen(r.heap, t, t.fiber.ImageSize())
+	z, err := newFrozen(r.heap, t, t.root.kind, t.fiber.ImageSize())
 	if err != nil {
 		return nil, err
 	}

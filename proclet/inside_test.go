@@ -41,6 +41,49 @@ func (f *floor) Descend(t *Thread, above []Ref[floor]) (busy int, err error) {
 	return busy, err
 }
 
+// A proclet that ends waits for a call inside whose thread has been divided, and the
+// parts of that do not wait for each other's place.
+func TestDestroyBelowAfterSplit(t *testing.T) {
+	needMoves(t)
+	_, rts := newSegment(t, 2)
+	th := rts[1].Current()
+	const depth = 3
+	var floors [depth]Ref[floor]
+	for i := range floors {
+		floors[i] = mustNew[floor](t, th, Options{On: rts[0].self, Capacity: 1 << 20})
+	}
+	for i := range depth - 1 {
+		if _, err := Call(th, floors[i], (*floor).Stair, floors[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := Go(th, floors[0], (*floor).Descend, nil)
+	last := floors[depth-1].id
+	waitFor(t, "the last floor", func() bool { return rts[0].find(last).gate.inside() == 1 })
+	move(t, rts[0], rts[1], last)
+	destroyed := make(chan error, 1)
+	lowest := rts[0].find(floors[0].id)
+	go func() { destroyed <- rts[0].Destroy(floors[0].id) }()
+	waitFor(t, "the lowest floor to end", lowest.destroying.Load)
+	if _, err := Call(th, floors[depth-1], (*floor).Open, struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the way back", func() bool {
+		select {
+		case <-f.Done():
+			return true
+		default:
+			return false
+		}
+	})
+	if n, err := f.Wait(th); n != depth*(depth-1)/2 || err != nil {
+		t.Errorf("%d floors were in use, %v; want %d", n, err, depth*(depth-1)/2)
+	}
+	if err := <-destroyed; err != nil {
+		t.Error(err)
+	}
+}
+
 // The methods of a chain of calls know which proclets that is inside of, though it
 // has been divided, more than once, and put together again.
 func TestDestroyAboveAfterSplit(t *testing.T) {

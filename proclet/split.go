@@ -248,7 +248,11 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 	if err != nil {
 		return err
 	}
-	if c.frozen, err = newFrozen(a.heap.pointer(), t, size); err == nil {
+	what := rootCalled
+	if a.below == 0 {
+		what = t.root.kind
+	}
+	if c.frozen, err = newFrozen(a.heap.pointer(), t, what, size); err == nil {
 		if c.expected, err = rt.find(c.lower).expect(t, c.call.seq); err == nil {
 			if c.inside, err = t.keepInside(a.heap.pointer(), a.below.pointer()); err == nil {
 				a.call, a.sig, a.expected = c.call, signatureTableOf(a.types.pointer().sig), toUncollected(c.expected)

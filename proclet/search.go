@@ -33,7 +33,8 @@ type search struct {
 	last      rack.Location // the one with the most moves so far
 	seen      uint64        // its number of moves, plus one
 	published bool          // the directory knows a location
-	since     time.Time     // when there was progress last; zero if a moment ago
+	since     time.Time     // when it began to be in vain; zero if there has been progress
+	patience  time.Duration // with what it has been in vain since then
 	pause     time.Duration // before the next try
 }
 
@@ -87,6 +88,8 @@ func (s *search) locate(ctx context.Context) (at rack.Location, err error) {
 			s.from = members
 		case errors.Is(err, rack.ErrFenced), errors.Is(err, rack.ErrClosed):
 			return at, s.final(err)
+		case errors.Is(err, rack.ErrLost) && s.from == members: // while it was asked, and it may have handed the proclet over before
+			s.from, s.since, s.pause = directory, time.Time{}, time.Millisecond
 		default:
 			if err := s.again(err, patience); err != nil {
 				return at, err
@@ -104,11 +107,11 @@ func (s *search) gone() error {
 }
 
 // again has the search begin again after a pause, because what has just been
-// tried was in vain. The error is nil if there was progress within patience.
+// tried was in vain. The error is nil if it was not so for the same reason for as long as patience.
 func (s *search) again(cause error, patience time.Duration) error {
 	now := time.Now()
-	if s.since.IsZero() {
-		s.since = now
+	if s.since.IsZero() || s.patience != patience {
+		s.since, s.patience = now, patience
 	}
 	if now.Sub(s.since) >= patience {
 		return s.final(cause)
@@ -233,12 +236,13 @@ func (rt *Runtime) answerFind(d *decoder) ([]byte, error) {
 // whereabouts returns where a proclet is, as far as this machine knows of its own:
 // here, if it lives here or is arriving, or where it went. While it moves at least one
 // machine has it, the source until the destination has adopted it. It does not say that
-// an arriving one has moved, since that may be undone.
+// an arriving one has moved, since that may be undone. One that is ending is here, for
+// the callers of those inside, but does not live for anybody else.
 func (rt *Runtime) whereabouts(id ID) (at rack.Location, lives bool) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	if r := rt.find(id); r != nil && !r.gate.isEnded() {
-		return rack.Location{Machine: rt.self, Moves: r.moves}, true
+		return rack.Location{Machine: rt.self, Moves: r.moves}, !r.destroying.Load()
 	}
 	if a := rt.arriving[id]; a != nil {
 		return rack.Location{Machine: rt.self, Moves: a.d.Moves}, true

@@ -154,6 +154,35 @@ func TestGoneThoughTheDirectoryKnowsIt(t *testing.T) {
 	}
 }
 
+// A proclet that ends, and waits for somebody inside, lets nobody in any more: its
+// machine says that it is there and that it is not, and is not asked without end.
+func TestGoneWhileItEnds(t *testing.T) {
+	s, rts := newSegment(t, 3)
+	ref := mustNew[tally](t, rts[0].Current(), Options{On: rts[1].self})
+	r := rts[1].find(ref.id)
+	r.gate.enter(false)
+	destroyed := make(chan error)
+	go func() { destroyed <- Destroy(rts[0].Current(), ref) }()
+	waitFor(t, "the proclet to end", r.destroying.Load)
+	asked := 0
+	s.setAround(func(from, to rack.MachineID, msg []byte, deliver func() []byte) ([]byte, error) {
+		if from == rts[2].self && to == rts[1].self && msg[0] == messageCall {
+			asked++
+		}
+		return deliver(), nil
+	})
+	if _, err := Call(rts[2].Current(), ref, (*tally).Add, 1); !errors.Is(err, ErrNoProclet) {
+		t.Errorf("%v, want ErrNoProclet", err)
+	}
+	if asked > 30 { // with a pause before each further time
+		t.Errorf("it was called %d times", asked)
+	}
+	r.gate.leave()
+	if err := <-destroyed; err != nil {
+		t.Error(err)
+	}
+}
+
 func (s *segment) hold(held bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

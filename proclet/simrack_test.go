@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -47,11 +48,20 @@ func TestSimulatedRack(t *testing.T) {
 	if os.Getenv("NUOS_SEED") != "" {
 		worlds = 1
 	}
-	n := min(uint64(runtime.GOMAXPROCS(0)), worlds)
+	const most = 500 // in a process, which collects nothing
+	var next atomic.Uint64
 	var wg sync.WaitGroup
-	for i := range n {
-		a, b := first+worlds*i/n, first+worlds*(i+1)/n
-		wg.Go(func() { simulateInProcess(t, a, b) })
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for !t.Failed() {
+				n := min(most, (worlds+1)/2)
+				a := next.Add(n) - n
+				if a >= worlds {
+					return
+				}
+				simulateInProcess(t, first+a, first+min(a+n, worlds))
+			}
+		})
 	}
 	wg.Wait()
 }

@@ -16,6 +16,7 @@ const (
 	alarmStopped = iota
 	alarmRang
 	alarmChanged // they are to wait again, for another time
+	alarmEnded   // nothing: their threads end
 )
 
 // set turns the alarm on, to ring at when and then every period, or off. It
@@ -72,7 +73,7 @@ func (a *alarm) wait(t *Thread) bool {
 		a.queueUp(t, w)
 	}
 	rang := w.n == alarmRang
-	t.awaited(w)
+	t.awaited(w, w.n != alarmEnded)
 	return rang
 }
 
@@ -110,6 +111,12 @@ func (a *alarm) queueUp(t *Thread, w *waiter) {
 		if !w.queued {
 			a.latch.unlock()
 			t.park(w, never) // takes the wake that has come
+			return
+		}
+		if w.ended {
+			a.queue.remove(w)
+			w.n = alarmEnded
+			a.latch.unlock()
 			return
 		}
 	}

@@ -62,5 +62,5 @@ func (t *Thread) Sleep(d time.Duration) {
 	deadline := t.after(d)
 	w := t.await()
 	t.park(w, deadline)
-	t.awaited(w)
+	t.awaited(w, false)
 }

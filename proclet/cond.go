@@ -23,6 +23,9 @@ type Cond struct {
 // Wait unlocks m, waits for Signal or Broadcast, and locks m again before it
 // returns. It panics with ErrHeapFull, and m is locked as before, if the heap has
 // no room for waiting.
+//
+// A thread that ends while it waits, because its proclet does, has m locked again when
+// its deferred functions run.
 func (c *Cond) Wait(t *Thread, m *Mutex) { c.wait(t, m, never) }
 
 // WaitFor is Wait, but for d at the longest. It reports whether it was ended by
@@ -39,7 +42,7 @@ func (c *Cond) wait(t *Thread, m *Mutex, deadline clock) bool {
 	c.latch.unlock()
 	if !m.unlock() {
 		c.cancel(w)
-		t.awaited(w)
+		t.awaited(w, true)
 		panic("proclet: Cond.Wait with an unlocked Mutex")
 	}
 	signalled := t.park(w, deadline)
@@ -47,7 +50,7 @@ func (c *Cond) wait(t *Thread, m *Mutex, deadline clock) bool {
 		signalled = t.park(w, never) // the signal has come, and its wake with it
 	}
 	m.wait(t, w, never) // with the same waiter, so that it cannot fail
-	t.awaited(w)
+	t.awaited(w, signalled)
 	return signalled
 }
 

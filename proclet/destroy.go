@@ -89,8 +89,9 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 	return []byte{answerDone}, nil
 }
 
-// end closes the gate for good, when nobody is inside any more. Threads that were
-// started in the proclet end at their next safe point.
+// end closes the gate for good, when nobody is inside any more. Calls come to their end
+// first, for which they may need threads that were started in the proclet; then these
+// end at their next safe point.
 func (r *resident) end() error {
 	drained, err := r.gate.shut()
 	if err != nil {
@@ -100,10 +101,13 @@ func (r *resident) end() error {
 	r.destroying.Store(true)
 	r.gate.nudge()
 	interleave("everybody knows that a proclet ends")
+	r.gate.until(r.onlyThreads)
+	interleave("no call is inside")
+	r.ending.Store(true)
 	r.mu.Lock()
 	for z := r.head.frozen.first; z != nil; {
 		next := z.next
-		if z.started { // a call would wait on, perhaps for another part of its thread, and in the region that this needs
+		if z.started { // a call that has come back would only take the region that another part of its thread needs
 			r.revive(z)
 		}
 		z = next
@@ -111,6 +115,14 @@ func (r *resident) end() error {
 	r.mu.Unlock()
 	eachInside(r.id.Addr, func(t *Thread) { t.fiber.Kick() })
 	return r.gate.empty(drained, -1, nil)
+}
+
+// onlyThreads reports whether those inside are threads that were started in the proclet.
+// Such a thread is counted by the gate for longer than it is one of them.
+func (r *resident) onlyThreads() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.gate.inside() <= r.head.started.n
 }
 
 // finish runs Close and gives back what the proclet holds. The gate is closed for

@@ -176,8 +176,9 @@
 //     its argument or pointers into the state in Go variables.
 //   - A move needs room in the heap for the stacks of the threads inside, some 3 KB
 //     each and what they use; otherwise it is given up with ErrHeld and ErrHeapFull.
-//   - Threads that were started in a proclet end with it, at their next safe point,
-//     as by runtime.Goexit. Calls inside are waited for.
+//   - Threads that were started in a proclet end with it, as by runtime.Goexit: when no
+//     call is inside any more, at their next safe point, or where they wait. Only
+//     deferred functions unlock what they hold then.
 //   - Only the last 16 failures of a proclet's threads are kept for [Handle.Join]. All
 //     are logged.
 //   - Under the race detector threads are goroutines and do not move: a proclet

@@ -18,7 +18,7 @@ func (t *Thread) errand(do func() (ID, error), undo func(ID)) (ID, error) {
 	if err != nil {
 		return ID{}, err
 	}
-	t.block(&e.waiter, never)
+	t.blockFor(e, never)
 	id, err := errandAnswer(e.answer())
 	t.runtime().find(t.id).forget(e)
 	return id, err

@@ -3,6 +3,7 @@ package proclet
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -200,7 +201,33 @@ func (t *Thread) awaitAnswer(e *expected) {
 	if !alwaysMoving && t.room() >= minRoom {
 		t.runtime().net.Linger(&e.woken)
 	}
-	t.block(&e.waiter, t.deadline())
+	t.blockFor(e, t.deadline())
+}
+
+// blockFor waits for an answer. A thread that is to end does so instead.
+func (t *Thread) blockFor(e *expected, deadline clock) {
+	t.block(&e.waiter, deadline)
+	if e.ended {
+		t.runtime().find(t.id).forgetAll(t)
+		runtime.Goexit()
+	}
+}
+
+// forgetAll forgets what t, which ends, expects.
+func (r *resident) forgetAll(t *Thread) {
+	var all []*expected
+	r.mu.Lock()
+	for _, e := range r.head.expectations.buckets {
+		for ; e != nil; e = e.link {
+			if e.thread == t {
+				all = append(all, e)
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, e := range all {
+		r.forget(e)
+	}
 }
 
 // collect waits for the answer that t expects and decodes it.

@@ -14,7 +14,8 @@ import (
 // calls that is inside already and comes back, which is possible only while
 // somebody is inside.
 type gate struct {
-	word atomic.Uint64
+	word    atomic.Uint64
+	changes atomic.Pointer[chan struct{}] // gets one when fewer are inside the closed gate; see until
 
 	mu      sync.Mutex
 	opened  chan struct{} // closed when the gate is open again, or of no use any more; nil while open
@@ -45,8 +46,8 @@ func (g *gate) enter(comesBack bool) bool {
 
 // leave lets a call out.
 func (g *gate) leave() {
-	if w := g.word.Add(^uint64(0)); w&(gateClosed|gateInside) == gateClosed {
-		g.emptied()
+	if w := g.word.Add(^uint64(0)); w&gateClosed != 0 {
+		g.lessened(w)
 	}
 }
 
@@ -54,8 +55,35 @@ func (g *gate) leave() {
 func (g *gate) uncount() { g.out(gateEntry) }
 
 func (g *gate) out(less uint64) {
-	if w := g.word.Add(-less); w&(gateClosed|gateInside) == gateClosed {
+	if w := g.word.Add(-less); w&gateClosed != 0 {
+		g.lessened(w)
+	}
+}
+
+// lessened is what follows when somebody has left the closed gate, whose word is w.
+func (g *gate) lessened(w uint64) {
+	if w&gateInside == 0 {
 		g.emptied()
+	}
+	g.changed()
+}
+
+// changed has whoever waits for that look again who is inside.
+func (g *gate) changed() {
+	if c := g.changes.Load(); c != nil {
+		select {
+		case *c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// until waits until what is said of those inside the closed gate is true.
+func (g *gate) until(so func() bool) {
+	changes := make(chan struct{}, 1)
+	g.changes.Store(&changes)
+	for !so() {
+		<-changes
 	}
 }
 

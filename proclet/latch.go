@@ -40,12 +40,12 @@ func (t *Thread) await() *waiter {
 }
 
 // awaited is freeWaiter for primitives.
-func (t *Thread) awaited(w *waiter) {
+func (t *Thread) awaited(w *waiter, got bool) {
 	if simulated != nil {
 		simulated.freeWaiter(t, w)
 		return
 	}
-	t.freeWaiter(w)
+	t.freeWaiter(w, got)
 }
 
 // park is block for primitives.

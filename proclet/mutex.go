@@ -117,7 +117,7 @@ func (m *Mutex) lock(t *Thread, deadline clock) bool {
 	}
 	w := t.await()
 	locked := m.wait(t, w, deadline)
-	t.awaited(w)
+	t.awaited(w, locked)
 	return locked
 }
 

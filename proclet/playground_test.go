@@ -41,17 +41,21 @@ var scripts struct {
 	byID map[int64]func(*Thread, *playground)
 }
 
-// play runs f as a method of ref.
-func play(th *Thread, ref Ref[playground], f func(t *Thread, s *playground)) error {
+// prepared returns what Play runs f for.
+func prepared(f func(t *Thread, s *playground)) int64 {
 	scripts.mu.Lock()
+	defer scripts.mu.Unlock()
 	if scripts.byID == nil {
 		scripts.byID = map[int64]func(*Thread, *playground){}
 	}
 	scripts.last++
-	id := scripts.last
-	scripts.byID[id] = f
-	scripts.mu.Unlock()
-	_, err := Call(th, ref, (*playground).Play, id)
+	scripts.byID[scripts.last] = f
+	return scripts.last
+}
+
+// play runs f as a method of ref.
+func play(th *Thread, ref Ref[playground], f func(t *Thread, s *playground)) error {
+	_, err := Call(th, ref, (*playground).Play, prepared(f))
 	return err
 }
 

@@ -118,8 +118,9 @@ func (p *promiseHead) wait(t *Thread, deadline clock) bool {
 		}
 		p.latch.unlock()
 	}
-	t.awaited(w)
-	return p.kept.Load()
+	kept := p.kept.Load()
+	t.awaited(w, kept)
+	return kept
 }
 
 func (p *Promise[T]) get() (v T, err error) {

@@ -33,6 +33,7 @@ type resident struct {
 	deadlines deadlines               // of frozen threads, unless it leaves
 
 	destroying atomic.Bool
+	ending     atomic.Bool // and no call is inside any more: its threads end
 
 	// alive is held for reading to look into the heap without a call, for writing
 	// to change whether that may be done.

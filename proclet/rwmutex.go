@@ -119,7 +119,7 @@ func (rw *RWMutex) acquire(t *Thread, what uint32, deadline clock) bool {
 		}
 		rw.latch.unlock()
 	}
-	t.awaited(w)
+	t.awaited(w, locked)
 	return locked
 }
 

@@ -94,7 +94,7 @@ func (s *Semaphore) acquire(t *Thread, n int, deadline clock) bool {
 		}
 		s.latch.unlock()
 	}
-	t.awaited(w)
+	t.awaited(w, acquired)
 	return acquired
 }
 

@@ -269,17 +269,11 @@ func (w *simWorld) answeredMany(t *Thread, orders *[2]simOrder, answers []simAns
 	}
 }
 
-// Aside is what threads do that tasks start. Where proclets are destroyed it does not wait
-// for s.mu: a thread ends with its proclet wherever it waits, and may be handed the
-// lock when it is no more.
+// Aside is what threads do that tasks start.
 func (s *subject) Aside(t *Thread, o simOrder) {
 	state := o.Seed
 	for range 1 + roll(&state, 3) {
-		what := roll(&state, 4)
-		if simulatedWorld.profile.destroy {
-			what = what / 2 * 2
-		}
-		switch what {
+		switch roll(&state, 4) {
 		case 0:
 			t.Sleep(time.Duration(roll(&state, 9000)) * time.Microsecond)
 		case 2:

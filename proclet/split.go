@@ -49,7 +49,7 @@ func (t *Thread) Unmovable(f func()) {
 // asked reports whether a proclet that t is inside of is to leave or ends.
 func (t *Thread) asked() bool {
 	for _, addr := range t.entered[:t.depth] {
-		if r := residentSlot(addr, false).Load(); r.leaving.Load() != nil || r.destroying.Load() {
+		if r := residentSlot(addr, false).Load(); r.leaving.Load() != nil || r.ending.Load() {
 			return true
 		}
 	}
@@ -71,7 +71,8 @@ func (t *Thread) safePoint(w *waiter) {
 		t.roundTrip()
 		return
 	}
-	if t.root.kind == rootStarted && t.depth == 1 && t.leavesForGood() {
+	if w == nil && t.mustEnd() {
+		t.ending = true
 		runtime.Goexit()
 	}
 	if !fiber.Movable {
@@ -98,8 +99,11 @@ func (t *Thread) safePoint(w *waiter) {
 	}
 }
 
-// leavesForGood reports whether the proclet of t's innermost method ends.
-func (t *Thread) leavesForGood() bool { return t.runtime().find(t.id).destroying.Load() }
+// mustEnd reports whether t is to end, and does not yet, because the proclet that it
+// was started in does.
+func (t *Thread) mustEnd() bool {
+	return t.root.kind == rootStarted && t.depth == 1 && t.guards == 0 && !t.ending && t.runtime().find(t.id).ending.Load()
+}
 
 // mustLeave reports whether the proclet of t's innermost method is to leave.
 func (t *Thread) mustLeave() bool { return t.runtime().find(t.id).leaving.Load() != nil }

@@ -12,7 +12,8 @@ import (
 )
 
 // A thread that a method starts is the proclet's: it goes on when the method has
-// returned, moves with the proclet, and ends with it.
+// returned, moves with the proclet, and ends with it: when no call is inside any more,
+// since calls may need what their threads do.
 
 // Handle refers to a thread that was started in a proclet. It may be kept in the
 // proclet's state. The zero value refers to a thread that has ended.
@@ -25,6 +26,7 @@ type Handle struct {
 type startedThreads struct {
 	last    uint64 // id of the newest
 	running *startedThread
+	n       uint64                  // how many run
 	failed  [maxFailed]failedThread // a ring
 	next    int                     // in it
 }
@@ -124,6 +126,7 @@ func (t *Thread) startThread(what starter, fn *closure, wire []byte) (h Handle, 
 		r.gate.uncountFrozen(1)
 		return h, err
 	}
+	r.gate.changed() // what was counted as a call is a thread
 	n, err := r.newThread(purpose{kind: rootStarted, started: s}, nil, nil)
 	if err == nil {
 		n.order.start = what
@@ -153,6 +156,7 @@ func (r *resident) addStarted() (uint64, error) {
 	s := (*startedThread)(p)
 	*s = startedThread{next: l.running, id: l.last}
 	l.running = s
+	l.n++
 	return s.id, nil
 }
 
@@ -188,6 +192,7 @@ func (r *resident) startedEnds(id uint64, err error) {
 	p := l.find(id)
 	s := *p
 	*p = s.next
+	l.n--
 	for !s.joining.empty() {
 		w := s.joining.first
 		s.joining.remove(w)
@@ -253,10 +258,8 @@ func (h Handle) Done(t *Thread) bool {
 func (h Handle) Join(t *Thread) error {
 	if !h.Done(t) {
 		w := t.newWaiter()
-		if t.joins(h, w) {
-			t.block(w, never)
-		}
-		t.freeWaiter(w)
+		joined := !t.joins(h, w) || t.block(w, never) || !t.joinsNoMore(h, w)
+		t.freeWaiter(w, joined)
 	}
 	return t.failureOf(h)
 }
@@ -271,6 +274,18 @@ func (t *Thread) joins(h Handle, w *waiter) bool {
 		s.joining.push(w)
 	}
 	return s != nil
+}
+
+// joinsNoMore undoes joins, unless the thread has ended meanwhile.
+func (t *Thread) joinsNoMore(h Handle, w *waiter) bool {
+	r := t.runtime().find(t.id)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !w.queued {
+		return false
+	}
+	(*r.head.started.find(h.id)).joining.remove(w)
+	return true
 }
 
 func (t *Thread) failureOf(h Handle) error {

@@ -29,6 +29,7 @@ type Thread struct {
 	holds  *hold  // what it owns
 	wanted uint32 // those of holds that are still to be acquired
 	loose  bool   // whoever has made t looks after what its calls return
+	ending bool   // by Goexit, because its proclet ends
 	failed bool   // the method that has ended last has left an error, see takeError
 
 	next    beginning   // of the innermost method

@@ -34,8 +34,7 @@ func (c *cell) pauseWith(t *Thread, w *waiter) {
 	c.queue[c.n] = uintptr(unsafe.Pointer(w))
 	c.n++
 	r.mu.Unlock()
-	t.block(w, never)
-	t.freeWaiter(w)
+	t.freeWaiter(w, t.block(w, never))
 }
 
 // wakeAll ends all pauses. Called with r.mu held.

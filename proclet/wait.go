@@ -1,6 +1,7 @@
 package proclet
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -19,6 +20,7 @@ import (
 type waiter struct {
 	next, prev *waiter // in the queue
 	queued     bool
+	ended      bool  // block has returned because the thread is to end
 	n          int64 // what it waits for, or what it got, in the primitive's terms
 
 	home     uint64 // address of the proclet
@@ -47,12 +49,25 @@ func (t *Thread) newWaiter() *waiter {
 
 func (w *waiter) init(t *Thread, home ID) { w.thread, w.home, w.deadline = t, home.Addr, never }
 
-// freeWaiter gives w back, which is in no queue.
-func (t *Thread) freeWaiter(w *waiter) { t.heap.Free(unsafe.Pointer(w)) }
+// freeWaiter gives w back, which is in no queue. got says whether t has got what it
+// waited for. A thread that has not, because it is to end, does so now. One that has
+// ends at its next safe point: what it got may be a lock.
+func (t *Thread) freeWaiter(w *waiter, got bool) {
+	ended := w.ended
+	t.heap.Free(unsafe.Pointer(w))
+	switch {
+	case ended && got:
+		t.ending = false
+		t.fiber.Kick()
+	case ended:
+		runtime.Goexit()
+	}
+}
 
 // block returns true when w has been woken, at once if it was before, and false
-// when the deadline has passed. Each wake ends one block. The caller holds no
-// latch.
+// when the deadline has passed, or the thread is to end with its proclet: then the
+// caller takes w out of its queue and calls freeWaiter, which ends the thread. Each wake
+// ends one block. The caller holds no latch.
 //
 // It is a safe point: the thread may go on on another machine.
 func (t *Thread) block(w *waiter, deadline clock) bool {
@@ -62,6 +77,10 @@ func (t *Thread) block(w *waiter, deadline clock) bool {
 			return true
 		}
 		if deadline != never && t.clock() >= deadline {
+			return false
+		}
+		if t.mustEnd() {
+			t.ending, w.ended = true, true
 			return false
 		}
 		if t.fiber.Kicked() || !left {

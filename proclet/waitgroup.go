@@ -85,7 +85,7 @@ func (g *WaitGroup) wait(t *Thread, deadline clock) bool {
 		}
 		g.latch.unlock()
 	}
-	t.awaited(w)
+	t.awaited(w, zero)
 	return zero
 }
 

@@ -245,8 +245,12 @@ func (w *simWorld) busy() (callers, moves int) {
 // settle lets things happen until nobody has anything to do for as long as the slowest
 // timers take.
 func (w *simWorld) settle(limit time.Duration, done func() bool) bool {
+	idle := 0
 	for end := time.Now().Add(limit); ; {
-		if !w.step() && done() {
+		if idle++; w.step() {
+			idle = 0
+		}
+		if idle > 1 && done() { // what time has brought about shows in the next step
 			return true
 		}
 		if time.Now().After(end) || w.failed() {

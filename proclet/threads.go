@@ -133,8 +133,8 @@ func (o *order) with(t *Thread, wire []byte) error {
 // start starts t, which is new or was detached, in r.
 func (t *Thread) start(r *resident) {
 	t.attach()
-	if r.gate.closed() {
-		t.fiber.Kick() // it may have come too late for those who close the gate to see it
+	if r.leaving.Load() != nil || r.ending.Load() {
+		t.fiber.Kick() // it may have come too late to be seen by those who want it to leave or to end
 	}
 	t.fiber.Start()
 }

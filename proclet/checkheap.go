@@ -62,6 +62,9 @@ func (r *resident) findPointer() (err error) {
 			if isFrozen(o) {
 				return false // it has become one meanwhile; its head comes before its image
 			}
+			if addr > uintptr(o.Base) && isHeap(*(*uint64)(constantAt(addr - 8))) {
+				return true // the number of an ID, which may be any
+			}
 			err = fmt.Errorf("the word at %#x, %d bytes into %s at %#x, is %#x: %s",
 				addr, addr-uintptr(o.Base), r.nameOf(o), uintptr(o.Base), value, what)
 			return false
@@ -70,6 +73,9 @@ func (r *resident) findPointer() (err error) {
 	})
 	return err
 }
+
+// isHeap reports whether w is where the heap of a proclet can begin.
+func isHeap(w uint64) bool { return mm.HeapArea.Contains(mm.Virt(w)) && w%mm.MinHeap == 0 }
 
 // nameOf says what the object at o is, as far as that is known.
 func (r *resident) nameOf(o mm.Range) string {

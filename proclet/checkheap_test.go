@@ -142,3 +142,21 @@ func TestDamagedHeap(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// numbered has an ID of any number in its state.
+type numbered struct{ id ID }
+
+func (s *numbered) Number(t *Thread, n uint64) (struct{}, error) {
+	s.id = ID{t.id.Addr, n}
+	return struct{}{}, nil
+}
+
+// The number of an ID is none, though it is one that is the address of something.
+func TestNumberLikeAPointer(t *testing.T) {
+	everywhere(t, func(t *testing.T, th *Thread, o Options) {
+		ref := mustNew[numbered](t, th, o)
+		if _, err := Call(th, ref, (*numbered).Number, uint64(uintptr(unsafe.Pointer(smuggled)))); err != nil {
+			t.Error(err)
+		}
+	})
+}

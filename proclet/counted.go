@@ -1,6 +1,7 @@
 package proclet
 
 import (
+	"fmt"
 	"reflect"
 	"unsafe"
 )
@@ -65,7 +66,9 @@ func (t *Thread) handOver(p *plan, v unsafe.Pointer) error {
 	}
 	err := p.each(v, t.claim)
 	if err == nil {
-		err = t.acquireClaimed(true)
+		if err = t.acquireClaimed(true); err != nil {
+			err = fmt.Errorf("%w: a proclet in its result could not be asked: %w", ErrMaybeExecuted, err)
+		}
 	}
 	if err != nil {
 		t.unclaim()

@@ -66,7 +66,8 @@ func (a agent) end(answer []byte, err error) {
 }
 
 // deliverAnswer has an answer delivered to the proclet to, where it is what this
-// machine calls seq. An error says that there is nobody any more who waits.
+// machine calls seq. It does not give up while there may be somebody who waits: an error
+// says that there is nobody any more.
 func (rt *Runtime) deliverAnswer(to ID, seq uint64, answer []byte) error {
 	if r := rt.enterExpecting(to); r != nil { // the usual case
 		interleave("an answer is inside")

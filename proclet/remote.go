@@ -96,7 +96,7 @@ func (t *Thread) accept(answer []byte, ct *callTypes, res unsafe.Pointer) error 
 // ErrNoProclet, ErrLost, ErrMaybeExecuted and those that have nothing to do with
 // the proclet.
 func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
-	s := search{rt: rt, id: id, maybe: msg[0] == messageAwait}
+	s := search{rt: rt, id: id, maybe: msg[0] == messageAwait, insists: msg[0] == messageResult}
 	return s.ask(msg)
 }
 

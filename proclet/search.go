@@ -29,12 +29,13 @@ type search struct {
 	rt        *Runtime
 	id        ID
 	maybe     bool          // some machine may have executed the message
+	insists   bool          // does not give up because of machines that do not answer
 	from      source        // who is asked next
 	last      rack.Location // the one with the most moves so far
 	seen      uint64        // its number of moves, plus one
 	published bool          // the directory knows a location
 	since     time.Time     // when it began to be in vain; zero if there has been progress
-	patience  time.Duration // with what it has been in vain since then
+	limit     time.Duration // for how long it may be
 	pause     time.Duration // before the next try
 }
 
@@ -107,13 +108,14 @@ func (s *search) gone() error {
 }
 
 // again has the search begin again after a pause, because what has just been
-// tried was in vain. The error is nil if it was not so for the same reason for as long as patience.
-func (s *search) again(cause error, patience time.Duration) error {
+// tried was in vain. The error is nil if it was not so for the same reason for as long
+// as limit, patience or patienceGiven.
+func (s *search) again(cause error, limit time.Duration) error {
 	now := time.Now()
-	if s.since.IsZero() || s.patience != patience {
-		s.since, s.patience = now, patience
+	if s.since.IsZero() || s.limit != limit {
+		s.since, s.limit = now, limit
 	}
-	if now.Sub(s.since) >= patience {
+	if now.Sub(s.since) >= limit && !(s.insists && limit == patience) {
 		return s.final(cause)
 	}
 	s.from = directory

@@ -60,10 +60,13 @@ func (rt *Runtime) askOnce(id ID, sl slot, msg []byte) ([]byte, error) {
 
 // asked ends the use of the identity of a call for which the answer, or err, is there.
 func (rt *Runtime) asked(id ID, sl slot, err error) {
-	if errors.Is(err, ErrMaybeExecuted) {
-		rt.slots.drop(id, 1)
-	} else {
+	switch {
+	case !errors.Is(err, ErrMaybeExecuted):
 		rt.slots.put(id, sl)
+	case errors.Is(err, ErrNoProclet), errors.Is(err, ErrLost):
+		rt.slots.drop(id, 1)
+	default:
+		rt.slots.lose(id)
 	}
 }
 

@@ -135,10 +135,15 @@ func (w *simWorld) ended() bool {
 	return callers+moves+w.stopped == 0
 }
 
-// everywhere has a machine do something with each subject.
+// everywhere has a machine do something with each subject: the one that it was lost with, if
+// it was. What goes on there would be nobody's concern, if its threads were not where
+// those of the other machines are as well, which wait for their places.
 func (w *simWorld) everywhere(f func(m *simMachine, ref Ref[subject])) {
 	for _, ref := range w.subjects {
 		m := w.live()
+		if r := residentSlot(ref.id.Addr, false).Load(); r != nil && w.host(r.rt).dead {
+			m = w.host(r.rt)
+		}
 		w.mu.Lock()
 		m.callers++
 		w.mu.Unlock()
@@ -162,7 +167,12 @@ func (w *simWorld) idle() string {
 			return fmt.Sprintf("%v has counts to give back", m)
 		}
 		m.rt.slots.mu.Lock()
-		n := len(m.rt.slots.targets)
+		n := 0
+		for _, t := range m.rt.slots.targets {
+			if t.live > 0 {
+				n++
+			}
+		}
 		m.rt.slots.mu.Unlock()
 		if n > 0 {
 			return fmt.Sprintf("%v has slots for %d proclets", m, n)

@@ -21,6 +21,7 @@ type target struct {
 	idle []slot // those without a call; the last one was used last
 	last uint32 // number of the newest slot
 	live int    // slots that exist, idle or not
+	lost bool   // slots that may be in use for ever have been given up: their numbers are not to come again
 }
 
 type slot struct {
@@ -83,15 +84,24 @@ func (s *slots) takeIdle() map[ID][]slot {
 }
 
 // drop ends the use of n slots that were taken: the other side has forgotten
-// their calls, or the fate of the call is not known and the slot can never be
-// used again.
+// their calls.
 func (s *slots) drop(id ID, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.targets[id]
-	if t.live -= n; t.live == 0 {
+	if t.live -= n; t.live == 0 && !t.lost {
 		delete(s.targets, id)
 	}
+}
+
+// lose ends the use of a slot that was taken for a call whose fate is not known: it may
+// be executed for as long as the proclet lives, so the slot can never be used again.
+func (s *slots) lose(id ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.targets[id]
+	t.live--
+	t.lost = true
 }
 
 // release tells the proclets that are not being called that their answers have

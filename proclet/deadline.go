@@ -14,8 +14,9 @@ import (
 // earlier. If the answer has not come by then the error is ErrDeadline.
 //
 // A method on the caller's own machine runs on the caller's stack, and so the
-// caller has no choice but to wait until it returns; its result counts even if it is
-// late. An ordinary goroutine does not wait longer anywhere.
+// caller has no choice but to wait until it returns, unless one of their proclets has
+// moved since the call; its result counts even if it is late. An ordinary goroutine does
+// not wait longer anywhere.
 //
 // Machines tell each other how much time is left, not what time it is; the time
 // that this takes on the way is not counted. What a Ref in a result that comes too late

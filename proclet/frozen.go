@@ -2,6 +2,7 @@ package proclet
 
 import (
 	"errors"
+	"slices"
 	"unsafe"
 
 	"nuos/mm"
@@ -93,21 +94,21 @@ func detached(f *fiber.Fiber) {
 	z, err := r.imageOf(t)
 	interleave("a thread is detached")
 	r.mu.Lock()
-	leaving := r.leaving.Load()
-	if leaving == nil && !alwaysMoving || err != nil {
+	leaving, contended := r.leaving.Load(), t.contended()
+	if leaving == nil && !alwaysMoving && !contended || err != nil {
 		r.mu.Unlock()
 		if err == nil {
 			r.heap.Free(unsafe.Pointer(z))
 		} else if leaving != nil {
 			leaving.refuse(err)
 		}
-		t.start(r)
+		t.startAgain(r)
 		return
 	}
 	back := leaving == nil || t.root.kind == rootOutside // a round trip, see alwaysMoving
 	r.add(z, t.waiting)
 	resume := t.vacate(f.Depart)
-	if back {
+	if back && !contended {
 		r.revive(z)
 	}
 	r.mu.Unlock()
@@ -116,6 +117,9 @@ func detached(f *fiber.Fiber) {
 	}
 	for _, f := range resume {
 		f()
+	}
+	if back && contended { // after those who have waited for the region
+		r.reviveAll()
 	}
 }
 
@@ -129,8 +133,9 @@ func (r *resident) revive(z *frozen) {
 	r.resume(z)
 }
 
-// resume lays z down in its region, now or when that is free, and starts it.
-// Called with mu held.
+// resume lays z down in its region, now or when that is free, and starts it. Another
+// part of the same thread may have the region, and wait for this one: it is asked to
+// give way, which it does at its next safe point. Called with mu held.
 func (r *resident) resume(z *frozen) {
 	f, err := fiber.Thaw(z.image())
 	if errors.Is(err, fiber.ErrOccupied) {
@@ -144,6 +149,9 @@ func (r *resident) resume(z *frozen) {
 				defer r.mu.Unlock()
 				r.resume(z)
 			})
+			if slices.Contains(attached.all, z.thread) { // if not, it notices when it is attached, or is about to vacate
+				z.thread.fiber.Kick()
+			}
 			attached.mu.Unlock()
 			return
 		}

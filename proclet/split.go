@@ -1,6 +1,7 @@
 package proclet
 
 import (
+	"container/heap"
 	"runtime"
 	"unsafe"
 
@@ -64,10 +65,11 @@ func (t *Thread) safePoint(w *waiter) {
 	}
 	t.fiber.ClearKick()
 	interleave("a thread was kicked")
+	contended := t.contended()
 	switch {
 	case t.guards > 0:
 		return
-	case !t.asked():
+	case !t.asked() && !contended:
 		t.roundTrip()
 		return
 	}
@@ -84,7 +86,7 @@ func (t *Thread) safePoint(w *waiter) {
 			return
 		}
 	}
-	if !t.mustLeave() {
+	if !t.mustLeave() && !contended {
 		return
 	}
 	if t.root.kind == rootOutside {
@@ -258,6 +260,9 @@ func (t *Thread) prepare(c *cut, a *activation, size uintptr) error {
 	}
 	if c.frozen, err = newFrozen(a.heap.pointer(), t, what, size); err == nil {
 		if c.expected, err = rt.find(c.lower).expect(t, c.call.seq); err == nil {
+			if a.more && a.until != 0 {
+				c.expected.deadline = a.until
+			}
 			if c.inside, err = t.keepInside(a.heap.pointer(), a.below.pointer()); err == nil {
 				a.call, a.sig, a.expected = c.call, signatureTableOf(a.types.pointer().sig), toUncollected(c.expected)
 				a.inside, a.ninside = toUncollected(unsafe.SliceData(c.inside)), len(c.inside)
@@ -300,6 +305,11 @@ func (r *resident) freezeLower(c *cut, image []byte) {
 	c.frozen.len = uint64(copy(c.frozen.image(), image))
 	r.add(c.frozen, &c.expected.waiter)
 	leaving := r.leaving.Load() != nil
+	if !leaving && c.expected.deadline != never {
+		r.deadlines.Push(c.frozen)
+		heap.Init(&r.deadlines)
+		r.reviveDue(r.clock())
+	}
 	r.mu.Unlock()
 	if leaving {
 		r.gate.uncountFrozen(1)

@@ -133,6 +133,20 @@ func (o *order) with(t *Thread, wire []byte) error {
 // start starts t, which is new or was detached, in r.
 func (t *Thread) start(r *resident) {
 	t.attach()
+	if t.contended() {
+		t.fiber.Kick() // as resume does
+	}
+	t.run(r)
+}
+
+// startAgain starts t, which was detached and has not left. It does not try to give way
+// again at once.
+func (t *Thread) startAgain(r *resident) {
+	t.attach()
+	t.run(r)
+}
+
+func (t *Thread) run(r *resident) {
 	if r.leaving.Load() != nil || r.ending.Load() {
 		t.fiber.Kick() // it may have come too late to be seen by those who want it to leave or to end
 	}
@@ -168,6 +182,14 @@ func (t *Thread) vacate(giveUp func()) (resume []func()) {
 	resume = attached.resume[t]
 	delete(attached.resume, t)
 	return resume
+}
+
+// contended reports whether other parts of the thread that t is a part of wait for its
+// region.
+func (t *Thread) contended() bool {
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	return len(attached.resume[t]) > 0
 }
 
 // eachInside calls do for all attached threads that are inside the proclet at addr.

@@ -191,6 +191,18 @@ func (w *simWorld) stuck() {
 	}
 	callers, moves := w.busy()
 	w.breaks("%d callers and %d moves wait for ever; tasks %s", callers, moves, strings.Join(tasks, ", "))
+	for _, r := range w.residents() {
+		r.mu.Lock()
+		for z := r.head.frozen.first; z != nil; z = z.next {
+			w.say("%s: the thread at %p is frozen: %+v", w.names[r.id], z.thread, z.waiter)
+		}
+		r.mu.Unlock()
+	}
+	attached.mu.Lock()
+	for t, all := range attached.resume {
+		w.say("%d parts of the thread at %p wait for it: guards %d, kicked %v, in %s", len(all), t, t.guards, t.fiber.Kicked(), w.names[t.id])
+	}
+	attached.mu.Unlock()
 	b := make([]byte, 1<<20)
 	b = b[:runtime.Stack(b, true)]
 	attached.mu.Lock()

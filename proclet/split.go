@@ -35,7 +35,7 @@ func (t *Thread) Unguard() {
 	if t.guards == 0 {
 		panic("proclet: Unguard without Guard")
 	}
-	if t.guards--; t.guards == 0 && t.depth != 0 && t.asked() {
+	if t.guards--; t.guards == 0 && t.depth != 0 && (t.asked() || t.contended()) {
 		t.safePoint(nil)
 	}
 }

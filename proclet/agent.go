@@ -34,7 +34,7 @@ func (a agent) heard(at rack.Location, answer []byte, err error) {
 		go a.goOn(at, slices.Clone(answer), err)
 		return
 	}
-	a.rt.asked(a.id, a.sent, nil)
+	a.rt.asked(a.id, a.sent, false, nil)
 	if r := a.rt.find(a.to); r != nil && r.gate.enter(true) {
 		interleave("an answer is inside")
 		r.fulfil(a.rt.self, a.sent.seq, answer)
@@ -51,14 +51,18 @@ func (a agent) goOn(at rack.Location, answer []byte, err error) {
 	if !over {
 		answer, err = s.ask(a.msg)
 	}
-	a.end(answer, err)
+	a.end(answer, s.strays, err)
 }
 
 // ask asks until there is an answer, or no hope.
-func (a agent) ask() { a.end(a.rt.ask(a.id, a.msg)) }
+func (a agent) ask() {
+	s := a.rt.search(a.id, a.msg)
+	answer, err := s.ask(a.msg)
+	a.end(answer, s.strays, err)
+}
 
-func (a agent) end(answer []byte, err error) {
-	a.rt.asked(a.id, a.sent, err)
+func (a agent) end(answer []byte, strays bool, err error) {
+	a.rt.asked(a.id, a.sent, strays, err)
 	if err != nil {
 		answer = failed(err)
 	}

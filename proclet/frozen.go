@@ -149,6 +149,7 @@ func (r *resident) resume(z *frozen) {
 				defer r.mu.Unlock()
 				r.resume(z)
 			})
+			attached.contended.Store(int64(len(attached.resume)))
 			if slices.Contains(attached.all, z.thread) { // if not, it notices when it is attached, or is about to vacate
 				z.thread.fiber.Kick()
 			}

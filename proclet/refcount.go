@@ -162,7 +162,12 @@ func (c *counting) ask() error {
 	for _, v := range [...]uint64{uint64(c.sl.number), c.sl.seq, c.h.object.place, c.h.object.serial, uint64(c.op), c.n} {
 		b = binary.AppendUvarint(b, v)
 	}
-	answer, err := c.rt.ask(c.h.id, appendFlag(b, c.back))
+	b = appendFlag(b, c.back)
+	s := c.rt.search(c.h.id, b)
+	answer, err := s.ask(b)
+	if s.strays {
+		c.sl.strays()
+	}
 	if err != nil {
 		for _, gone := range []error{ErrNoProclet, ErrLost} {
 			if errors.Is(err, gone) { // whether it was counted before does not matter any more

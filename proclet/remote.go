@@ -53,13 +53,18 @@ func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg
 
 // askOnce asks with a message that has an identity, and ends the use of that.
 func (rt *Runtime) askOnce(id ID, sl slot, msg []byte) ([]byte, error) {
-	answer, err := rt.ask(id, msg)
-	rt.asked(id, sl, err)
+	s := rt.search(id, msg)
+	answer, err := s.ask(msg)
+	rt.asked(id, sl, s.strays, err)
 	return answer, err
 }
 
 // asked ends the use of the identity of a call for which the answer, or err, is there.
-func (rt *Runtime) asked(id ID, sl slot, err error) {
+// strays says whether the message may still be on its way somewhere.
+func (rt *Runtime) asked(id ID, sl slot, strays bool, err error) {
+	if strays {
+		sl.strays()
+	}
 	switch {
 	case !errors.Is(err, ErrMaybeExecuted):
 		rt.slots.put(id, sl)
@@ -99,8 +104,12 @@ func (t *Thread) accept(answer []byte, ct *callTypes, res unsafe.Pointer) error 
 // ErrNoProclet, ErrLost, ErrMaybeExecuted and those that have nothing to do with
 // the proclet.
 func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
-	s := search{rt: rt, id: id, maybe: msg[0] == messageAwait, insists: msg[0] == messageResult}
-	return s.ask(msg)
+	return rt.search(id, msg).ask(msg)
+}
+
+// search begins the search for who executes msg.
+func (rt *Runtime) search(id ID, msg []byte) *search {
+	return &search{rt: rt, id: id, maybe: msg[0] == messageAwait, insists: msg[0] == messageResult}
 }
 
 func (s *search) ask(msg []byte) ([]byte, error) {

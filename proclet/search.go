@@ -29,6 +29,7 @@ type search struct {
 	rt        *Runtime
 	id        ID
 	maybe     bool          // some machine may have executed the message
+	strays    bool          // the message may still be on its way to some machine
 	insists   bool          // does not give up because of machines that do not answer
 	from      source        // who is asked next
 	last      rack.Location // the one with the most moves so far
@@ -134,7 +135,9 @@ func (s *search) final(err error) error {
 // failed takes note that a machine did not answer. The error is nil if it makes
 // sense to look elsewhere.
 func (s *search) failed(err error) error {
-	s.maybe = s.maybe || errors.Is(err, rack.ErrMaybeExecuted)
+	if errors.Is(err, rack.ErrMaybeExecuted) {
+		s.maybe, s.strays = true, true
+	}
 	switch {
 	case errors.Is(err, rack.ErrLost):
 		s.from = directory // the proclet died with the machine, unless it had left before

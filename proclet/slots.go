@@ -26,12 +26,20 @@ type target struct {
 
 type slot struct {
 	number uint32
-	seq    uint64 // of its call, or of its last one
+	seq    uint64    // of its call, or of its last one
+	keep   time.Time // until when it is not to be released
 }
+
+// strayLife is how long a message may be on its way that was sent again meanwhile: the
+// other side remembers its call for so long, so as not to execute it then.
+const strayLife = 2 * time.Minute
 
 // releaseAfter is how long a slot may be idle, at least, before the other side
 // is told that it need not keep the last answer.
 const releaseAfter = 500 * time.Millisecond
+
+// strays says that the message of sl's call may still be on its way somewhere.
+func (sl *slot) strays() { sl.keep = time.Now().Add(strayLife) }
 
 // take returns a slot for a new call, with the call's sequence number.
 func (s *slots) take(id ID) slot {
@@ -54,7 +62,7 @@ func (s *slots) take(id ID) slot {
 	}
 	t.last++
 	t.live++
-	return slot{t.last, s.seq}
+	return slot{number: t.last, seq: s.seq}
 }
 
 // put takes back the slot of a call that was answered.
@@ -68,16 +76,24 @@ func (s *slots) put(id ID, sl slot) {
 	}
 }
 
-// takeIdle takes all slots without a call.
+// takeIdle takes all slots without a call that can be released.
 func (s *slots) takeIdle() map[ID][]slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.timer = nil
 	all := map[ID][]slot{}
+	now := time.Now()
 	for id, t := range s.targets {
-		if len(t.idle) > 0 {
-			all[id] = t.idle
-			t.idle = nil
+		kept := t.idle[:0]
+		for _, sl := range t.idle {
+			if now.Before(sl.keep) {
+				kept = append(kept, sl)
+			} else {
+				all[id] = append(all[id], sl)
+			}
+		}
+		if t.idle = kept; len(kept) > 0 && s.timer == nil {
+			s.timer = time.AfterFunc(releaseAfter, s.flush)
 		}
 	}
 	return all

@@ -295,7 +295,7 @@ func (t *Thread) undo(cuts []cut) {
 // cancel takes the identity from a call.
 func (rt *Runtime) cancel(c *cut) {
 	rt.find(c.upper).once.end(c.call, []byte{answerGone})
-	rt.slots.put(c.upper, slot{c.call.slot, c.call.seq})
+	rt.slots.put(c.upper, slot{number: c.call.slot, seq: c.call.seq})
 }
 
 // freezeLower freezes the part of t below a cut, in r. It waits for the answer that

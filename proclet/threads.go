@@ -6,6 +6,7 @@ import (
 	"log"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"nuos/mm"
@@ -23,7 +24,8 @@ var attached struct {
 	all []*Thread
 	// resume are the images whose region is occupied by another part of the same thread:
 	// what to do when that is over.
-	resume map[*Thread][]func()
+	resume    map[*Thread][]func()
+	contended atomic.Int64 // how many regions those are; changes with mu held
 }
 
 // regions are the regions of addresses that a machine has for new threads. They
@@ -181,12 +183,16 @@ func (t *Thread) vacate(giveUp func()) (resume []func()) {
 	giveUp()
 	resume = attached.resume[t]
 	delete(attached.resume, t)
+	attached.contended.Store(int64(len(attached.resume)))
 	return resume
 }
 
 // contended reports whether other parts of the thread that t is a part of wait for its
 // region.
 func (t *Thread) contended() bool {
+	if attached.contended.Load() == 0 { // nearly always
+		return false
+	}
 	attached.mu.Lock()
 	defer attached.mu.Unlock()
 	return len(attached.resume[t]) > 0

@@ -241,7 +241,10 @@ func (rt *Runtime) enter(t *Thread, id ID) *resident {
 			continue
 		}
 		if r.gate.enter(comesBack) {
-			return r
+			if !comesBack || !r.sealed.Load() {
+				return r
+			}
+			r.gate.uncount()
 		}
 		if r.destroying.Load() {
 			return nil // those inside may wait for us elsewhere, in a proclet that ends as well

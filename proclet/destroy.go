@@ -91,7 +91,8 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 
 // end closes the gate for good, when nobody is inside any more. Calls come to their end
 // first, for which they may need threads that were started in the proclet; then these
-// end at their next safe point.
+// end at their next safe point. From then on not even those calls get in that come back to
+// where their chain is inside: they might wait for what a thread had that has ended.
 func (r *resident) end() error {
 	drained, err := r.gate.shut()
 	if err != nil {
@@ -103,6 +104,9 @@ func (r *resident) end() error {
 	interleave("everybody knows that a proclet ends")
 	r.gate.until(r.onlyThreads)
 	interleave("no call is inside")
+	r.sealed.Store(true)
+	defer r.sealed.Store(false)
+	r.gate.until(r.onlyThreads) // one may have come back before it saw that
 	r.ending.Store(true)
 	r.mu.Lock()
 	for z := r.head.frozen.first; z != nil; {

@@ -33,7 +33,8 @@ type resident struct {
 	deadlines deadlines               // of frozen threads, unless it leaves
 
 	destroying atomic.Bool
-	ending     atomic.Bool // and no call is inside any more: its threads end
+	sealed     atomic.Bool // and no call is inside any more: none comes back either, until Close
+	ending     atomic.Bool // and its threads end
 
 	// alive is held for reading to look into the heap without a call, for writing
 	// to change whether that may be done.

@@ -41,7 +41,7 @@ func (rt *Runtime) callAtOnce(from rack.MachineID, msg []byte, reply reply) bool
 	if f == nil {
 		return false
 	}
-	if !r.gate.enter(slices.Contains(m.inside, m.id)) {
+	if !r.gate.enter(false) {
 		threadOf(f).drop()
 		return false
 	}
@@ -165,7 +165,7 @@ func (r *resident) begin(call callID, m *callMessage, wire []byte, f *fiber.Fibe
 func (rt *Runtime) enterCalled(t *Thread, id ID, call callID) *resident {
 	for {
 		r := rt.enterExpecting(id)
-		if r == nil || !r.gate.closed() || r.once.knows(call) || t.isInside(id) {
+		if r == nil || !r.gate.closed() || r.once.knows(call) || t.isInside(id) && !r.sealed.Load() {
 			return r
 		}
 		r.gate.uncount()

@@ -56,8 +56,9 @@
 //
 // [Go] makes a call and gives a [Future], which can be cancelled; [CallMany] calls
 // several proclets at once; [Post] wants no answer. [CallWithin] sets a deadline,
-// which goes with the calls that the method makes in turn. Deadlines and
-// cancelling end the waiting of callers and keep later calls from being made; a method
+// which goes with the calls that the method makes in turn, as does cancelling, also
+// to those on their way; but not to what it has begun with Go or Post. Both
+// end the waiting of callers and keep later calls from being made; a method
 // that runs for long asks [Thread.Err]. A machine has a bounded number of
 // asynchronous calls on their way; who wants to make another one waits.
 //
@@ -183,11 +184,6 @@
 //     are logged.
 //   - Under the race detector threads are goroutines and do not move: a proclet
 //     moves when they have ended.
-//   - Cancelling a call reaches its method, and those that this has called on the same
-//     stack. It is not passed on to calls in progress that have an identity of their
-//     own: to proclets on other machines, by CallMany, or where a thread has been
-//     divided. Those go on, and the method waits for them. A deadline goes with
-//     every call, and their methods learn from Err when it has passed.
 //   - Global variables belong to a machine, not to a proclet.
 //   - A long answer, more than a sixteenth of the heap with those kept already, is
 //     not kept: if it is lost together with the machine that sent it, the caller

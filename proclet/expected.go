@@ -22,6 +22,7 @@ type expected struct {
 	link  *expected      // in its bucket
 	agent rack.MachineID // the machine that asks for it
 	seq   uint64         // what that calls it
+	call  pendingCall    // if it is the answer to a call
 	len   uint32         // of the answer; 0 until it is there
 	long  unsafe.Pointer // the answer, if it is too long for short
 	short [56]byte
@@ -91,6 +92,10 @@ func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*e
 	if err != nil {
 		rt.slots.put(id, sl)
 		return nil, err
+	}
+	rt.find(t.id).noteCall(e, pendingCall{to: id, slot: sl.number, of: t.root.call})
+	if t.root.kind == rootCalled && t.cancelled() { // since it was looked at last
+		rt.find(t.id).passOn(t.root.call)
 	}
 	agent{rt, id, sl, msg, t.id}.start()
 	return e, nil

@@ -108,7 +108,7 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 	case messageCount:
 		return rt.answerCount(from, d, reply)
 	case messageCancel:
-		return rt.answerCancel(from, d)
+		return rt.answerCancel(d)
 	case messageReturn:
 		return rt.answerReturn(d)
 	case messageFind:

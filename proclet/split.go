@@ -188,8 +188,16 @@ func (t *Thread) split() error {
 		t.undo(cuts[:n])
 		return err
 	}
+	rt, whole := t.runtime(), t.root
 	t.alone(purpose{kind: rootCalled, call: cuts[n-1].call, sig: sig}, inside)
-	rt := t.runtime()
+	rt.find(t.id).adopt(t, whole.call, t.root.call)
+	for i, of := 0, whole.call; i < n; i, of = i+1, cuts[i].call {
+		c := &cuts[i]
+		rt.find(c.lower).noteCall(c.expected, pendingCall{to: c.upper, slot: c.call.slot, of: of})
+	}
+	if lowest := rt.find(cuts[0].lower); whole.kind == rootCalled && lowest.once.isCancelled(whole.call) {
+		lowest.passOn(whole.call)
+	}
 	for i, image := range images {
 		interleave("a thread is split")
 		c := &cuts[i]

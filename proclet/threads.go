@@ -210,6 +210,19 @@ func eachInside(addr uint64, do func(*Thread)) {
 	}
 }
 
+// insideWith returns the addresses of the proclets that threads are inside of which
+// began, as far as they are on this stack, in the one at addr.
+func insideWith(addr uint64) (all []uint64) {
+	attached.mu.Lock()
+	defer attached.mu.Unlock()
+	for _, t := range attached.all {
+		if n := min(t.depth, maxDepth); n > 1 && t.entered[0] == addr {
+			all = append(all, t.entered[1:n]...)
+		}
+	}
+	return all
+}
+
 // ended is called on the carrier's stack when the outermost function of t, or of
 // the part that t is, has returned.
 func ended(f *fiber.Fiber) {

@@ -17,7 +17,7 @@ import (
 //	await    identity of a call that was begun before; its answer
 //	result   proclet, what expects it, an answer
 //	count    identity, proclet, object, change of its count, whether the chain of calls is inside
-//	cancel   identity of a call whose result nobody wants any more
+//	cancel   identity of a call whose result nobody wants any more; whether it is known
 //	return   address and capacity of a heap that is no more, to the machine whose lease it was
 //	find     proclet; whether it lives there, or where it went
 const (

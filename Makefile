@@ -13,16 +13,12 @@ demo: go qemu redis
 # are small enough for it to be quick.
 RACE := ./boot/... ./mm/... ./drivers/... ./rack/... ./proclet ./proclet/dist ./proclet/internal/... ./migrate/... ./images/kv/load/... ./qemu/tor/...
 
-# Open faults, described in docs/plan.md: always moving, the first finds a lost
-# element in one run of five, and in the second a search may go round for ever.
-KNOWN := -skip '^(TestQueueProducersAndConsumers|TestSimulatedRack)$$'
-
 test: go qemu redis-server
 	$(GO) vet ./...
 	$(GO) vet -tags metal ./boot ./mm ./kernel/... ./drivers/... ./rack ./proclet ./migrate ./images/...
 	$(GO) run ./cmd/nuos vet ./images/...
 	$(GO) test -race -short $(RACE)
-	$(GO) test -short -tags 'always_moving proclet_debug' $(KNOWN) ./proclet ./proclet/dist ./migrate
+	$(GO) test -short -tags 'always_moving proclet_debug' ./proclet ./proclet/dist ./migrate
 	$(GO) test ./...
 
 # Ten minutes of load with faults on every link of a hosted rack.

@@ -66,7 +66,7 @@ func TestProfilesWhileMoving(t *testing.T) {
 		}
 	}()
 	for rounds := 0; rounds < 20 || !seen.Load(); rounds++ {
-		whileMoving(t, 4, (*playground).Spread, (*playground).Exclude)
+		t.Run("", func(t *testing.T) { whileMoving(t, 4, (*playground).Spread, (*playground).Exclude) })
 	}
 	close(stop)
 	<-stopped

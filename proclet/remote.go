@@ -109,7 +109,7 @@ func (rt *Runtime) ask(id ID, msg []byte) ([]byte, error) {
 
 // search begins the search for who executes msg.
 func (rt *Runtime) search(id ID, msg []byte) *search {
-	return &search{rt: rt, id: id, maybe: msg[0] == messageAwait, insists: msg[0] == messageResult}
+	return &search{rt: rt, id: id, maybe: msg[0] == messageAwait, insists: msg[0] == messageResult || msg[0] == messageRelease}
 }
 
 func (s *search) ask(msg []byte) ([]byte, error) {

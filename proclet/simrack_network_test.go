@@ -230,12 +230,32 @@ func (m *simMachine) Members() (all []rack.Member) {
 func (m *simMachine) Handle(rack.Service, func(rack.Request))       {}
 func (m *simMachine) HandleInline(rack.Service, func(rack.Request)) {}
 
-// Begin leaves calls to goroutines, which the simulation can hold up.
-func (m *simMachine) Begin(rack.MachineID, rack.Service, []byte, func([]byte, error)) bool {
-	return false
+// Begin leaves some calls to goroutines of the caller's. The request is lent, and so is the
+// answer.
+func (m *simMachine) Begin(to rack.MachineID, s rack.Service, req []byte, done func([]byte, error)) bool {
+	m.w.mu.Lock()
+	begins := m.w.hash("a request is begun", 50)
+	m.w.mu.Unlock()
+	if !begins {
+		return false
+	}
+	req = slices.Clone(req)
+	go func() {
+		answer, err := m.Call(context.Background(), to, s, req)
+		answer = slices.Clone(answer)
+		done(answer, err)
+		clear(answer)
+	}()
+	return true
 }
-func (m *simMachine) Linger(*atomic.Bool)                      {}
-func (m *simMachine) Located(uint64) (rack.Location, bool)     { return rack.Location{}, false }
+
+func (m *simMachine) Linger(*atomic.Bool) {}
+func (m *simMachine) Located(id uint64) (rack.Location, bool) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	at, ok := m.cache[id]
+	return at, ok
+}
 func (m *simMachine) OnDeath(f func(rack.MachineID))           { m.onDeath = append(m.onDeath, f) }
 func (m *simMachine) OnReport(func() map[uint64]rack.Location) {}
 

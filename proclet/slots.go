@@ -129,7 +129,7 @@ func (rt *Runtime) release() {
 		for _, sl := range sls {
 			b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(sl.number)), sl.seq)
 		}
-		rt.ask(id, b) // whether it arrives or not: the entry costs little, and goes with the next release or with us
+		rt.ask(id, b) // an error says that the entries are gone, or that nobody can reach them
 		rt.slots.drop(id, len(sls))
 	}
 }

@@ -17,16 +17,26 @@ func (h *Heap) Alloc(size uint64) (unsafe.Pointer, error) {
 	return p, err
 }
 
-// AllocBytes is Alloc without the zeroing: the memory holds anything, and the
-// caller must overwrite it all before anybody reads pointers from it.
+// AllocBytes is Alloc without the zeroing: the memory holds anything, also what was a pointer
+// into Go's heap once. The caller must overwrite it all, and not with pointers one by one,
+// since the collector's write barrier looks at what was there before.
 func (h *Heap) AllocBytes(size uint64) (unsafe.Pointer, error) {
 	return h.alloc(size, h.limit)
 }
 
-// AllocReserved is AllocBytes for what a full heap must still have room for: it
+// AllocReserved is Alloc for what a full heap must still have room for: it
 // may use the last part of the heap, 1/32 of the capacity but at most 64 KiB,
 // in which Alloc never places anything.
 func (h *Heap) AllocReserved(size uint64) (unsafe.Pointer, error) {
+	p, err := h.alloc(size, h.capacity)
+	if err == nil {
+		clear(unsafe.Slice((*byte)(p), size))
+	}
+	return p, err
+}
+
+// AllocReservedBytes is to AllocReserved what AllocBytes is to Alloc.
+func (h *Heap) AllocReservedBytes(size uint64) (unsafe.Pointer, error) {
 	return h.alloc(size, h.capacity)
 }
 

@@ -168,7 +168,7 @@ func (d *dequeHead) slot(number uint64, size uintptr) unsafe.Pointer {
 
 // resize moves the elements to a ring of another size, in which they have room.
 func (d *dequeHead) resize(t *Thread, room uint64, size uintptr) error {
-	p, err := t.heapOf().AllocBytes(room * uint64(size))
+	p, err := t.heapOf().Alloc(room * uint64(size))
 	if err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func (r *resident) fulfil(agent rack.MachineID, seq uint64, answer []byte) {
 	}
 	to := e.short[:]
 	if len(answer) > len(to) {
-		if p, err := r.heap.AllocReserved(uint64(len(answer))); err == nil {
+		if p, err := r.heap.AllocReservedBytes(uint64(len(answer))); err == nil {
 			e.long, to = p, unsafe.Slice((*byte)(p), len(answer))
 		} else {
 			answer = []byte{answerGone}

@@ -54,10 +54,11 @@ func (l *frozenThreads) unlink(z *frozen) {
 
 // newFrozen returns a record of t with room for an image of n bytes.
 func newFrozen(h *mm.Heap, t *Thread, what rootKind, n uintptr) (*frozen, error) {
-	p, err := h.AllocReserved(uint64(unsafe.Sizeof(frozen{}) + n))
+	p, err := h.AllocReservedBytes(uint64(unsafe.Sizeof(frozen{}) + n))
 	if err != nil {
 		return nil, err
 	}
+	clear(unsafe.Slice((*byte)(p), unsafe.Sizeof(frozen{}))) // see mm.Heap.AllocBytes
 	z := (*frozen)(p)
 	*z = frozen{thread: t, started: what == rootStarted, len: uint64(n)}
 	return z, nil

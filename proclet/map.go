@@ -229,7 +229,7 @@ func (m *Map[K, V]) add(t *Thread, k K, hash uint32) (*node[K, V], error) {
 	if text != nil {
 		size += uintptr(len(text.s))
 	}
-	p, err := h.AllocBytes(uint64(size))
+	p, err := h.Alloc(uint64(size))
 	if err != nil {
 		return nil, err
 	}

@@ -223,7 +223,7 @@ func (o *once) keep(e *onceEntry, answer []byte, sent bool) bool {
 	if sent && o.table.kept+uint64(len(answer)) > o.heap.Range().Size/16 {
 		return false
 	}
-	p, err := o.heap.AllocReserved(uint64(len(answer)))
+	p, err := o.heap.AllocReservedBytes(uint64(len(answer)))
 	if err != nil {
 		return false
 	}

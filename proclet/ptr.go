@@ -36,7 +36,7 @@ func (p *Ptr[T]) Set(t *Thread, v T) error {
 	if err := claimAll(t, &v); err != nil {
 		return err
 	}
-	m, err := t.heapOf().AllocBytes(uint64(unsafe.Sizeof(v)))
+	m, err := t.heapOf().Alloc(uint64(unsafe.Sizeof(v)))
 	if err != nil {
 		return err
 	}

@@ -207,10 +207,10 @@ func (s *sliceHead) grow(h *mm.Heap, n int, size uintptr) error {
 		return nil
 	}
 	c := max(n, 4, s.cap+s.cap/2)
-	p, err := h.AllocBytes(uint64(c) * uint64(size))
+	p, err := h.Alloc(uint64(c) * uint64(size))
 	if err != nil && c > n {
 		c = n
-		p, err = h.AllocBytes(uint64(c) * uint64(size))
+		p, err = h.Alloc(uint64(c) * uint64(size))
 	}
 	if err != nil {
 		return err

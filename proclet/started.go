@@ -222,7 +222,7 @@ func (l *startedThreads) find(id uint64) **startedThread {
 // remember keeps the error of a thread, and forgets an older one. If there is no
 // room for it the thread counts as one without an error.
 func (l *startedThreads) remember(h *mm.Heap, id uint64, failure []byte) {
-	p, err := h.AllocReserved(uint64(len(failure)))
+	p, err := h.AllocReservedBytes(uint64(len(failure)))
 	if err != nil {
 		return
 	}

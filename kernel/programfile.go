@@ -14,16 +14,6 @@ import (
 // loader loads it, which is all but sections, symbols and debug information. It is
 // shown where it lies in memory, so its data are what they are now.
 
-// programHeader is Elf64_Ehdr (ELF-64 object file format, section 4).
-type programHeader struct {
-	ident                                                [16]byte
-	kind, machine                                        uint16
-	version                                              uint32
-	entry, phoff, shoff                                  uint64
-	flags                                                uint32
-	ehsize, phentsize, phnum, shentsize, shnum, shstrndx uint16
-}
-
 // programNumber is the file's inode number.
 var programNumber uint64
 
@@ -31,7 +21,7 @@ var programNumber uint64
 // there is.
 func makeProgramFile() {
 	base := uintptr(mm.DirectArea.Base) + uintptr(boot.Machine().Image.Base)
-	h := (*programHeader)(pointer(base))
+	h := (*elfHeader)(pointer(base))
 	if [4]byte(h.ident[:4]) != [4]byte{0x7F, 'E', 'L', 'F'} {
 		return // the loader did not put it there
 	}
@@ -41,7 +31,7 @@ func makeProgramFile() {
 	size := uint64(0)
 	for i := range uintptr(h.phnum) {
 		const load = 1 // PT_LOAD
-		p := (*vdsoSegment)(pointer(base + uintptr(h.phoff) + i*unsafe.Sizeof(vdsoSegment{})))
+		p := (*elfSegment)(pointer(base + uintptr(h.phoff) + i*unsafe.Sizeof(elfSegment{})))
 		if p.vaddr < linked {
 			continue
 		}

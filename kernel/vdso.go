@@ -15,19 +15,30 @@ import "unsafe"
 // the System V ABI.
 
 type vdsoImage struct {
+	elfHeader
+	load, dyn elfSegment
+	dynamic   [6][2]uint64
+	symbols   [2]vdsoSymbol
+	hash      [5]uint32 // 1 bucket, 2 chains, bucket 0, chains 0 and 1
+	version1  vdsoVersion
+	versions  [2]uint16 // of the symbols
+	names     [32]byte
+}
+
+// elfHeader is Elf64_Ehdr.
+type elfHeader struct {
 	ident                                                [16]byte
 	kind, machine                                        uint16
 	version                                              uint32
 	entry, phoff, shoff                                  uint64
 	flags                                                uint32
 	ehsize, phentsize, phnum, shentsize, shnum, shstrndx uint16
-	load, dyn                                            vdsoSegment
-	dynamic                                              [6][2]uint64
-	symbols                                              [2]vdsoSymbol
-	hash                                                 [5]uint32 // 1 bucket, 2 chains, bucket 0, chains 0 and 1
-	version1                                             vdsoVersion
-	versions                                             [2]uint16 // of the symbols
-	names                                                [32]byte
+}
+
+// elfSegment is Elf64_Phdr.
+type elfSegment struct {
+	kind, flags                                  uint32
+	offset, vaddr, paddr, filesz, memsz, aligned uint64
 }
 
 // vdsoVersion is the definition of version 1, LINUX_2.6 (Linux Standard Base,
@@ -36,11 +47,6 @@ type vdsoVersion struct {
 	revision, flags, index, count uint16
 	hash, aux, next               uint32
 	name, nextName                uint32
-}
-
-type vdsoSegment struct {
-	kind, flags                                  uint32
-	offset, vaddr, paddr, filesz, memsz, aligned uint64
 }
 
 type vdsoSymbol struct {
@@ -61,8 +67,8 @@ func makeVDSO() uint64 {
 	v.kind, v.machine, v.version = 3, 62, 1
 	v.phoff, v.ehsize = uint64(unsafe.Offsetof(v.load)), 64
 	v.phentsize, v.phnum = uint16(unsafe.Sizeof(v.load)), 2
-	v.load = vdsoSegment{kind: 1, flags: 5, filesz: uint64(unsafe.Sizeof(*v)), memsz: uint64(unsafe.Sizeof(*v)), aligned: 4096}
-	v.dyn = vdsoSegment{kind: 2, flags: 4, offset: uint64(unsafe.Offsetof(v.dynamic)), vaddr: uint64(unsafe.Offsetof(v.dynamic))}
+	v.load = elfSegment{kind: 1, flags: 5, filesz: uint64(unsafe.Sizeof(*v)), memsz: uint64(unsafe.Sizeof(*v)), aligned: 4096}
+	v.dyn = elfSegment{kind: 2, flags: 4, offset: uint64(unsafe.Offsetof(v.dynamic)), vaddr: uint64(unsafe.Offsetof(v.dynamic))}
 	v.dyn.filesz = uint64(unsafe.Sizeof(v.dynamic))
 	v.dyn.memsz = v.dyn.filesz
 	const tagHash, tagStrings, tagSymbols, tagVersions, tagDefinitions = 4, 5, 6, 0x6FFFFFF0, 0x6FFFFFFC

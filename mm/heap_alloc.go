@@ -10,11 +10,7 @@ import (
 // changed: ErrHeapFull when the capacity is used up, ErrNoMemory when the
 // machine has no frames left.
 func (h *Heap) Alloc(size uint64) (unsafe.Pointer, error) {
-	p, err := h.alloc(size, h.limit)
-	if err == nil {
-		clear(unsafe.Slice((*byte)(p), size))
-	}
-	return p, err
+	return h.allocZeroed(size, h.limit)
 }
 
 // AllocBytes is Alloc without the zeroing: the memory holds anything, also what was a pointer
@@ -28,16 +24,20 @@ func (h *Heap) AllocBytes(size uint64) (unsafe.Pointer, error) {
 // may use the last part of the heap, 1/32 of the capacity but at most 64 KiB,
 // in which Alloc never places anything.
 func (h *Heap) AllocReserved(size uint64) (unsafe.Pointer, error) {
-	p, err := h.alloc(size, h.capacity)
-	if err == nil {
-		clear(unsafe.Slice((*byte)(p), size))
-	}
-	return p, err
+	return h.allocZeroed(size, h.capacity)
 }
 
 // AllocReservedBytes is to AllocReserved what AllocBytes is to Alloc.
 func (h *Heap) AllocReservedBytes(size uint64) (unsafe.Pointer, error) {
 	return h.alloc(size, h.capacity)
+}
+
+func (h *Heap) allocZeroed(size, limit uint64) (unsafe.Pointer, error) {
+	p, err := h.alloc(size, limit)
+	if err == nil {
+		clear(unsafe.Slice((*byte)(p), size))
+	}
+	return p, err
 }
 
 func (h *Heap) alloc(size, limit uint64) (unsafe.Pointer, error) {

@@ -123,9 +123,9 @@ func (r *resident) passOn(c callID) {
 	}
 }
 
-// adopt makes the calls that t waits for in r, as a part of the call old, those of the
+// reassign makes the calls that t waits for in r, as a part of the call old, those of the
 // call by.
-func (r *resident) adopt(t *Thread, old, by callID) {
+func (r *resident) reassign(t *Thread, old, by callID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range r.head.expectations.buckets {

@@ -179,7 +179,8 @@
 //     each and what they use; otherwise it is given up with ErrHeld and ErrHeapFull.
 //   - Threads that were started in a proclet end with it, as by runtime.Goexit: when no
 //     call is inside any more, at their next safe point, or where they wait. Only
-//     deferred functions unlock what they hold then.
+//     deferred functions unlock what they hold then. What the answer of a call holds that such
+//     a thread was waiting for, it holds for ever.
 //   - Only the last 16 failures of a proclet's threads are kept for [Handle.Join]. All
 //     are logged.
 //   - Under the race detector threads are goroutines and do not move: a proclet

@@ -41,30 +41,25 @@ func (f *floor) Descend(t *Thread, above []Ref[floor]) (busy int, err error) {
 	return busy, err
 }
 
-// A proclet that ends waits for a call inside whose thread has been divided, and the
-// parts of that do not wait for each other's place.
-func TestDestroyBelowAfterSplit(t *testing.T) {
-	needMoves(t)
-	_, rts := newSegment(t, 2)
-	th := rts[1].Current()
-	const depth = 3
-	var floors [depth]Ref[floor]
-	for i := range floors {
-		floors[i] = mustNew[floor](t, th, Options{On: rts[0].self, Capacity: 1 << 20})
-	}
-	for i := range depth - 1 {
-		if _, err := Call(th, floors[i], (*floor).Stair, floors[i+1]); err != nil {
+// newFloors makes floors on these machines, with a stair from each to the next.
+func newFloors(t *testing.T, th *Thread, at ...*Runtime) (floors []Ref[floor]) {
+	t.Helper()
+	for i, rt := range at {
+		floors = append(floors, mustNew[floor](t, th, Options{On: rt.self, Capacity: 1 << 20}))
+		if i == 0 {
+			continue
+		}
+		if _, err := Call(th, floors[i-1], (*floor).Stair, floors[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	f := Go(th, floors[0], (*floor).Descend, nil)
-	last := floors[depth-1].id
-	waitFor(t, "the last floor", func() bool { return rts[0].find(last).gate.inside() == 1 })
-	move(t, rts[0], rts[1], last)
-	destroyed := make(chan error, 1)
-	lowest := rts[0].find(floors[0].id)
-	go func() { destroyed <- rts[0].Destroy(floors[0].id) }()
-	waitFor(t, "the lowest floor to end", lowest.destroying.Load)
+	return floors
+}
+
+// comeBack opens the last floor, and waits for f, which has gone down there.
+func comeBack(t *testing.T, th *Thread, floors []Ref[floor], f *Future[int]) {
+	t.Helper()
+	depth := len(floors)
 	if _, err := Call(th, floors[depth-1], (*floor).Open, struct{}{}); err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +74,25 @@ func TestDestroyBelowAfterSplit(t *testing.T) {
 	if n, err := f.Wait(th); n != depth*(depth-1)/2 || err != nil {
 		t.Errorf("%d floors were in use, %v; want %d", n, err, depth*(depth-1)/2)
 	}
+}
+
+// A proclet that ends waits for a call inside whose thread has been divided, and the
+// parts of that do not wait for each other's place.
+func TestDestroyBelowAfterSplit(t *testing.T) {
+	needMoves(t)
+	_, rts := newSegment(t, 2)
+	th := rts[1].Current()
+	const depth = 3
+	floors := newFloors(t, th, rts[0], rts[0], rts[0])
+	f := Go(th, floors[0], (*floor).Descend, nil)
+	last := floors[depth-1].id
+	waitFor(t, "the last floor", func() bool { return rts[0].find(last).gate.inside() == 1 })
+	move(t, rts[0], rts[1], last)
+	destroyed := make(chan error, 1)
+	lowest := rts[0].find(floors[0].id)
+	go func() { destroyed <- rts[0].Destroy(floors[0].id) }()
+	waitFor(t, "the lowest floor to end", lowest.destroying.Load)
+	comeBack(t, th, floors, f)
 	if err := <-destroyed; err != nil {
 		t.Error(err)
 	}
@@ -93,15 +107,7 @@ func TestDestroyAboveAfterSplit(t *testing.T) {
 			_, rts := newSegment(t, 3)
 			th := rts[2].Current()
 			const depth = 5
-			var floors [depth]Ref[floor]
-			for i := range floors {
-				floors[i] = mustNew[floor](t, th, Options{On: rts[i/3].self, Capacity: 1 << 20})
-			}
-			for i := range depth - 1 {
-				if _, err := Call(th, floors[i], (*floor).Stair, floors[i+1]); err != nil {
-					t.Fatal(err)
-				}
-			}
+			floors := newFloors(t, th, rts[0], rts[0], rts[0], rts[1], rts[1])
 			used := func() (all uint64) {
 				for _, rt := range rts {
 					rt.release() // answers are kept until then
@@ -128,20 +134,7 @@ func TestDestroyAboveAfterSplit(t *testing.T) {
 					move(t, from, to, ref.id)
 				}
 			}
-			if _, err := Call(th, floors[depth-1], (*floor).Open, struct{}{}); err != nil {
-				t.Fatal(err)
-			}
-			waitFor(t, "the way back", func() bool {
-				select {
-				case <-f.Done():
-					return true
-				default:
-					return false
-				}
-			})
-			if n, err := f.Wait(th); n != depth*(depth-1)/2 || err != nil {
-				t.Errorf("%d floors were in use, %v; want %d", n, err, depth*(depth-1)/2)
-			}
+			comeBack(t, th, floors, f)
 			waitFor(t, "the heaps to be as before", func() bool { return used() == before })
 		})
 	}

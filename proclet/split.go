@@ -190,7 +190,7 @@ func (t *Thread) split() error {
 	}
 	rt, whole := t.runtime(), t.root
 	t.alone(purpose{kind: rootCalled, call: cuts[n-1].call, sig: sig}, inside)
-	rt.find(t.id).adopt(t, whole.call, t.root.call)
+	rt.find(t.id).reassign(t, whole.call, t.root.call)
 	for i, of := 0, whole.call; i < n; i, of = i+1, cuts[i].call {
 		c := &cuts[i]
 		rt.find(c.lower).noteCall(c.expected, pendingCall{to: c.upper, slot: c.call.slot, of: of})

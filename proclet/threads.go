@@ -138,17 +138,18 @@ func (t *Thread) start(r *resident) {
 	if t.contended() {
 		t.fiber.Kick() // as resume does
 	}
-	t.run(r)
+	t.goOn(r)
 }
 
 // startAgain starts t, which was detached and has not left. It does not try to give way
 // again at once.
 func (t *Thread) startAgain(r *resident) {
 	t.attach()
-	t.run(r)
+	t.goOn(r)
 }
 
-func (t *Thread) run(r *resident) {
+// goOn has a carrier run t, which is attached.
+func (t *Thread) goOn(r *resident) {
 	if r.leaving.Load() != nil || r.ending.Load() {
 		t.fiber.Kick() // it may have come too late to be seen by those who want it to leave or to end
 	}

@@ -3,8 +3,9 @@
 package boot
 
 import (
-	"fmt"
+	"encoding/hex"
 	"io"
+	"strconv"
 )
 
 // Announce says on the console how the machine came up and what of its command
@@ -13,9 +14,12 @@ import (
 func Announce(w io.Writer) {
 	m := Machine()
 	id := BuildID()
-	fmt.Fprintf(w, "nuos: booted by %v, %d MiB of memory, build %x\n", m.Method, m.RAM()>>20, id[:6])
+	// Not with fmt, which a program without it would have to carry for this.
+	io.WriteString(w, "nuos: booted by "+m.Method.String()+", "+strconv.FormatUint(m.RAM()>>20, 10)+
+		" MiB of memory, build "+hex.EncodeToString(id[:6])+"\n")
 	if n := m.MemoryDropped; n > 0 {
-		fmt.Fprintf(w, "nuos: %d regions of the memory map make no sense or are too many; their memory is not used\n", n)
+		io.WriteString(w, "nuos: "+strconv.Itoa(n)+
+			" regions of the memory map make no sense or are too many; their memory is not used\n")
 	}
 	ReportUnknown(w)
 }

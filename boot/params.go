@@ -1,9 +1,9 @@
 package boot
 
 import (
-	"fmt"
 	"io"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -66,12 +66,13 @@ func Params() []*Param {
 var reportOnce sync.Once
 
 // ReportUnknown names, once, every word of the command line that no package
-// declared, and says so when words are missing because the line is too long. Words that begin with a capital letter are environment variables
+// declared, and says so when words are missing because the line is too long.
+// Words that begin with a capital letter are environment variables
 // of the program (GOGC=50) and words that begin with a dash are its flags.
 func ReportUnknown(w io.Writer) {
 	reportOnce.Do(func() {
 		if lineTruncated() {
-			fmt.Fprintf(w, "nuos: the command line has more than %d bytes; what follows is ignored\n", MaxCommandLine)
+			io.WriteString(w, "nuos: the command line has more than "+strconv.Itoa(MaxCommandLine)+" bytes; what follows is ignored\n")
 		}
 		for _, word := range words() {
 			name, _, _ := strings.Cut(word, "=")
@@ -79,7 +80,7 @@ func ReportUnknown(w io.Writer) {
 				continue
 			}
 			if _, known := params[name]; !known {
-				fmt.Fprintf(w, "nuos: unknown boot parameter %q ignored\n", name)
+				io.WriteString(w, "nuos: unknown boot parameter "+strconv.Quote(name)+" ignored\n")
 			}
 		}
 	})

@@ -159,7 +159,7 @@ func TestEndings(t *testing.T) {
 			`(?s)nuos: kernel panic: page fault.*processor \d:\n.*main\.badHandler\+.*processor \d:.*came from:.*syscall`},
 		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
 		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus, `nuos: out of memory`},
-		{"too little memory", guest{memory: 16, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
+		{"too little memory", guest{memory: 8, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			console, code := test.run(t)

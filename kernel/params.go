@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"fmt"
 	"os"
 
 	"nuos/boot"
@@ -22,6 +21,6 @@ func init() {
 	case "halt":
 		idleMode.Store(idleHalt)
 	default:
-		fmt.Fprintf(os.Stderr, "nuos: idle=%s is not adaptive, poll or halt; adaptive is used\n", v)
+		os.Stderr.WriteString("nuos: idle=" + v + " is not adaptive, poll or halt; adaptive is used\n")
 	}
 }

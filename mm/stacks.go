@@ -14,7 +14,19 @@ import (
 // The area is one mapping without reservation. Hosted it is not part of the
 // machine's memory file: no device reads from a stack. On metal frames are booked
 // when a page is touched.
-var MapStacks = sync.OnceValue(func() error {
+func MapStacks() error {
+	stacks.once.Do(func() { stacks.err = mapStacks() })
+	return stacks.err
+}
+
+// stacks is what MapStacks did. It is no sync.OnceValue in a variable, with which
+// every program would have to carry what its function needs.
+var stacks struct {
+	once sync.Once
+	err  error
+}
+
+func mapStacks() error {
 	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE | mapFixedNoReplace
 	base, size := pointer(StackArea.Base), uintptr(StackArea.Size)
 	if _, err := unix.MmapPtr(-1, 0, base, size, unix.PROT_READ|unix.PROT_WRITE, flags); err != nil {
@@ -25,7 +37,7 @@ var MapStacks = sync.OnceValue(func() error {
 		return fmt.Errorf("mm: small pages for stacks: %w", err)
 	}
 	return nil
-})
+}
 
 // DiscardStack gives the pages of r, a part of StackArea, back: they are zeros
 // that cost nothing. MapStacks has succeeded before. ErrRange is the only error

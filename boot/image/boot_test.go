@@ -61,6 +61,8 @@ func TestMachines(t *testing.T) {
 		"q35":             "-M q35 -m 256 -cpu max",
 		"q35 default CPU": "-M q35 -m 256",
 		"pc":              "-M pc -m 64 -cpu max",
+		"16 MiB":          "-M q35 -m 16 -smp 4 -cpu max",
+		"16 MiB microvm":  "-M microvm -m 16",
 		"microvm":         "-M microvm -m 256 -cpu max",
 		"microvm no ACPI": "-M microvm,acpi=off -m 256",
 		"above 4 GiB":     "-M q35 -m 7G -cpu max",
@@ -130,7 +132,7 @@ func TestMultiboot(t *testing.T) {
 // TestRefusals boots machines on which the image must not run.
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ name, args, says string }{
-		{"little memory", "-M q35 -m 16 -cpu max", string(boot.NotEnoughMemory)},
+		{"little memory", "-M q35 -m 8 -cpu max", string(boot.NotEnoughMemory)},
 		{"32-bit processor", "-M pc -m 128 -cpu qemu32", "this processor has no 64-bit mode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -34,7 +34,7 @@ type Options struct {
 // WorkingMemory is how many bytes of RAM, besides the program itself, an image
 // needs unless Options say otherwise: the kernel's tables and stacks and the
 // smallest heap on which Go programs run.
-const WorkingMemory = 16 << 20
+const WorkingMemory = 8 << 20
 
 // Result describes a written image.
 type Result struct {

@@ -1,14 +1,16 @@
-// Hello is the smallest image: it says what it runs on and exits.
+// Hello is the smallest image: it says what it runs on and exits. It does so without
+// fmt, which would be a tenth of it.
 package main
 
 import (
-	"fmt"
+	"os"
 	"runtime"
+	"strconv"
 )
 
 func main() {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
-	fmt.Printf("hello from %s: %d processors, %d KiB of memory taken from the machine\n",
-		runtime.Version(), runtime.NumCPU(), mem.Sys>>10)
+	os.Stdout.WriteString("hello from " + runtime.Version() + ": " + strconv.Itoa(runtime.NumCPU()) + " processors, " +
+		strconv.FormatUint(mem.Sys>>10, 10) + " KiB of memory taken from the machine\n")
 }

@@ -30,12 +30,13 @@ func (e *end) close() {
 		e.disown()
 	case e.block != 0:
 		e.applyOptions()
+		// What was written before is on its way, as far as windows let it.
+		e.sendStream()
 		// Linux resets a connection whose received bytes nobody has read.
 		if s.options[optLinger].Load() == 0 || s.rx.used() > 0 {
 			e.ep.SocketOptions().SetLinger(tcpip.LingerOption{Enabled: true})
 			break
 		}
-		e.sendStream()
 		if n := s.tx.used(); n > 0 {
 			rest = make([]byte, n)
 			s.tx.get(s.tx.head.Load(), rest)

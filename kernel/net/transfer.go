@@ -71,7 +71,7 @@ func (s *socket) receiveMessage(i int, addr, flags uintptr) int {
 	if n < 0 {
 		return n
 	}
-	out := uint32(0)
+	out := uint32(flags & syscall.MSG_CMSG_CLOEXEC) // Linux gives it back
 	if t.truncated {
 		out |= syscall.MSG_TRUNC
 	}

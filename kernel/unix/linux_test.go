@@ -104,7 +104,7 @@ func (w *twin) step() {
 		k = w.random.IntN(len(w.fds))
 	}
 	kinds := [...]uintptr{syscall.SOCK_STREAM, syscall.SOCK_DGRAM, syscall.SOCK_SEQPACKET}
-	op := w.random.IntN(17)
+	op := w.random.IntN(18)
 	switch {
 	case len(w.fds) < 3 || op == 0 && len(w.fds) < 12:
 		if typ := kinds[w.random.IntN(3)]; w.random.IntN(2) == 0 {
@@ -139,6 +139,8 @@ func (w *twin) step() {
 		w.fds, w.own = append(w.fds[:k:k], w.fds[k+1:]...), append(w.own[:k:k], w.own[k+1:]...)
 	case op == 15 || op == 16:
 		w.batch(k, op == 15)
+	case op == 17:
+		w.burst(k)
 	case op <= 12:
 		data := make([]byte, w.random.IntN(500)+w.random.IntN(2)*w.random.IntN(8500))
 		if w.sent += 2048 + 2*len(data); w.sent > 40<<10 {
@@ -191,7 +193,7 @@ func (w *twin) named(what string, nr uintptr, k int, last uintptr) {
 func (w *twin) receive(k int) {
 	var data [2][10000]byte
 	n := w.random.IntN(9500)
-	flags := [...]uintptr{0, 0, syscall.MSG_PEEK, syscall.MSG_TRUNC}[w.random.IntN(4)]
+	flags := [...]uintptr{0, syscall.MSG_CMSG_CLOEXEC, syscall.MSG_PEEK, syscall.MSG_TRUNC}[w.random.IntN(4)]
 	if flags == syscall.MSG_TRUNC {
 		if typ, _ := syscall.GetsockoptInt(w.fds[k], syscall.SOL_SOCKET, syscall.SO_TYPE); typ == syscall.SOCK_STREAM {
 			flags = 0
@@ -216,6 +218,26 @@ func (w *twin) receive(k int) {
 		w.fail("flags %#x and name %.30q (%d), Linux says %#x and %.30q (%d)", msgs[1].Flags, names[1][:], msgs[1].Namelen,
 			msgs[0].Flags, names[0][:], msgs[0].Namelen)
 	}
+}
+
+// burst sends small messages to one place until it takes no more.
+func (w *twin) burst(k int) {
+	b, text := w.name()
+	name, size := pin(&b[0]), len(b)
+	if w.random.IntN(2) == 0 {
+		name, size, text = 0, 0, "its peer"
+	}
+	for n := range maxQueue + 2 {
+		if w.sent += 2048; w.sent > 40<<10 {
+			break // as for single messages
+		}
+		data := [1]byte{byte(n)}
+		a := args(pin(&data[0]), len(data), syscall.MSG_NOSIGNAL, name, size)
+		if w.call("send a byte to "+text, syscall.SYS_SENDTO, k, a, a) < 0 {
+			break
+		}
+	}
+	runtime.KeepAlive(b)
 }
 
 // mmsghdr is what sendmmsg and recvmmsg take an array of.

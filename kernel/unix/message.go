@@ -74,9 +74,10 @@ func loadMessage(addr, flags uintptr) (*message, syscall.Errno) {
 	return m, e
 }
 
-// finish stores what recvmsg(2) says besides the data.
+// finish stores what recvmsg(2) says besides the data. One flag it only gives back.
 func (m *message) finish() bool {
-	return m.at == 0 || store64(m.at+msghdrControl, uint64(m.controlUsed)) && store32(m.at+msghdrFlags, m.outFlags)
+	flags := m.outFlags | uint32(m.flags&syscall.MSG_CMSG_CLOEXEC)
+	return m.at == 0 || store64(m.at+msghdrControl, uint64(m.controlUsed)) && store32(m.at+msghdrFlags, flags)
 }
 
 // drop gives back the files of a message that is not sent.

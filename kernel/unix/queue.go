@@ -61,6 +61,7 @@ func (s *socket) push(addr uintptr, n int32) {
 	}
 	s.last = addr
 	s.pages += n
+	s.messages++
 }
 
 // pop takes the first message off the queue and frees its pages. What files it
@@ -68,6 +69,7 @@ func (s *socket) push(addr uintptr, n int32) {
 func (s *socket) pop() {
 	addr := s.first
 	s.first = pageAt(addr).next
+	s.messages--
 	s.pages -= free(addr)
 }
 
@@ -106,7 +108,7 @@ func discard(s *socket) {
 	}
 	pageAt(s.last).next = doomed
 	doomed = s.first
-	s.first, s.last, s.pages = 0, 0, 0
+	s.first, s.last, s.pages, s.messages = 0, 0, 0, 0
 	if burying {
 		return
 	}

@@ -105,6 +105,7 @@ func (s *socket) popLast(addr uintptr) {
 			}
 		}
 	}
+	s.messages--
 	s.pages -= free(addr)
 }
 
@@ -160,7 +161,7 @@ func (s *socket) sendPacket(i int32, m *message) int {
 		return fail(syscall.EPIPE)
 	}
 	need := int32(m.total/(PageSize-pageHeader)) + 1
-	if o.pages > 0 && o.pages+need > s.room() {
+	if o.pages > 0 && o.pages+need > s.room() || o.crowded(i) {
 		o.starved, s.wants = true, other
 		return fail(eAGAIN)
 	}

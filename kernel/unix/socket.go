@@ -23,6 +23,7 @@ type socket struct {
 	// The queue of what was received (queue.go).
 	first, last uintptr
 	pages       int32
+	messages    int32
 
 	// A listener's queue of sockets to accept, and in those the next one.
 	backlog, waiting int32
@@ -239,15 +240,24 @@ func Readiness(index int) uint32 {
 	if s.connects() && s.state == unconnected {
 		r |= syscall.EPOLLHUP
 	}
-	if s.writable() {
+	if s.writable(int32(index) + 1) {
 		r |= syscall.EPOLLOUT
 	}
 	return r
 }
 
-// writable reports whether a message of ordinary size can be sent. If not, s is
-// notified when one can.
-func (s *socket) writable() bool {
+// maxQueue is how many datagrams beside the newest wait in a socket for more to be
+// sent there: a Linux default of net.unix.max_dgram_qlen.
+const maxQueue = 10
+
+// crowded reports whether s takes no more from socket i, which is not its peer.
+func (s *socket) crowded(i int32) bool {
+	return s.peer != i && at(i) != s && s.messages > maxQueue
+}
+
+// writable reports whether s, which is socket i, can send a message of ordinary size.
+// If not, it is notified when it can.
+func (s *socket) writable(i int32) bool {
 	if s.state == listening {
 		return false
 	}
@@ -255,7 +265,7 @@ func (s *socket) writable() bool {
 		return true
 	}
 	p := at(s.peer)
-	if p.pages*2 <= s.room() {
+	if p.pages*2 <= s.room() && !p.crowded(i) {
 		return true
 	}
 	p.starved = true

@@ -5,6 +5,7 @@
 //	echo      TCP, UDP and HTTP servers: whether sockets work
 //	kv        a Redis-compatible store on proclets
 //	measure   what calls and moves cost between two machines
+//	osbench   what system calls, threads and pauses cost, here and on Linux
 //	wanderer  a thread that walks round the rack in the middle of a recursion
 //	suite     checks of what proclets promise, on three machines
 //

@@ -11,6 +11,7 @@ import (
 
 	"nuos/boot/image"
 	"nuos/qemu"
+	"nuos/qemu/linux"
 )
 
 func buildCommand() *cobra.Command {
@@ -74,3 +75,32 @@ func buildFor(ctx context.Context, o *qemu.Options, target, archive, dir string)
 	o.Image = r.Path
 	return err
 }
+
+// linuxFor sets o to a Linux guest that runs target, a main package as the go
+// command names it here, with the arguments and environment variables in o's Params.
+func linuxFor(ctx context.Context, o *qemu.Options, target, dir string) error {
+	program := filepath.Join(dir, "program")
+	if err := linux.Build(ctx, "", target, program); err != nil {
+		return err
+	}
+	p := linux.Program{Path: program}
+	for i, w := range o.Params {
+		if w == "--" {
+			p.Args = o.Params[i+1:]
+			break
+		}
+		if isBootParameter(w) {
+			return fmt.Errorf("%s: Linux has no such boot parameter", w)
+		}
+		p.Env = append(p.Env, w)
+	}
+	guest, err := linux.Guest(ctx, p, dir)
+	if err != nil {
+		return err
+	}
+	o.Image, o.Archive, o.Params, o.NoNIC, o.Machines = guest.Image, guest.Archive, guest.Params, true, 1
+	return nil
+}
+
+// isBootParameter tells boot parameters from environment variables.
+func isBootParameter(word string) bool { return word == "" || word[0] < 'A' || word[0] > 'Z' }

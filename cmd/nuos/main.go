@@ -40,6 +40,6 @@ func command() *cobra.Command {
   nuos migrate --shuffle 20ms --for 60s       move proclets about`,
 	}
 	root.PersistentFlags().StringVar(&rackName, "name", "nuos", "name of the rack")
-	root.AddCommand(buildCommand(), runCommand(), psCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), testCommand(), vetCommand())
+	root.AddCommand(buildCommand(), runCommand(), psCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), testCommand(), benchCommand(), vetCommand())
 	return root
 }

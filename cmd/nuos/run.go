@@ -22,6 +22,7 @@ func runCommand() *cobra.Command {
 		archive string
 		detach  bool
 		quiet   bool
+		onLinux bool
 	)
 	cmd := &cobra.Command{
 		Use:   "run IMAGE [-- ARGUMENTS...]",
@@ -62,12 +63,22 @@ or of the first machine whose program failed.`,
 			if !quiet {
 				o.Mirror = os.Stdout
 			}
-			return run(cmd.Context(), o, args[0], archive)
+			build := func(ctx context.Context, o *qemu.Options, dir string) error {
+				return buildFor(ctx, o, args[0], archive, dir)
+			}
+			if onLinux {
+				if o.Machines > 1 || o.Hosted || archive != "" || len(ports) > 0 {
+					return errors.New("--linux has one machine, without a network, and no archive")
+				}
+				build = func(ctx context.Context, o *qemu.Options, dir string) error { return linuxFor(ctx, o, args[0], dir) }
+			}
+			return run(cmd.Context(), o, args[0], build)
 		},
 	}
 	f := cmd.Flags()
 	f.IntVarP(&o.Machines, "machines", "n", 0, "number of machines (default what the image wants, or 1)")
 	f.BoolVar(&o.Hosted, "hosted", false, "run machines as ordinary processes instead of in QEMU")
+	f.BoolVar(&onLinux, "linux", false, "run the program in a Debian Linux guest instead, to compare")
 	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, HOST:RACK or ADDRESS:HOST:RACK")
 	f.IntVar(&o.Memory, "memory", 0, "MiB of memory of each machine (default 512)")
 	f.IntVar(&o.CPUs, "cpus", 0, "processors of each machine (default 1)")
@@ -108,8 +119,9 @@ func parseForward(s string) (qemu.Forward, error) {
 	return qemu.Forward{}, fmt.Errorf("-p %s: want HOST:RACK, such as 6379:6379", s)
 }
 
-// run keeps a rack until ctx or the last machine ends.
-func run(ctx context.Context, o qemu.Options, target, archive string) error {
+// run keeps a rack until ctx or the last machine ends. What it runs, target, is
+// built into a folder.
+func run(ctx context.Context, o qemu.Options, target string, build func(ctx context.Context, o *qemu.Options, dir string) error) error {
 	dir, err := os.MkdirTemp("", "nuos-image-")
 	if err != nil {
 		return err
@@ -120,7 +132,7 @@ func run(ctx context.Context, o qemu.Options, target, archive string) error {
 		fmt.Fprintf(os.Stderr, "%5.1fs  "+format+"\n", append([]any{time.Since(start).Seconds()}, args...)...)
 	}
 	say("building %s", target)
-	if err := buildFor(ctx, &o, target, archive, dir); err != nil {
+	if err := build(ctx, &o, dir); err != nil {
 		return err
 	}
 	say("starting %d machines", o.Machines)
@@ -135,7 +147,9 @@ func run(ctx context.Context, o qemu.Options, target, archive string) error {
 	for i, f := range o.Forward {
 		say("port %d of the rack is %s here", f.Port, r.Listen()[i])
 	}
-	say("consoles are in %s; Ctrl-C stops the rack", r.Dir)
+	if r.Dir != "" {
+		say("consoles are in %s; Ctrl-C stops the rack", r.Dir)
+	}
 	for _, f := range o.Forward {
 		if err := r.WaitPort(ctx, f.Port); err != nil && ctx.Err() == nil {
 			return err

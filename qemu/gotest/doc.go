@@ -8,10 +8,8 @@
 // console. The tests run in the folder of their package, at the path that it has
 // on this computer, as go test has it.
 //
-// The Linux guest is Debian's cloud kernel with the same archive and the same
-// test binary but for nuos's part; a small program of ours is its first process.
-// It is fetched with apt-get when it is first asked for and kept in the user's
-// cache folder.
+// The Linux guest (package linux) has the same archive and the same test binary but
+// for nuos's part.
 //
 // exceptions.txt lists the tests that cannot pass in an image, each with its reason.
 //

@@ -12,6 +12,7 @@ import (
 
 	"nuos/boot/image"
 	"nuos/qemu"
+	"nuos/qemu/linux"
 )
 
 // Options says how tests run. The zero value is useful.
@@ -107,6 +108,15 @@ func nuosGuest(ctx context.Context, dir string, p *goPackage, args []string, wor
 	params := append([]string{"cwd=" + p.Dir}, p.environment()...)
 	params = append(append(params, "--"), args...)
 	return qemu.Options{Image: r.Path, Archive: archive, Params: params}, nil
+}
+
+// linuxGuest builds the tests as an ordinary program for the Linux guest.
+func linuxGuest(ctx context.Context, dir string, p *goPackage, args []string, work string) (qemu.Options, error) {
+	program := filepath.Join(work, "test")
+	if _, err := goCommand(ctx, dir, "test", "-c", "-trimpath", "-ldflags=-w", "-o", program, p.ImportPath); err != nil {
+		return qemu.Options{}, err
+	}
+	return linux.Guest(ctx, linux.Program{Path: program, Args: args, Env: p.environment(), Dir: p.Dir, Files: p.trees()}, work)
 }
 
 // unixLines takes the carriage returns off the ends of lines that a serial

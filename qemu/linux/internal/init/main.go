@@ -1,6 +1,6 @@
-// Command linuxinit is the first process of the Linux guest in which tests run
-// for comparison: it mounts what a program expects, runs /test as
-// /command.json says, and ends the machine with its exit code.
+// Command init is the first process of the Linux guest: it mounts what a program
+// expects, runs /program as /command.json says, and ends the machine with its exit
+// code.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 func main() {
 	code, err := run()
 	if err != nil {
-		fmt.Println("linuxinit:", err)
+		fmt.Println("init:", err)
 	}
 	exit(code)
 }
@@ -49,7 +49,7 @@ func run() (int, error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return 125, err
 	}
-	cmd := exec.Command("/test", c.Args...)
+	cmd := exec.Command("/program", c.Args...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	err = cmd.Run()
@@ -85,7 +85,7 @@ func outb(port uint16, value byte)
 func exit(code int) {
 	runtime.LockOSThread()
 	if _, _, e := syscall.Syscall(syscall.SYS_IOPERM, debugExit, 1, 1); e != 0 {
-		fmt.Println("linuxinit: ioperm:", e)
+		fmt.Println("init: ioperm:", e)
 		unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	}
 	outb(debugExit, byte(code))

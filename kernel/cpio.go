@@ -18,7 +18,7 @@ func cpioEntry(archive []byte, at uint64) (f cpioFile, ok bool) {
 		return f, false
 	}
 	h := archive[at : at+header]
-	if magic := string(h[:6]); magic != "070701" && magic != "070702" {
+	if string(h[:6]) != "070701" && string(h[:6]) != "070702" { // a variable would be allocated
 		return f, false
 	}
 	var field [13]uint64

@@ -24,8 +24,9 @@
 //   - Handlers run with interrupts off, on a processor's own stack, with a
 //     stand-in g that has no m. They do not allocate, store pointers where a
 //     write barrier would be needed, use maps, defer or panic, and never wait.
-//     Threads, files and the rest refer to each other by index. A test has the
-//     compiler list what violates this.
+//     Threads, files and the rest refer to each other by index. TestKernelCode
+//     follows the calls of the linked program for what violates this, and for
+//     how much stack they take.
 //   - One lock, bigLock, guards everything that does not say otherwise. It is
 //     taken in handlers only, and no handler keeps it while it waits, except
 //     for other processors to flush translations, which they do also while they

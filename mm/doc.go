@@ -42,7 +42,7 @@
 // All but the API for goroutines and the heaps runs in system-call and fault
 // handlers, also before the Go runtime is up: no allocation, no maps, no
 // interfaces, no write barriers, links by frame number instead of pointers.
-// TestKernelStyle holds the compiler's diagnostics against that.
+// TestKernelCode (kernel) follows all calls of handlers to check that.
 //
 // Lock order: Space.mu, then frames.mu. Both turn interrupts off. Flush runs
 // with Space.mu held; see Hooks.Relax for why that cannot deadlock.

@@ -15,7 +15,7 @@
 //
 //   - Nothing lies in Go's heap, and nothing stores a Go pointer: everything
 //     refers to everything else by address. So system-call handlers may use all
-//     of it, and there are no write barriers. TestKernelStyle checks that.
+//     of it, and there are no write barriers. TestKernelCode (kernel) checks that.
 //   - One lock of the caller's guards the whole package, package variables
 //     included.
 //   - A node lives while a name leads to it or somebody holds it (Hold). Its

@@ -1,9 +1,6 @@
 package ramfs
 
 import (
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -61,27 +58,6 @@ func startTest(t testing.TB, pages int) {
 			t.Error(err)
 		}
 	})
-}
-
-// TestKernelStyle asks the compiler for every allocation and write barrier.
-func TestKernelStyle(t *testing.T) {
-	out, err := exec.Command("go", "build", "-gcflags=-d=wb=1 -m", ".").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	seen := false
-	for line := range strings.Lines(string(out)) {
-		seen = seen || strings.HasPrefix(filepath.Base(line), "walk.go:")
-		problem := strings.Contains(line, "escapes to heap") || strings.Contains(line, "moved to heap") ||
-			strings.Contains(line, "write barrier")
-		// setMemory runs when no collection can.
-		if problem && !strings.HasPrefix(filepath.Base(line), "memory.go:") {
-			t.Error(strings.TrimSpace(line))
-		}
-	}
-	if !seen {
-		t.Errorf("the compiler said nothing of the package:\n%s", out)
-	}
 }
 
 func TestSizes(t *testing.T) {

@@ -23,7 +23,7 @@
 //
 //   - Nothing lies in Go's heap, and nothing stores a Go pointer: sockets refer
 //     to each other by index and to pages by address. So system-call handlers may
-//     use all of it, and there are no write barriers. TestKernelStyle checks that.
+//     use all of it, and there are no write barriers. TestKernelCode (kernel) checks that.
 //   - One lock of the caller's guards the whole package.
 //   - A socket's place in the table is used again only when it is closed, no
 //     other socket has it as its peer, and no message of it waits anywhere.

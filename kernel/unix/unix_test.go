@@ -1,9 +1,6 @@
 package unix
 
 import (
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -110,27 +107,6 @@ func startTest(t testing.TB, pages int) {
 
 // firstFile and up are the files of sockets, by index.
 const firstFile = 10000
-
-// TestKernelStyle asks the compiler for every allocation and write barrier.
-func TestKernelStyle(t *testing.T) {
-	out, err := exec.Command("go", "build", "-gcflags=-d=wb=1 -m", ".").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	seen := false
-	for line := range strings.Lines(string(out)) {
-		seen = seen || strings.HasPrefix(filepath.Base(line), "queue.go:")
-		problem := strings.Contains(line, "escapes to heap") || strings.Contains(line, "moved to heap") ||
-			strings.Contains(line, "write barrier")
-		// Start runs when no collection can.
-		if problem && !strings.HasPrefix(filepath.Base(line), "memory.go:") {
-			t.Error(strings.TrimSpace(line))
-		}
-	}
-	if !seen {
-		t.Errorf("the compiler said nothing of the package:\n%s", out)
-	}
-}
 
 func TestSizes(t *testing.T) {
 	if size := unsafe.Sizeof(page{}); size > pageHeader {

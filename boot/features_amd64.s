@@ -48,6 +48,21 @@ xsave:
 	CPUID
 	BTL  $26, CX
 	JCC  cr4
+	// QEMU's emulator takes OSXSAVE for a reserved bit, and the write to CR4
+	// never ends, if no extension of XSAVE (leaf 0DH, sub-leaf 1) is there. In
+	// a virtual machine (bit 31) that is done without.
+	BTL  $31, CX
+	JCC  osxsave
+	XORL AX, AX
+	CPUID
+	CMPL AX, $0xD
+	JCS  cr4
+	MOVL $0xD, AX
+	MOVL $1, CX
+	CPUID
+	TESTL AX, AX
+	JEQ  cr4
+osxsave:
 	ORQ  $0x40000, SI               // OSXSAVE
 cr4:
 	MOVQ SI, CR4

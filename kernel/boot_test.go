@@ -119,11 +119,13 @@ func TestExercises(t *testing.T) {
 		do string
 	}{
 		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos proc sockets threads memory mappings calls clock accounts stress,10"},
-		{"two processors", guest{processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
-		{"four processors", guest{processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
-		{"default processor model", guest{cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
+		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
+		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
+		{"eight processors", guest{machine: "pc", processors: 8}, "processors,8 pipes stress,1"},
+		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
-		{"microvm default model", guest{machine: "microvm", cpu: "qemu64"}, "calls stress,5"},
+		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave"}, "calls stress,5"},
+		{"no FSGSBASE", guest{machine: "microvm", cpu: "Nehalem", processors: 2}, "faults preempt"},
 		{"boot archive", guest{archive: true}, "mappings files,/etc/motd,welcome"},
 		{"no archive", guest{}, "files"},
 		{"collector checks itself", guest{processors: 2, line: "GOGC=5 GODEBUG=gccheckmark=1,clobberfree=1"}, "stress,8 faults"},

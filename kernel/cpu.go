@@ -230,6 +230,7 @@ func allocFrames(order int) (uintptr, bool) {
 
 func thisCPU() *cpu
 func inHandler() bool
+func currentG() uintptr
 func outb(port uint16, v uint8)
 func inb(port uint16) uint8
 func cpuid(leaf, sub uint32) (a, b, c, d uint32)

@@ -22,6 +22,13 @@ TEXT ·inHandler(SB),NOSPLIT,$0-1
 	SETCS	ret+0(FP)
 	RET
 
+// func currentG() uintptr
+// Where the runtime keeps it on linux/amd64: at the word before FS.
+TEXT ·currentG(SB),NOSPLIT,$0-8
+	MOVQ	(TLS), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
 // func outb(port uint16, v uint8)
 TEXT ·outb(SB),NOSPLIT,$0-3
 	MOVW	port+0(FP), DX

@@ -129,7 +129,11 @@ func sendIPI(dest, command uint32) {
 }
 
 // interrupt sends a vector to the processor.
-func (c *cpu) interrupt(vector uint32) { sendIPI(c.apic, vector|apicAssert) }
+func (c *cpu) interrupt(vector uint32) {
+	self := thisCPU()
+	self.record(eventIPI, self.currentTID(), uint16(vector), uint64(c.id), 0)
+	sendIPI(c.apic, vector|apicAssert)
+}
 
 // setTimer makes the processor's timer interrupt once at time at.
 func setTimer(at int64) {

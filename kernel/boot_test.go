@@ -158,7 +158,7 @@ func TestEndings(t *testing.T) {
 		{"wild pointer", guest{line: "-- wild"}, 2,
 			`(?s)unexpected fault address 0x123456789000.*SIGSEGV.*main\.wild.*exercise/faults\.go:\d+`},
 		{"kernel panic", guest{processors: 2, line: "-- kernelpanic"}, boot.ExitPanic,
-			`(?s)nuos: kernel panic: page fault.*processor \d:\n.*main\.badHandler\+.*processor \d:.*came from:.*syscall`},
+			`(?s)nuos: kernel panic: page fault.*processor \d:\n.*main\.badHandler\+.*processor \d:.*came from:.*syscall.*last events of processor 0.* thread \d+ switch to thread \d.*last events of processor 1`},
 		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
 		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus, `nuos: out of memory`},
 		{"too little memory", guest{memory: 8, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},

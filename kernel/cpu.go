@@ -62,13 +62,18 @@ type cpu struct {
 
 	since    int64 // when the current thread was dispatched, or accounted last
 	sliceEnd int64
-	armed    int64  // what the timer is set to, 0 if not
-	spin     int64  // how long to poll before the next halt, ns
-	calls    uint64 // system calls made here
+	armed    int64 // what the timer is set to, 0 if not
+	spin     int64 // how long to poll before the next halt, ns
 	sleepers timerHeap
 	timers   int32 // first of those set here, and 1: see timerfd.go
 
 	stopIP, stopBP uint64
+
+	// See trace.go; written here alone, interrupts off.
+	ring     uintptr // *[ringEvents]event
+	recorded uintptr // events so far
+	calls    uintptr // *callCounts
+	counts   [numEvents]uint64
 
 	standIn standInG
 	tss     [28]uint32
@@ -125,10 +130,12 @@ func (c *cpu) prepare(id int32, apic uint32) bool {
 	base, ok := allocFrames(stacksOrder)
 	vector, ok2 := allocFrames(0)
 	heap, ok3 := allocFrames(heapOrder)
-	if !ok || !ok2 || !ok3 {
+	ring, ok4 := allocFrames(ringOrder)
+	calls, ok5 := allocFrames(0)
+	if !ok || !ok2 || !ok3 || !ok4 || !ok5 {
 		return false
 	}
-	c.sleepers.tids = heap
+	c.sleepers.tids, c.ring, c.calls = heap, ring, calls
 	c.self = uintptr(unsafe.Pointer(c))
 	c.id, c.apic = id, apic
 	c.g = uintptr(unsafe.Pointer(&c.standIn))

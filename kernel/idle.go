@@ -27,6 +27,7 @@ const (
 // idle waits until there may be something to run and returns the time.
 // Precondition: the kernel's lock is held. It is released meanwhile.
 func (c *cpu) idle() int64 {
+	c.record(eventIdle, 0, 0, 0, 0)
 	c.setCurrent(nil)
 	c.idling.Store(idlePolling)
 	sched.idle |= 1 << uint(c.id)

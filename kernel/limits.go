@@ -91,8 +91,8 @@ func getrusage(t *thread, who int32, addr uint64) uint64 {
 		residentPages()
 		r.Utime = syscall.NsecToTimeval(processTime())
 		r.Maxrss = int64(peakPages * mm.PageSize / 1024)
-		r.Minflt = int64(stats.pageFaults.Load())
-		r.Nvcsw = int64(sched.switches)
+		r.Minflt = int64(counted(eventFault))
+		r.Nvcsw = int64(counted(eventSwitch))
 	case thread:
 		r.Utime = syscall.NsecToTimeval(t.used)
 	case children:

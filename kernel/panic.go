@@ -88,6 +88,8 @@ func endPanic() {
 			printStack(t.ip, t.bp)
 		}
 	}
+	printTrace()
+	reportCrash()
 	boot.Exit(boot.ExitPanic)
 }
 

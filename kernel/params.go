@@ -10,6 +10,8 @@ import (
 
 var idleParam = boot.NewParam("idle", "adaptive", "how long an idle processor polls before it halts: adaptive, poll (for ever) or halt (not at all)")
 
+var traceParam = boot.NewParam("trace", "", "calls: the trace has all system calls, not only those that wait or fail")
+
 // The kernel reads it by itself, before the program starts.
 var _ = boot.NewParam("cwd", "/", "the program's working folder")
 
@@ -22,5 +24,12 @@ func init() {
 		idleMode.Store(idleHalt)
 	default:
 		os.Stderr.WriteString("nuos: idle=" + v + " is not adaptive, poll or halt; adaptive is used\n")
+	}
+	switch v := traceParam.Value(); v {
+	case "":
+	case "calls":
+		traceCalls.Store(true)
+	default:
+		os.Stderr.WriteString("nuos: trace=" + v + " is not calls; it is ignored\n")
 	}
 }

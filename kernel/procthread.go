@@ -48,7 +48,7 @@ func (r *report) threadStat() {
 	r.byte(' ')
 	r.list(' ', 0, processID, processID, 0) // parent, group, session, terminal
 	r.text("-1 ")
-	r.list(' ', 0, stats.pageFaults.Load(), 0, 0, 0)          // flags, faults
+	r.list(' ', 0, counted(eventFault), 0, 0, 0)              // flags, faults
 	r.list(' ', ticks(used), 0, 0, 0)                         // time: user, system, and both of children
 	r.list(' ', 20, 0, uint64(numThreads), 0, 0)              // priority, nice, threads, -, start
 	r.list(' ', mappedPages()*mm.PageSize, residentPages())   // memory

@@ -39,7 +39,6 @@ var sched struct {
 	numReady   int32
 	minRuntime int64  // the virtual run time of whoever was dispatched last, at its highest
 	idle       uint64 // processors in the idle loop that nobody has work for yet, by bit
-	switches   uint64
 }
 
 // bigLock is the kernel's lock. All of the kernel's state is guarded by it
@@ -70,6 +69,8 @@ func wake(t *thread) {
 		t.runtime = low
 	}
 	enqueue(t)
+	self := thisCPU()
+	self.record(eventWake, self.currentTID(), 0, uint64(t.tid), 0)
 	if sched.idle != 0 {
 		id := int32(bits.TrailingZeros64(sched.idle))
 		if sched.idle>>uint(t.cpu)&1 != 0 {
@@ -209,8 +210,12 @@ func (c *cpu) choose(t *thread) *thread {
 		sched.minRuntime = n.runtime
 	}
 	// Known before the lock is released, for wake on other processors.
+	from := int32(0)
+	if t != nil {
+		from = t.tid
+	}
+	c.record(eventSwitch, from, 0, uint64(n.tid), 0)
 	c.setCurrent(n)
 	c.since, c.sliceEnd = now, now+slice
-	sched.switches++
 	return n
 }

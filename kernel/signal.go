@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"syscall"
 	"unsafe"
+
+	"nuos/boot"
 )
 
 // Signals as Go uses them: handlers on the signal stack of each thread, faults
@@ -118,6 +120,7 @@ func signalsRestart(t *thread) bool {
 
 // fault turns a trap of the program into a synchronous signal.
 func (c *cpu) fault(t *thread, signo, code int32, addr, trap, errCode uint64) {
+	c.record(eventException, t.tid, uint16(trap), addr, t.ip)
 	bit := uint64(1) << uint(signo-1)
 	t.fault = faultInfo{code, addr, trap, errCode}
 	if t.mask&bit != 0 || actions[signo].handler <= sigIgnore {
@@ -129,7 +132,13 @@ func (c *cpu) fault(t *thread, signo, code int32, addr, trap, errCode uint64) {
 
 // killed ends the machine as a signal's default action ends a process; the
 // status is that of a shell.
-func killed(signo int32) { exit(128 + int(signo)) }
+func killed(signo int32) {
+	stopOthers()
+	if dumpsCore(signo) {
+		reportCrash()
+	}
+	boot.Exit(boot.ExitCode(128 + int(signo)))
+}
 
 // deliver makes t enter the handler of one pending signal. It returns false if
 // there may be more to do.
@@ -204,7 +213,7 @@ func (c *cpu) deliver(t *thread) bool {
 	if t.full != 0 {
 		resetVectorState(t)
 	}
-	stats.signals++
+	c.record(eventSignal, c.currentTID(), uint16(signo), uint64(t.tid), 0)
 	return true
 }
 

@@ -3,18 +3,16 @@
 package kernel
 
 import (
-	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
 
-// stats is guarded by the kernel's lock, but for pageFaults. System calls are
-// counted by each processor.
+// stats is guarded by the kernel's lock. What has an event is counted by each
+// processor (trace.go).
 var stats struct {
-	interrupts, strayInterrupts, signals, watched uint64
-	pageFaults                                    atomic.Uint64
-	exhausted                                     uint64      // of mm, when last seen
-	unknown                                       [512]uint32 // by system call number; the last for all others
+	strayInterrupts, watched uint64
+	exhausted                uint64      // of mm, when last seen
+	unknown                  [512]uint32 // by system call number; the last for all others
 }
 
 // Statistics counts what the kernel has done since the machine started.
@@ -22,6 +20,7 @@ type Statistics struct {
 	Processors, Threads         uint64 // now
 	Calls, Signals, PageFaults  uint64
 	Interrupts, StrayInterrupts uint64 // the latter without a use
+	Interprocessor              uint64 // interrupts sent from one processor to another
 	Switches                    uint64 // of threads
 	WatchedWords                uint64 // changes that an idle processor saw before the interrupt
 	UnknownCalls                uint64
@@ -37,12 +36,9 @@ func Stats() (s Statistics) {
 func readStats(addr uint64) uint64 {
 	s := Statistics{
 		Processors: uint64(numCPUs), Threads: uint64(numThreads),
-		Signals: stats.signals, PageFaults: stats.pageFaults.Load(),
-		Interrupts: stats.interrupts, StrayInterrupts: stats.strayInterrupts,
-		Switches: sched.switches, WatchedWords: stats.watched, Busy: uint64(processTime()),
-	}
-	for i := range numCPUs {
-		s.Calls += cpus[i].calls
+		Calls: countedCalls(), Signals: counted(eventSignal), PageFaults: counted(eventFault),
+		Interrupts: countedInterrupts(), StrayInterrupts: stats.strayInterrupts, Interprocessor: counted(eventIPI),
+		Switches: counted(eventSwitch), WatchedWords: stats.watched, Busy: uint64(processTime()),
 	}
 	for _, n := range stats.unknown {
 		s.UnknownCalls += uint64(n)

@@ -43,35 +43,43 @@ func errno(e syscall.Errno) uint64 { return -uint64(e) }
 // handleSyscall is entered by syscallEntry.
 func handleSyscall(t *thread) *thread {
 	c := thisCPU()
-	c.calls++
+	c.countCall(t)
 	// Memory has its own lock, and much of what it does takes long. Nothing
 	// that asks this processor to switch is missed: it comes with an
 	// interrupt, which is pending until the thread goes on.
-	switch t.ax {
+	nr, result := t.ax, uint64(0)
+	switch nr {
 	case syscall.SYS_MMAP:
-		t.ax = mmap(t.di, t.si, t.dx, t.r10, int32(t.r8), t.r9)
-		return t
+		result = mmap(t.di, t.si, t.dx, t.r10, int32(t.r8), t.r9)
 	case syscall.SYS_MUNMAP:
-		t.ax = munmap(t.di, t.si)
-		return t
+		result = munmap(t.di, t.si)
 	case syscall.SYS_MPROTECT:
-		t.ax = mprotect(t.di, t.si, t.dx)
-		return t
+		result = mprotect(t.di, t.si, t.dx)
 	case syscall.SYS_MADVISE:
-		t.ax = madvise(t.di, t.si, t.dx)
-		return t
+		result = madvise(t.di, t.si, t.dx)
+	default:
+		lock()
+		answerFlush()
+		c.systemCall(t)
+		return c.leave(t)
 	}
-	lock()
-	answerFlush()
-	c.systemCall(t)
-	return c.leave(t)
+	if recorded(result) {
+		c.recordCall(t, nr, t.di, result)
+	}
+	t.ax = result
+	return t
 }
 
 // systemCall makes the call in t's registers, for the first time or again.
 func (c *cpu) systemCall(t *thread) {
 	nr := t.ax
 	t.nr = nr
-	if r := c.dispatch(t, nr, t.di, t.si, t.dx, t.r10, t.r8, t.r9); r != blocked {
+	a := t.di // which rt_sigreturn changes
+	r := c.dispatch(t, nr, a, t.si, t.dx, t.r10, t.r8, t.r9)
+	if recorded(r) {
+		c.recordCall(t, nr, a, r)
+	}
+	if r != blocked {
 		t.ax = r
 	}
 	if t.state == threadBlocked && t.pending&^t.mask != 0 {

@@ -39,13 +39,13 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 	if vector == trapPage {
 		addr := readCR2()
 		if space().Fault(mm.Virt(addr), code) {
-			stats.pageFaults.Add(1)
+			c.record(eventFault, t.tid, uint16(code), addr, t.ip)
 			return t
 		}
 		lock()
 		switch asked, resolved := fileFault(addr, code); {
 		case resolved:
-			stats.pageFaults.Add(1)
+			c.record(eventFault, t.tid, uint16(code), addr, t.ip)
 			unlock()
 			return t
 		case asked:
@@ -62,6 +62,7 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 		return c.leave(t)
 	}
 	if vector == vecFlush {
+		c.record(eventFlush, t.tid, 0, 0, 0)
 		answerFlush()
 		c.endOfInterrupt()
 		return t
@@ -121,15 +122,19 @@ func segvCode(code uint64) int32 {
 // a halt.
 // Precondition: the kernel's lock is held.
 func (c *cpu) interrupted(v int32) {
-	stats.interrupts++
+	tid := c.currentTID()
 	switch {
 	case v == vecTimer:
+		c.record(eventTimer, tid, 0, 0, 0)
 		c.armed = 0
 		c.runTimers(nanotime())
 	case v == vecResched:
+		c.record(eventKick, tid, 0, 0, 0)
 	case v == vecFlush:
+		c.record(eventFlush, tid, 0, 0, 0)
 		answerFlush()
 	case v >= vecFirstMSI && v <= vecLastMSI:
+		c.record(eventDevice, tid, uint16(v), 0, 0)
 		deviceInterrupt(v)
 	case v == vecSpurious:
 		return // has no end
@@ -164,7 +169,7 @@ func handleFault(f *faultFrame) {
 		}
 		f.ip = uint64(fix)
 	} else {
-		stats.pageFaults.Add(1)
+		c.record(eventFault, c.currentTID(), uint16(f.code), addr, f.ip)
 	}
 	c.inFault = false
 }

@@ -46,7 +46,7 @@ func bootProcessor(c *cpu) {
 	}
 	openConsole()
 	t := startProgram()
-	started.Store(1)
+	startThreads()
 
 	lock()
 	wake(t)

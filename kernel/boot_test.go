@@ -122,6 +122,7 @@ func TestExercises(t *testing.T) {
 		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
 		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"eight processors", guest{machine: "pc", processors: 8}, "processors,8 pipes stress,1"},
+		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
 		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave"}, "calls stress,5"},

@@ -3,6 +3,8 @@
 package kernel
 
 import (
+	"sync/atomic"
+
 	"nuos/boot/acpi"
 	"nuos/mm"
 )
@@ -37,17 +39,24 @@ var trampoline = [...]byte{
 	0x0F, 0x22, 0xC0, // MOV CR0, EAX
 	0x66, 0xEA, 0x48, 0x80, 0x00, 0x00, 0x08, 0x00, // JMP 8:startPage+0x48
 	0x48, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, // MOV RAX, processorEntry
-	0x49, 0xB9, 0, 0, 0, 0, 0, 0, 0, 0, // MOV R9, the cpu block
+	0x48, 0xB9, 0, 0, 0, 0, 0, 0, 0, 0, // MOV RCX, the address of the offer
+	0x45, 0x31, 0xC9, // XOR R9D, R9D
+	0x4C, 0x87, 0x09, // XCHG [RCX], R9
+	0x4D, 0x85, 0xC9, // TEST R9, R9
+	0x74, 0x02, // JE over the jump
 	0xFF, 0xE0, // JMP RAX
+	0xF4,       // HLT
+	0xEB, 0xFD, // JMP to the HLT
 }
 
 const (
 	atRoot  = 0x17
 	atEFER  = 0x28
 	atEntry = 0x4A
-	atBlock = 0x54
+	atWhere = 0x54
 	atTable = 0x80 // GDT descriptor: limit, base
 	atGDT   = 0x90
+	atOffer = 0xB0 // the cpu block of the processor that is to start; it takes it away
 )
 
 // startOthers starts all processors but this one and returns how many did not
@@ -61,60 +70,89 @@ func startOthers(tables *acpi.Tables) (failed int) {
 	*(*uint32)(pointer(page + atRoot)) = uint32(readCR3())
 	*(*uint32)(pointer(page + atEFER)) = uint32(rdmsr(msrEFER)) & 0x900
 	*(*uint64)(pointer(page + atEntry)) = uint64(addressOfProcessorEntry())
+	*(*uint64)(pointer(page + atWhere)) = uint64(page + atOffer)
 	*(*uint16)(pointer(page + atTable)) = 3*8 - 1
 	*(*uint32)(pointer(page + atTable + 2)) = startPage + atGDT
 	for i, d := range [3]uint64{0, 0x00AF9B000000FFFF, 0x00CF93000000FFFF} {
 		*(*uint64)(pointer(page + atGDT + uintptr(i)*8)) = d
 	}
-	for i := range tables.NumProcessors {
-		id := tables.Processors[i].APIC
-		if id == cpus[0].apic || id > 254 && !apic.x2 {
-			continue
+	offer := (*atomic.Uintptr)(pointer(page + atOffer))
+
+	// All are reset first, so that those that need time for it have it while
+	// others start.
+	others := tables.Processors[:tables.NumProcessors]
+	for i := range others {
+		if id := others[i].APIC; startable(id) {
+			sendIPI(id, apicInit|apicAssert)
 		}
-		if numCPUs == maxCPUs {
-			failed++
-			continue
-		}
-		if !startProcessor(page, id) {
+	}
+	for i := range others {
+		id := others[i].APIC
+		switch {
+		case id == cpus[0].apic:
+		case numCPUs == maxCPUs || !startable(id) || !startProcessor(offer, id):
 			failed++
 		}
 	}
 	return failed
 }
 
-func startProcessor(page uintptr, id uint32) bool {
+// startable reports whether a processor is another one that can be reached.
+func startable(id uint32) bool { return id != cpus[0].apic && (id <= 254 || apic.x2) }
+
+// startProcessor starts one processor and waits until it runs. The manual's
+// delays are those of the processors of its time; today's need none, which Linux
+// relies on too. A start-up interrupt that comes too early is lost and is sent
+// again; one that comes too late does nothing.
+//
+// The processor of an emulator may be late for as long as the host has other
+// things to do. So it takes its block away from where it is offered: one that is
+// given up finds none there and halts, and does not share the next one's stack.
+func startProcessor(offer *atomic.Uintptr, id uint32) bool {
 	c := &cpus[numCPUs]
 	if !c.prepare(numCPUs, id) {
 		return false
 	}
 	c.useStack()
-	*(*uint64)(pointer(page + atBlock)) = uint64(c.self)
-	sendIPI(id, apicInit|apicAssert)
-	delay(10e6)
-	for range 2 {
+	offer.Store(c.self)
+	taken := func() bool { return offer.Load() == 0 }
+	for patience := int64(1e6); patience < 2e9 && !taken(); patience *= 2 {
 		sendIPI(id, apicStartUp|apicAssert|startPage>>12)
-		for start := nanotime(); nanotime()-start < 200e6; pause() {
-			if c.online.Load() != 0 {
-				numCPUs++
-				return true
-			}
+		for start := nanotime(); !taken() && nanotime()-start < patience; {
+			pause()
 		}
 	}
-	return false
+	if offer.Swap(0) != 0 {
+		return false
+	}
+	for start := nanotime(); c.online.Load() == 0; pause() {
+		if nanotime()-start > 60e9 {
+			refuse("a processor began to start and never came to its end")
+		}
+	}
+	numCPUs++
+	return true
 }
 
-// otherProcessor is the first Go code of every other processor.
+// otherProcessor is the first Go code of every other processor. It sleeps while
+// the rest are started, for processors of an emulator that poll take the time of
+// those that work.
 func otherProcessor(c *cpu) {
 	c.enable()
 	for started.Load() == 0 {
-		relax()
+		answerFlush()
+		halt()
+		c.pending = [4]uint64{}
+		c.endOfInterrupt()
 	}
 	lock()
 	resume(c.leave(nil))
 }
 
-func delay(ns int64) {
-	for start := nanotime(); nanotime()-start < ns; {
-		pause()
+// startThreads lets threads run on all processors.
+func startThreads() {
+	started.Store(1)
+	for i := int32(1); i < numCPUs; i++ {
+		cpus[i].interrupt(vecResched)
 	}
 }

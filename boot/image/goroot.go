@@ -21,7 +21,7 @@ import (
 
 // linkGoroot makes such a GOROOT in dir.
 func linkGoroot(ctx context.Context, dir string) error {
-	tree, err := sourceTree(ctx)
+	tree, err := SourceTree(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,8 @@ func linkGoroot(ctx context.Context, dir string) error {
 	return linkVendored(filepath.Join(release, "src", "vendor"), filepath.Join(src, "vendor"))
 }
 
-// sourceTree is the folder of this module's sources.
-func sourceTree(ctx context.Context) (string, error) {
+// SourceTree is the folder of this module's sources.
+func SourceTree(ctx context.Context) (string, error) {
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
 		tree := filepath.Dir(filepath.Dir(filepath.Dir(file)))
 		if _, err := os.Stat(filepath.Join(tree, "go.mod")); err == nil {

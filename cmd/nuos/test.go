@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,6 +25,8 @@ type testRun struct {
 	json     bool
 	compare  bool // run everything in the Linux guest too
 	parallel int
+	table    string // file for the table
+	command  string // what the user typed
 
 	mu  sync.Mutex // one line of output at a time
 	out io.Writer
@@ -38,29 +39,60 @@ func testCommand() *cobra.Command {
 		Use:   "test [FLAGS] PACKAGES...",
 		Short: "Run the tests of any Go packages in virtual machines",
 		Long: `Test builds the tests of packages with the stock Go toolchain into images, boots
-each in a machine of its own, and prints what go test prints. Its flags are those of
-go test, and:
+each in a machine of its own, and prints what go test prints, and of several packages
+a table. Tests that are known not to pass in an image are listed with their reasons in
+qemu/gotest/exceptions.txt; one that passes all the same is a failure. Flags:
 
 ` + usage(flags),
 		Example: `  nuos test sync
   nuos test -run TestMutex -v sync
-  nuos test -linux -p 2 std`,
+  nuos test -short -linux -p 2 -results /tmp/std -table docs/conformity.md std`,
 		DisableFlagParsing: true, // they are go test's
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) || flags.NArg() == 0 {
+			patterns, err := r.parse(flags, args)
+			if errors.Is(err, flag.ErrHelp) {
 				return cmd.Help()
 			} else if err != nil {
 				return err
 			}
-			r.out = os.Stdout
-			patterns := flags.Args()
-			if i := slices.Index(patterns, "-args"); i >= 0 {
-				r.options.Args = append(r.options.Args, patterns[i+1:]...)
-				patterns = patterns[:i]
-			}
+			r.out, r.command = os.Stdout, "nuos test "+strings.Join(args, " ")
 			return r.run(cmd.Context(), patterns)
 		},
 	}
+}
+
+// parse takes flags before and after the packages, as go test does. What follows
+// -args goes to the tests as it is. Without packages it is the one in this folder.
+func (r *testRun) parse(flags *flag.FlagSet, args []string) (patterns []string, err error) {
+	for len(args) > 0 {
+		if args[0] == "-args" || args[0] == "--args" {
+			r.options.Args = append(r.options.Args, args[1:]...)
+			break
+		}
+		if !strings.HasPrefix(args[0], "-") {
+			patterns = append(patterns, args[0])
+			args = args[1:]
+			continue
+		}
+		i := slices.IndexFunc(args, func(a string) bool { return a == "-args" || a == "--args" })
+		if i < 0 {
+			i = len(args)
+		}
+		if err := flags.Parse(args[:i]); err != nil {
+			return nil, err
+		}
+		args = slices.Concat(flags.Args(), args[i:])
+	}
+	if r.parallel < 1 {
+		return nil, fmt.Errorf("-p %d: at least one machine must run", r.parallel)
+	}
+	if r.options.Timeout == 0 {
+		r.options.Timeout = -1 // none, as in go test
+	}
+	if len(patterns) == 0 {
+		patterns = []string{"."}
+	}
+	return patterns, nil
 }
 
 // passed lists the flags that test binaries know themselves.
@@ -92,11 +124,13 @@ func (r *testRun) flags() *flag.FlagSet {
 	}
 	f.BoolVar(&r.verbose, "v", false, "print what every test prints")
 	f.BoolVar(&r.json, "json", false, "print events as go test -json does")
-	f.DurationVar(&r.options.Timeout, "timeout", 10*time.Minute, "end of the tests of one package")
+	f.DurationVar(&r.options.Timeout, "timeout", 10*time.Minute, "end of the tests of one package; 0 is none")
 	f.IntVar(&r.parallel, "p", max(1, runtime.NumCPU()/2), "how many machines run at a `time`")
 	f.IntVar(&r.options.Memory, "memory", 2048, "`MiB` of each machine")
 	f.IntVar(&r.options.CPUs, "cpus", 2, "processors of each machine")
 	f.BoolVar(&r.compare, "linux", false, "run the same tests in a Debian Linux guest beside, for comparison")
+	f.StringVar(&r.table, "table", "", "`file` to write the table to, as Markdown")
+	f.StringVar(&r.options.Results, "results", "", "`folder` of results: packages that passed according to it are not run again, others are added")
 	return f
 }
 
@@ -106,12 +140,6 @@ func usage(f *flag.FlagSet) string {
 	f.PrintDefaults()
 	f.SetOutput(io.Discard)
 	return b.String()
-}
-
-// row is a package in the table.
-type row struct {
-	nuos, linux *gotest.Result
-	err         error // the tests could not be run
 }
 
 // run tests every package. The result is an error if one of them failed.
@@ -140,12 +168,18 @@ func (r *testRun) run(ctx context.Context, patterns []string) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	t := newTable(rows)
 	if len(packages) > 1 && !r.json {
-		printTable(r.out, rows)
+		t.text(r.out)
+	}
+	if r.table != "" {
+		if err := t.save(r.table, r.command); err != nil {
+			return err
+		}
 	}
 	failed := 0
 	for _, row := range rows {
-		if row.err != nil || !row.nuos.Passed() {
+		if !row.passed() {
 			failed++
 		}
 	}
@@ -160,19 +194,16 @@ func (r *testRun) test(ctx context.Context, pkg string) (w row) {
 	o := r.options
 	p := printer{run: r, single: r.parallel == 1}
 	o.Output = p.event
+	w.pkg = pkg
 	if w.nuos, w.err = gotest.Run(ctx, pkg, o); w.err != nil {
-		r.print(fmt.Sprintf("FAIL\t%s [cannot be run: %v]\n", pkg, w.err))
-		return w
-	}
-	if w.nuos.NoTests {
-		r.print(fmt.Sprintf("?   \t%s\t[no test files]\n", pkg))
+		p.broken(pkg, w.err)
 		return w
 	}
 	p.end(w.nuos)
-	if r.compare {
+	if r.compare && !w.nuos.NoTests {
 		o.Linux, o.Output = true, nil
 		if w.linux, w.err = gotest.Run(ctx, pkg, o); w.err != nil {
-			r.print(fmt.Sprintf("FAIL\t%s [cannot be run on Linux: %v]\n", pkg, w.err))
+			p.broken(pkg, fmt.Errorf("on Linux: %w", w.err))
 		}
 	}
 	return w
@@ -182,85 +213,4 @@ func (r *testRun) print(s string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	io.WriteString(r.out, s)
-}
-
-// printer prints the events of one package as go test does.
-type printer struct {
-	run    *testRun
-	single bool                        // nobody prints between our lines
-	all    strings.Builder             // until the package has ended, if not single
-	tests  map[string]*strings.Builder // what each test has printed
-}
-
-func (p *printer) event(e gotest.Event) {
-	switch {
-	case p.run.json:
-		b, _ := json.Marshal(e)
-		p.run.print(string(b) + "\n")
-	case e.Output == "" && e.Action != "fail" && e.Action != "pass" && e.Action != "skip":
-	case p.run.verbose:
-		p.write(e.Output)
-	case e.Test == "":
-		if e.Output != "PASS\n" {
-			p.write(e.Output)
-		}
-	default:
-		p.hold(e)
-	}
-}
-
-// hold keeps what a test prints until it is known to have failed.
-func (p *printer) hold(e gotest.Event) {
-	top, _, _ := strings.Cut(e.Test, "/")
-	if p.tests == nil {
-		p.tests = map[string]*strings.Builder{}
-	}
-	b := p.tests[top]
-	if b == nil {
-		b = new(strings.Builder)
-		p.tests[top] = b
-	}
-	for _, noise := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME "} {
-		if strings.HasPrefix(e.Output, noise) {
-			e.Output = ""
-		}
-	}
-	b.WriteString(e.Output)
-	switch {
-	case e.Test != top:
-	case e.Action == "fail":
-		p.write(b.String())
-		delete(p.tests, top)
-	case e.Action == "pass" || e.Action == "skip":
-		delete(p.tests, top)
-	}
-}
-
-func (p *printer) write(s string) {
-	if p.single {
-		p.run.print(s)
-	} else {
-		p.all.WriteString(s)
-	}
-}
-
-// end prints the package's line, and all that was held.
-func (p *printer) end(r *gotest.Result) {
-	if p.run.json {
-		return
-	}
-	for _, b := range p.tests {
-		p.write(b.String()) // was running when the machine ended
-	}
-	word, note := "ok  ", ""
-	if !r.Passed() {
-		word = "FAIL"
-	}
-	if n := len(r.Excepted()); n > 0 {
-		note = fmt.Sprintf(" (%d known exceptions)", n)
-	}
-	p.write(fmt.Sprintf("%s\t%s\t%.3fs%s\n", word, r.Package, r.Elapsed.Seconds(), note))
-	if !p.single {
-		p.run.print(p.all.String())
-	}
 }

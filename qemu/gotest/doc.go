@@ -11,7 +11,10 @@
 // The Linux guest (package linux) has the same archive and the same test binary but
 // for nuos's part.
 //
-// exceptions.txt lists the tests that cannot pass in an image, each with its reason.
+// exceptions.txt lists the tests that cannot pass in an image, each with its reason;
+// one that passes all the same makes its package fail. Compare measures a package by what
+// passes in the Linux guest. Time-outs are the same on both systems, and long:
+// GO_TEST_TIMEOUT_SCALE, which some tests ask for, allows for the emulator.
 //
 // Output that a test writes straight to descriptor 1 or 2 and what it prints with
 // testing's means share the console, as in go test.

@@ -65,35 +65,43 @@ func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) 
 	return stdout.Bytes(), nil
 }
 
-// looksElsewhere lists packages whose tests read other folders of GOROOT than
-// their own and src/testdata.
+// looksElsewhere lists standard packages, those in a folder by its slash, whose tests
+// read more of GOROOT than the rest: src/* is all of src but the commands.
 var looksElsewhere = map[string][]string{
-	"go/": {"src", "test", "api"}, "internal/": {"src", "test"}, "html/template": {"src"}, "io/fs": {"src"}, "os": {"src"},
-	"archive/": {"src"}, "debug/": {"src"}, "text/": {"src"}, "net/http": {"src"}, "runtime": {"src"}, "testing": {"src"},
-	"embed": {"src"}, "path/filepath": {"src"}, "encoding/": {"src"}, "compress/": {"src"}, "image/": {"src"}, "crypto/": {"src"},
+	"go/": {"src", "test", "api"}, "internal/": {"src/*", "doc"}, "runtime": {"src/*"}, "os": {"src/*"}, "io/fs": {"src/*"},
+	"embed": {"src/*"}, "testing": {"src/*"}, "path/filepath": {"src/*", "test"}, "compress/gzip": {"src/*"},
 }
 
 // trees are the files that the tests may read, at their paths on this computer.
 func (p *goPackage) trees() []image.Tree {
-	same := func(dir string) image.Tree { return image.Tree{Dir: dir, At: dir} }
 	if !p.Standard {
-		return []image.Tree{same(p.Dir)}
+		return []image.Tree{{Dir: p.Dir, At: p.Dir}}
 	}
-	trees := []image.Tree{same(filepath.Join(p.Root, "lib", "time"))}
-	for prefix, folders := range looksElsewhere {
+	// The packages of a family share files, such as compress/testdata.
+	family, _, _ := strings.Cut(p.ImportPath, "/")
+	folders := []string{"src/" + family, "src/testdata"}
+	for prefix, others := range looksElsewhere {
 		if p.ImportPath == prefix || strings.HasSuffix(prefix, "/") && strings.HasPrefix(p.ImportPath, prefix) {
-			for _, f := range folders {
-				trees = append(trees, same(filepath.Join(p.Root, f)))
-			}
-			return trees
+			folders = others
 		}
 	}
-	return append(trees, same(p.Dir), same(filepath.Join(p.Root, "src", "testdata")))
+	var trees []image.Tree
+	for _, f := range append(folders, "lib/time") {
+		dirs, _ := filepath.Glob(filepath.Join(p.Root, f)) // the patterns are well-formed
+		for _, dir := range dirs {
+			info, err := os.Stat(dir)
+			if err != nil || !info.IsDir() || strings.HasSuffix(f, "*") && info.Name() == "cmd" {
+				continue
+			}
+			trees = append(trees, image.Tree{Dir: dir, At: dir})
+		}
+	}
+	return trees
 }
 
 // environment is what tests find in theirs.
 func (p *goPackage) environment() []string {
-	return []string{"GOROOT=" + goroot(), "HOME=/root", "USER=root", "PATH=/bin"}
+	return []string{"GOROOT=" + goroot(), "HOME=/root", "USER=root", "PATH=/bin", "GO_TEST_TIMEOUT_SCALE=5"}
 }
 
 var goroot = sync.OnceValue(func() string {

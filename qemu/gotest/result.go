@@ -18,29 +18,48 @@ type Event struct {
 	Time    time.Time `json:",omitzero"`
 	Action  string
 	Package string
-	Test    string  `json:",omitempty"`
-	Elapsed float64 `json:",omitempty"` // seconds
-	Output  string  `json:",omitempty"`
+	Test    string   `json:",omitempty"`
+	Elapsed *float64 `json:",omitempty"` // seconds
+	Output  string   `json:",omitempty"`
 }
 
 // Result is how the tests of one package went.
 type Result struct {
 	Package  string
 	NoTests  bool              // there are none
+	Args     []string          // that the caller gave the test binary
+	Began    time.Time         // when the machine was started
+	Revision string            // of this module, as git names it; empty if it does not
 	Outcome  map[string]string // of every test, example and subtest that began: pass, fail or skip
+	Skipped  map[string]string // the last thing that those said that were skipped
+	Order    []string          // in which they began
 	Elapsed  time.Duration     // from the start of the machine to its end
 	ExitCode int
 	Crashed  bool   // the machine ended without an exit code, or took too long
 	Console  string // all of it, or the last MiB
 
-	order []string
+	Kept bool `json:"-"` // it was not run this time, see Options.Results
+
+	said map[string]string // the last output of those that run
 }
 
-func newResult(pkg string) *Result { return &Result{Package: pkg, Outcome: map[string]string{}} }
+func newResult(pkg string) *Result {
+	return &Result{Package: pkg, Outcome: map[string]string{}, Skipped: map[string]string{}, said: map[string]string{}}
+}
 
-// Passed reports whether everything that ran passed, but for exceptions.
+// Whole reports whether no argument chose some of the tests.
+func (r *Result) Whole() bool {
+	return !slices.ContainsFunc(r.Args, func(a string) bool {
+		name, _, _ := strings.Cut(a, "=")
+		return name == "-test.run" || name == "-test.skip" || name == "-test.failfast"
+	})
+}
+
+// Passed reports whether everything that ran passed, but for exceptions, and no
+// exception is needless.
 func (r *Result) Passed() bool {
-	return !r.Crashed && (r.ExitCode == 0 || r.ExitCode == 1 && len(r.Excepted()) > 0 && len(r.Unexpected()) == 0)
+	return !r.Crashed && (r.ExitCode == 0 || r.ExitCode == 1 && len(r.Excepted()) > 0) &&
+		len(r.Unexpected()) == 0 && len(r.Needless()) == 0
 }
 
 // Count returns how many tests and examples began, without subtests, and how many
@@ -67,11 +86,11 @@ func (r *Result) Count() (run, passed, failed, skipped int) {
 // Failed lists the tests that failed, in the order in which they began. Of a test
 // that failed because of its subtests only those are listed.
 func (r *Result) Failed() (names []string) {
-	for _, name := range r.order {
+	for _, name := range r.Order {
 		if r.Outcome[name] != "fail" {
 			continue
 		}
-		inner := slices.ContainsFunc(r.order, func(other string) bool {
+		inner := slices.ContainsFunc(r.Order, func(other string) bool {
 			return strings.HasPrefix(other, name+"/") && r.Outcome[other] == "fail"
 		})
 		if !inner {
@@ -81,18 +100,44 @@ func (r *Result) Failed() (names []string) {
 	return names
 }
 
+// note takes one event in. A test that runs several times has the worst of its outcomes.
 func (r *Result) note(e Event) {
-	switch {
-	case e.Test == "":
-	case e.Action == "run":
-		r.Outcome[e.Test] = "fail" // until it says otherwise
-		r.order = append(r.order, e.Test)
-	case e.Action == "pass" || e.Action == "fail" || e.Action == "skip":
-		if _, began := r.Outcome[e.Test]; !began {
-			r.order = append(r.order, e.Test)
-		}
-		r.Outcome[e.Test] = e.Action
+	if e.Test == "" {
+		return
 	}
+	before, began := r.Outcome[e.Test]
+	if !began {
+		r.Order = append(r.Order, e.Test)
+		r.Outcome[e.Test] = "pass" // so far
+	}
+	switch e.Action {
+	case "run":
+		r.said[e.Test] = ""
+	case "output":
+		line := strings.TrimSpace(e.Output)
+		if _, runs := r.said[e.Test]; runs && line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+			r.said[e.Test] = line
+		}
+	case "pass":
+		delete(r.said, e.Test)
+	case "skip":
+		r.Skipped[e.Test] = r.said[e.Test]
+		delete(r.said, e.Test)
+		if before != "fail" {
+			r.Outcome[e.Test] = "skip"
+		}
+	case "fail":
+		delete(r.said, e.Test)
+		r.Outcome[e.Test] = "fail"
+	}
+}
+
+// ended says that nothing runs any more: what was running has failed.
+func (r *Result) ended() {
+	for test := range r.said {
+		r.Outcome[test] = "fail"
+	}
+	clear(r.said)
 }
 
 // listener turns the output of a test binary into events.
@@ -122,6 +167,7 @@ func (r *Result) listen(ctx context.Context, output func(Event)) (*listener, err
 		for {
 			line, err := lines.ReadBytes('\n')
 			if err != nil {
+				r.ended()
 				l.done <- nil
 				return
 			}

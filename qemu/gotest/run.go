@@ -1,33 +1,25 @@
 package gotest
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
-
-	"nuos/boot/image"
-	"nuos/qemu"
-	"nuos/qemu/linux"
 )
 
 // Options says how tests run. The zero value is useful.
 type Options struct {
 	Dir     string        // where the go command runs; default: the current folder
 	Args    []string      // of the test binary, such as -test.run=X; -test.v is given anyway
-	Timeout time.Duration // of the tests; 0 means ten minutes, as with go test
+	Timeout time.Duration // of the tests; 0 means ten minutes, as with go test, less than 0 a week
 	Memory  int           // of the machine in MiB; 0 means 2048
 	CPUs    int           // 0 means 2
 	Linux   bool          // run them in the Linux guest
 	Output  func(Event)   // if set, gets everything that happens, as it happens
+	Results string        // if set, a folder of results; what it has is not run again, see Result.Kept
 }
-
-// bootTime is how much longer than the tests a machine may take.
-const bootTime = time.Minute
 
 // Run builds and runs the tests of the package pkg, as the go command in o.Dir
 // names it. An error says that they could not be run; tests that
@@ -36,6 +28,8 @@ const bootTime = time.Minute
 func Run(ctx context.Context, pkg string, o Options) (*Result, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Minute
+	} else if o.Timeout < 0 {
+		o.Timeout = 7 * 24 * time.Hour
 	}
 	if o.Memory == 0 {
 		o.Memory = 2048
@@ -58,86 +52,76 @@ func Run(ctx context.Context, pkg string, o Options) (*Result, error) {
 		res.NoTests = true
 		return res, nil
 	}
-	args := []string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.Timeout.String()}
-	start := nuosGuest
+	if kept := o.kept(p.ImportPath); kept != nil {
+		return kept, nil
+	}
+	res.Args, res.Began, res.Revision = o.arguments(), time.Now(), revision()
+	if err := o.run(ctx, p, work, res); err != nil {
+		return nil, err
+	}
+	return res, o.keep(res)
+}
+
+// run fills res in.
+func (o Options) run(ctx context.Context, p *goPackage, work string, res *Result) (err error) {
+	var machine guest
 	if o.Linux {
-		start = linuxGuest
+		machine, err = linuxGuest(ctx, o.Dir, p, work)
 	} else {
-		args = append(args, skipArgument(p.ImportPath)...)
+		machine, err = nuosGuest(ctx, o.Dir, p, work)
 	}
-	args = append(args, o.Args...)
-	opt, err := start(ctx, o.Dir, p, args, work)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	opt.Machines, opt.CPUs, opt.Memory, opt.NoNIC = 1, o.CPUs, o.Memory, true
-
-	events, err := res.listen(ctx, o.Output)
-	if err != nil {
-		return nil, err
+	args := append([]string{"-test.v=test2json", "-test.paniconexit0"}, o.arguments()...)
+	if o.Linux {
+		return machine.run(ctx, o, args, res)
 	}
-	opt.Mirror = &unixLines{w: events}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout+bootTime)
-	defer cancel()
-	began := time.Now()
-	res.Console, res.ExitCode, err = qemu.Run(ctx, opt)
-	res.Elapsed = time.Since(began)
-	if err != nil {
-		fmt.Fprintf(opt.Mirror, "\nnuos: the machine ended without an exit code: %v\n", err)
+	// Whoever chooses tests gets those.
+	alone := exceptions().alone(p.ImportPath)
+	if !res.Whole() {
+		alone = nil
 	}
-	if err := events.Close(); err != nil {
-		return nil, err
+	together := slices.Clip(args)
+	if len(alone) > 0 {
+		together = append(together, "-test.skip=^("+strings.Join(alone, "|")+")$")
 	}
-	if err != nil && (errors.Is(err, qemu.ErrLaunch) || ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded)) {
-		return nil, err
+	if err := machine.run(ctx, o, together, res); err != nil {
+		return err
 	}
-	res.Crashed = err != nil
-	return res, nil
-}
-
-// nuosGuest makes an image of the tests.
-func nuosGuest(ctx context.Context, dir string, p *goPackage, args []string, work string) (qemu.Options, error) {
-	r, err := image.Build(ctx, image.Options{Dir: dir, Package: p.ImportPath, Test: true, Output: filepath.Join(work, "test.elf")})
-	if err != nil {
-		return qemu.Options{}, err
-	}
-	archive := filepath.Join(work, "files.cpio")
-	if err := image.WriteArchive(archive, p.trees()...); err != nil {
-		return qemu.Options{}, err
-	}
-	params := append([]string{"cwd=" + p.Dir}, p.environment()...)
-	params = append(append(params, "--"), args...)
-	return qemu.Options{Image: r.Path, Archive: archive, Params: params}, nil
-}
-
-// linuxGuest builds the tests as an ordinary program for the Linux guest.
-func linuxGuest(ctx context.Context, dir string, p *goPackage, args []string, work string) (qemu.Options, error) {
-	program := filepath.Join(work, "test")
-	if _, err := goCommand(ctx, dir, "test", "-c", "-trimpath", "-ldflags=-w", "-o", program, p.ImportPath); err != nil {
-		return qemu.Options{}, err
-	}
-	return linux.Guest(ctx, linux.Program{Path: program, Args: args, Env: p.environment(), Dir: p.Dir, Files: p.trees()}, work)
-}
-
-// unixLines takes the carriage returns off the ends of lines that a serial
-// console has.
-type unixLines struct {
-	w    io.Writer
-	held bool // a carriage return that may belong to a line end
-}
-
-func (u *unixLines) Write(p []byte) (int, error) {
-	var out bytes.Buffer
-	for _, b := range p {
-		if u.held && b != '\n' {
-			out.WriteByte('\r')
+	for _, test := range alone {
+		if res.Crashed {
+			break
 		}
-		if u.held = b == '\r'; !u.held {
-			out.WriteByte(b)
+		one := newResult(p.ImportPath)
+		o.Timeout = min(o.Timeout, soloTime)
+		if err := machine.run(ctx, o, append(slices.Clip(args), "-test.timeout="+o.Timeout.String(), "-test.run=^"+test+"$"), one); err != nil {
+			return err
 		}
+		res.add(test, one)
 	}
-	if _, err := u.w.Write(out.Bytes()); err != nil {
-		return 0, err
+	return nil
+}
+
+// arguments are those of the test binary that the caller chose.
+func (o Options) arguments() []string {
+	return append([]string{"-test.timeout=" + o.Timeout.String()}, o.Args...)
+}
+
+// soloTime is how long a test may take that has a machine of its own.
+const soloTime = time.Minute
+
+// add takes in how a test went that had a machine of its own.
+func (r *Result) add(test string, one *Result) {
+	if _, began := one.Outcome[test]; !began {
+		r.Order = append(r.Order, test)
 	}
-	return len(p), nil
+	r.Order = append(r.Order, one.Order...)
+	maps.Copy(r.Outcome, one.Outcome)
+	maps.Copy(r.Skipped, one.Skipped)
+	r.Elapsed += one.Elapsed
+	r.Console += one.Console
+	if one.Crashed || one.ExitCode != 0 {
+		r.Outcome[test] = "fail" // it ended the machine, which is why it had one
+	}
 }

@@ -55,11 +55,24 @@ func TestCount(t *testing.T) {
 	} {
 		r.note(e)
 	}
+	r.ended()
 	run, passed, failed, skipped := r.Count()
 	if run != 3 || passed != 1 || failed != 1 || skipped != 1 {
 		t.Errorf("%d run, %d passed, %d failed, %d skipped", run, passed, failed, skipped)
 	}
 	if got := r.Failed(); !slices.Equal(got, []string{"C"}) {
 		t.Errorf("failed: %v", got)
+	}
+}
+
+// A test that runs several times has the worst of its outcomes.
+func TestCountSeveral(t *testing.T) {
+	r := newResult("p")
+	for _, action := range []string{"run", "pass", "run", "fail", "run", "skip", "run", "pass"} {
+		r.note(Event{Action: action, Test: "A"})
+	}
+	r.ended()
+	if r.Outcome["A"] != "fail" || len(r.Order) != 1 {
+		t.Errorf("%v, %v", r.Outcome, r.Order)
 	}
 }

@@ -32,7 +32,11 @@ func Guest(ctx context.Context, p Program, work string) (qemu.Options, error) {
 	if err := os.Mkdir(root, 0o777); err != nil {
 		return qemu.Options{}, err
 	}
-	if err := Build(ctx, "", "nuos/qemu/linux/internal/init", filepath.Join(root, "init")); err != nil {
+	tree, err := image.SourceTree(ctx)
+	if err != nil {
+		return qemu.Options{}, err
+	}
+	if err := Build(ctx, tree, "nuos/qemu/linux/internal/init", filepath.Join(root, "init")); err != nil {
 		return qemu.Options{}, err
 	}
 	program, err := os.ReadFile(p.Path)

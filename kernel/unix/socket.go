@@ -261,7 +261,7 @@ func (s *socket) writable(i int32) bool {
 	if s.state == listening {
 		return false
 	}
-	if s.peer == 0 || s.shutOut {
+	if s.peer == 0 {
 		return true
 	}
 	p := at(s.peer)

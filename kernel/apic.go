@@ -5,6 +5,7 @@ package kernel
 import (
 	"sync/atomic"
 
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -47,14 +48,14 @@ var apic struct {
 
 // findAPIC decides how the local APIC is spoken to, and from then on it can be.
 func findAPIC() bool {
-	_, _, ecx, _ := cpuid(1, 0)
+	_, _, ecx, _ := x86.CPUID(1, 0)
 	apic.x2 = ecx>>21&1 != 0
 	apic.tscDeadline = ecx>>24&1 != 0
 	if apic.x2 {
 		setAPICMode()
 		return true
 	}
-	base := rdmsr(msrAPICBase) & 0xF_FFFF_F000
+	base := x86.ReadMSR(msrAPICBase) & 0xF_FFFF_F000
 	const mapDevice = 1 << 41
 	v, e := space().Mmap(mm.Virt(base), 4096, mm.ProtRead|mm.ProtWrite, mapDevice)
 	apic.base = uintptr(v)
@@ -63,14 +64,14 @@ func findAPIC() bool {
 
 func apicRead(reg uint32) uint32 {
 	if apic.x2 {
-		return uint32(rdmsr(msrX2APIC + reg>>4))
+		return uint32(x86.ReadMSR(msrX2APIC + reg>>4))
 	}
 	return atomic.LoadUint32((*uint32)(pointer(apic.base + uintptr(reg))))
 }
 
 func apicWrite(reg, v uint32) {
 	if apic.x2 {
-		wrmsr(msrX2APIC+reg>>4, uint64(v))
+		x86.WriteMSR(msrX2APIC+reg>>4, uint64(v))
 		return
 	}
 	atomic.StoreUint32((*uint32)(pointer(apic.base+uintptr(reg))), v)
@@ -79,18 +80,18 @@ func apicWrite(reg, v uint32) {
 // ownAPIC is the identity of the processor's local APIC.
 func ownAPIC() uint32 {
 	if apic.x2 {
-		return uint32(rdmsr(msrX2APIC + apicID>>4))
+		return uint32(x86.ReadMSR(msrX2APIC + apicID>>4))
 	}
 	return apicRead(apicID) >> 24
 }
 
 // setAPICMode switches the processor's local APIC on, in the mode that is used.
 func setAPICMode() {
-	v := rdmsr(msrAPICBase) | 1<<11
+	v := x86.ReadMSR(msrAPICBase) | 1<<11
 	if apic.x2 {
 		v |= 1 << 10
 	}
-	wrmsr(msrAPICBase, v)
+	x86.WriteMSR(msrAPICBase, v)
 }
 
 // enableAPIC turns the local APIC on, all its sources masked but the timer.
@@ -115,16 +116,16 @@ func (c *cpu) endOfInterrupt() { apicWrite(apicEOI, 0) }
 // sendIPI writes the interrupt command register for one destination.
 func sendIPI(dest, command uint32) {
 	if apic.x2 {
-		wrmsr(msrX2APIC+apicICR>>4, uint64(dest)<<32|uint64(command))
+		x86.WriteMSR(msrX2APIC+apicICR>>4, uint64(dest)<<32|uint64(command))
 		return
 	}
 	for apicRead(apicICR)&apicPending != 0 {
-		pause()
+		x86.Pause()
 	}
 	apicWrite(apicICR+0x10, dest<<24)
 	apicWrite(apicICR, command)
 	for apicRead(apicICR)&apicPending != 0 {
-		pause()
+		x86.Pause()
 	}
 }
 
@@ -139,7 +140,7 @@ func (c *cpu) interrupt(vector uint32) {
 func setTimer(at int64) {
 	d := max(at-nanotime(), 1)
 	if apic.tscDeadline {
-		wrmsr(msrTSCDeadline, rdtsc()+fixedMul(uint64(d), clock.perNano))
+		x86.WriteMSR(msrTSCDeadline, x86.ReadTSC()+fixedMul(uint64(d), clock.perNano))
 		return
 	}
 	ticks := uint64(1<<32 - 1)
@@ -158,7 +159,7 @@ func calibrateTimer() {
 	apicWrite(apicInitial, 1<<32-1)
 	start := nanotime()
 	for nanotime()-start < 1e6 {
-		pause()
+		x86.Pause()
 	}
 	ticks := 1<<32 - 1 - uint64(apicRead(apicCurrent))
 	ns := uint64(nanotime() - start)

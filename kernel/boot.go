@@ -8,6 +8,7 @@ import (
 
 	"nuos/boot"
 	"nuos/boot/acpi"
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -152,16 +153,16 @@ func freeFrames(direct uintptr) { mm.FreeKernel(mm.Virt(direct)) }
 // maskPICs silences the two 8259 interrupt controllers, after moving their
 // vectors away from those of faults.
 func maskPICs() {
-	outb(0x20, 0x11)
-	outb(0xA0, 0x11)
-	outb(0x21, 0x20)
-	outb(0xA1, 0x28)
-	outb(0x21, 4)
-	outb(0xA1, 2)
-	outb(0x21, 1)
-	outb(0xA1, 1)
-	outb(0x21, 0xFF)
-	outb(0xA1, 0xFF)
+	x86.Out8(0x20, 0x11)
+	x86.Out8(0xA0, 0x11)
+	x86.Out8(0x21, 0x20)
+	x86.Out8(0xA1, 0x28)
+	x86.Out8(0x21, 4)
+	x86.Out8(0xA1, 2)
+	x86.Out8(0x21, 1)
+	x86.Out8(0xA1, 1)
+	x86.Out8(0x21, 0xFF)
+	x86.Out8(0xA1, 0xFF)
 }
 
 // startProgram makes the process's first thread: its stack with arguments,
@@ -239,7 +240,7 @@ var programName = [...]byte{'/', 'n', 'u', 'o', 's', 0}
 func findVectorSize() {
 	vectorSize = 512
 	if haveXSAVE {
-		_, b, _, _ := cpuid(0xD, 0)
+		_, b, _, _ := x86.CPUID(0xD, 0)
 		vectorSize = uintptr(b)
 	}
 	if vectorSize > mm.PageSize-vectorOffset {

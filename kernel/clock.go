@@ -2,7 +2,11 @@
 
 package kernel
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"nuos/kernel/internal/x86"
+)
 
 // The clock is the time stamp counter, scaled. Its rate comes from whoever
 // knows it: the hypervisor, the processor, or the interval timer against which
@@ -38,7 +42,7 @@ func fixedMul(a, b uint64) uint64 {
 }
 
 // nanotime is the time since the clock was started, in ns.
-func nanotime() int64 { return int64(fixedMul(rdtsc()-clock.tsc, clock.mult)) }
+func nanotime() int64 { return int64(fixedMul(x86.ReadTSC()-clock.tsc, clock.mult)) }
 
 // startClock finds the TSC's rate and begins time. It reports false if nothing
 // tells the rate.
@@ -50,7 +54,7 @@ func startClock() bool {
 	clock.source = source
 	clock.mult = 1e9 << 32 / hz
 	clock.perNano, _ = bits.Div64(hz>>32, hz<<32, 1e9)
-	clock.tsc = rdtsc()
+	clock.tsc = x86.ReadTSC()
 	if clock.wall = kvmWall(); clock.wall == 0 {
 		clock.wall = uint64(wallClock()) * 1e9
 	}
@@ -61,23 +65,23 @@ func tscRate() (hz uint64, source clockSource) {
 	if hz := kvmRate(); hz != 0 {
 		return hz, clockKVM
 	}
-	if _, _, ecx, _ := cpuid(1, 0); ecx>>31 != 0 {
+	if _, _, ecx, _ := x86.CPUID(1, 0); ecx>>31 != 0 {
 		// VMware's timing leaf, which others have taken up: EAX is kHz.
-		if max, _, _, _ := cpuid(0x40000000, 0); max >= 0x40000010 && max < 0x40010000 {
-			if khz, _, _, _ := cpuid(0x40000010, 0); khz != 0 {
+		if max, _, _, _ := x86.CPUID(0x40000000, 0); max >= 0x40000010 && max < 0x40010000 {
+			if khz, _, _, _ := x86.CPUID(0x40000010, 0); khz != 0 {
 				return uint64(khz) * 1000, clockHypervisor
 			}
 		}
 	}
-	max, _, _, _ := cpuid(0, 0)
+	max, _, _, _ := x86.CPUID(0, 0)
 	if max >= 0x15 {
 		// TSC = crystal * EBX / EAX (SDM vol. 3, 19.7.3).
-		if den, num, crystal, _ := cpuid(0x15, 0); den != 0 && num != 0 && crystal != 0 {
+		if den, num, crystal, _ := x86.CPUID(0x15, 0); den != 0 && num != 0 && crystal != 0 {
 			return uint64(crystal) * uint64(num) / uint64(den), clockCPUID
 		}
 	}
 	if max >= 0x16 {
-		if mhz, _, _, _ := cpuid(0x16, 0); mhz&0xFFFF != 0 {
+		if mhz, _, _, _ := x86.CPUID(0x16, 0); mhz&0xFFFF != 0 {
 			return uint64(mhz&0xFFFF) * 1e6, clockCPUID
 		}
 	}
@@ -96,26 +100,26 @@ func pitRate() uint64 {
 		interval = 11932 // 10 ms
 	)
 	read := func() uint16 {
-		outb(command, 0) // latch channel 0
-		low := inb(data)
-		return uint16(low) | uint16(inb(data))<<8
+		x86.Out8(command, 0) // latch channel 0
+		low := x86.In8(data)
+		return uint16(low) | uint16(x86.In8(data))<<8
 	}
 	// A hypervisor may take the processor away between a count and its time
 	// stamp, hence the median of three.
 	var rates [3]uint64
 	for i := range rates {
-		outb(command, 0b00110000) // channel 0, both bytes, mode 0
-		outb(data, 0xFF)
-		outb(data, 0xFF)
+		x86.Out8(command, 0b00110000) // channel 0, both bytes, mode 0
+		x86.Out8(data, 0xFF)
+		x86.Out8(data, 0xFF)
 		for n, before := 0, read(); read() == before; n++ {
 			if n == 100000 {
 				return 0 // it does not count
 			}
 		}
-		first, t0 := read(), rdtsc()
+		first, t0 := read(), x86.ReadTSC()
 		last, t1 := first, t0
 		for n := 0; first-last < interval; n++ {
-			last, t1 = read(), rdtsc()
+			last, t1 = read(), x86.ReadTSC()
 			if n == 10000000 {
 				return 0
 			}

@@ -2,7 +2,11 @@
 
 package kernel
 
-import "github.com/usbarmory/tamago/soc/intel/uart"
+import (
+	"github.com/usbarmory/tamago/soc/intel/uart"
+
+	"nuos/kernel/internal/x86"
+)
 
 // The console is the first serial port (16550 at 0x3F8), polled. Everything
 // here may be called in any context: the driver only reads and writes ports.
@@ -13,13 +17,13 @@ var serial = uart.UART{Base: com1}
 
 // startConsole sets 115200 baud, 8N1, FIFOs on, no interrupts.
 func startConsole() {
-	outb(com1+1, 0)
-	outb(com1+3, 0x80)
-	outb(com1+0, 1)
-	outb(com1+1, 0)
-	outb(com1+3, 3)
-	outb(com1+2, 7)
-	outb(com1+4, 3)
+	x86.Out8(com1+1, 0)
+	x86.Out8(com1+3, 0x80)
+	x86.Out8(com1+0, 1)
+	x86.Out8(com1+1, 0)
+	x86.Out8(com1+3, 3)
+	x86.Out8(com1+2, 7)
+	x86.Out8(com1+4, 3)
 }
 
 // putc sends a byte. A port that is not there reads as all ones, which says that

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -189,10 +190,10 @@ func (c *cpu) enable() {
 		msrLSTAR = 0xC0000082
 		msrFMASK = 0xC0000084
 	)
-	wrmsr(msrEFER, rdmsr(msrEFER)|1)
-	wrmsr(msrSTAR, selCode<<32)
-	wrmsr(msrLSTAR, uint64(addressOfSyscallEntry()))
-	wrmsr(msrFMASK, 0x700) // TF, IF, DF
+	x86.WriteMSR(msrEFER, x86.ReadMSR(msrEFER)|1)
+	x86.WriteMSR(msrSTAR, selCode<<32)
+	x86.WriteMSR(msrLSTAR, uint64(addressOfSyscallEntry()))
+	x86.WriteMSR(msrFMASK, 0x700) // TF, IF, DF
 	c.enableAPIC()
 	c.online.Store(1)
 }
@@ -238,18 +239,10 @@ func allocFrames(order int) (uintptr, bool) {
 func thisCPU() *cpu
 func inHandler() bool
 func currentG() uintptr
-func outb(port uint16, v uint8)
-func inb(port uint16) uint8
-func cpuid(leaf, sub uint32) (a, b, c, d uint32)
-func rdmsr(msr uint32) uint64
-func wrmsr(msr uint32, v uint64)
-func rdtsc() uint64
-func rdrand() (v uint64, ok bool)
 func readCR2() uint64
 func readCR3() uint64
 func readCR4() uint64
 func readBP() uint64
-func pause()
 func halt()
 func stopForever()
 func resume(t *thread)

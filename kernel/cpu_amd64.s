@@ -29,69 +29,6 @@ TEXT ·currentG(SB),NOSPLIT,$0-8
 	MOVQ	AX, ret+0(FP)
 	RET
 
-// func outb(port uint16, v uint8)
-TEXT ·outb(SB),NOSPLIT,$0-3
-	MOVW	port+0(FP), DX
-	MOVB	v+2(FP), AX
-	OUTB
-	RET
-
-// func inb(port uint16) uint8
-TEXT ·inb(SB),NOSPLIT,$0-9
-	MOVW	port+0(FP), DX
-	INB
-	MOVB	AX, ret+8(FP)
-	RET
-
-// func cpuid(leaf, sub uint32) (a, b, c, d uint32)
-TEXT ·cpuid(SB),NOSPLIT,$0-24
-	MOVL	leaf+0(FP), AX
-	MOVL	sub+4(FP), CX
-	CPUID
-	MOVL	AX, a+8(FP)
-	MOVL	BX, b+12(FP)
-	MOVL	CX, c+16(FP)
-	MOVL	DX, d+20(FP)
-	RET
-
-// func rdmsr(msr uint32) uint64
-TEXT ·rdmsr(SB),NOSPLIT,$0-16
-	MOVL	msr+0(FP), CX
-	RDMSR
-	SHLQ	$32, DX
-	ORQ	DX, AX
-	MOVQ	AX, ret+8(FP)
-	RET
-
-// func wrmsr(msr uint32, v uint64)
-// The fences are for the registers of the x2APIC and the TSC deadline, writes to
-// which do not wait for earlier stores (SDM vol. 3, 11.12.3).
-TEXT ·wrmsr(SB),NOSPLIT,$0-16
-	MFENCE
-	LFENCE
-	MOVL	msr+0(FP), CX
-	MOVQ	v+8(FP), AX
-	MOVQ	AX, DX
-	SHRQ	$32, DX
-	WRMSR
-	RET
-
-// func rdtsc() uint64
-TEXT ·rdtsc(SB),NOSPLIT,$0-8
-	LFENCE
-	RDTSC
-	SHLQ	$32, DX
-	ORQ	DX, AX
-	MOVQ	AX, ret+0(FP)
-	RET
-
-// func rdrand() (v uint64, ok bool)
-TEXT ·rdrand(SB),NOSPLIT,$0-9
-	RDRANDQ	AX
-	SETCS	ok+8(FP)
-	MOVQ	AX, v+0(FP)
-	RET
-
 // func readCR2() uint64
 TEXT ·readCR2(SB),NOSPLIT,$0-8
 	MOVQ	CR2, AX
@@ -113,11 +50,6 @@ TEXT ·readCR4(SB),NOSPLIT,$0-8
 // func readBP() uint64
 TEXT ·readBP(SB),NOSPLIT,$0-8
 	MOVQ	BP, ret+0(FP)
-	RET
-
-// func pause()
-TEXT ·pause(SB),NOSPLIT,$0-0
-	PAUSE
 	RET
 
 // func halt()

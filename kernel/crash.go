@@ -2,7 +2,11 @@
 
 package kernel
 
-import "syscall"
+import (
+	"syscall"
+
+	"nuos/kernel/internal/x86"
+)
 
 // reportCrash tells a hypervisor that has QEMU's pvpanic device (QEMU,
 // docs/specs/pvpanic.txt) that the machine has crashed. It may stop the machine to
@@ -10,8 +14,8 @@ import "syscall"
 // reads as all ones, or zero.
 func reportCrash() {
 	const port, panicked = 0x505, 1
-	if events := inb(port); events != 0xFF && events&panicked != 0 {
-		outb(port, panicked)
+	if events := x86.In8(port); events != 0xFF && events&panicked != 0 {
+		x86.Out8(port, panicked)
 	}
 }
 

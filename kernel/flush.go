@@ -5,6 +5,7 @@ package kernel
 import (
 	"sync/atomic"
 
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -39,7 +40,7 @@ func flushAll(r mm.Range) {
 	}
 	for i := range numCPUs {
 		for cpus[i].flushed.Load() != g {
-			pause()
+			x86.Pause()
 		}
 	}
 	flush.busy.Store(0)

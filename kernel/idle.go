@@ -2,7 +2,11 @@
 
 package kernel
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"nuos/kernel/internal/x86"
+)
 
 // What a processor does when nothing is ready: it polls for a short time,
 // because an interrupt and waking from halt cost more than a short wait, then
@@ -82,7 +86,7 @@ func (c *cpu) await(next int64) (watched bool) {
 		if now-start >= spin {
 			break
 		}
-		pause()
+		x86.Pause()
 	}
 	c.spin = max(c.spin/2, spinLeast)
 	// Time that nobody wants goes into zeroed frames, a run between two looks.

@@ -2,6 +2,8 @@
 
 package kernel
 
+import "nuos/kernel/internal/x86"
+
 // KVM's paravirtual clock (Linux, Documentation/virt/kvm/x86/msr.rst): the scale
 // of the TSC, exactly, and the time of day on machines that have no CMOS clock.
 
@@ -34,20 +36,20 @@ func (p *pvclock) nanos(ticks uint64) uint64 {
 // readKVM asks for the system time, which counts from the start of the machine.
 // It reports false if there is no KVM, or one without this clock.
 func readKVM() (p pvclock, ok bool) {
-	_, b, c, d := cpuid(0x40000000, 0)
+	_, b, c, d := x86.CPUID(0x40000000, 0)
 	if b != 0x4B4D564B || c != 0x564B4D56 || d != 0x4D { // "KVMKVMKVM"
 		return p, false
 	}
-	if features, _, _, _ := cpuid(0x40000001, 0); features>>3&1 == 0 {
+	if features, _, _, _ := x86.CPUID(0x40000001, 0); features>>3&1 == 0 {
 		return p, false
 	}
 	page, ok := allocFrames(0)
 	if !ok {
 		return p, false
 	}
-	wrmsr(msrSystemTime, uint64(physical(page))|1) // filled in before the next instruction
+	x86.WriteMSR(msrSystemTime, uint64(physical(page))|1) // filled in before the next instruction
 	p = *(*pvclock)(pointer(page))
-	wrmsr(msrSystemTime, 0)
+	x86.WriteMSR(msrSystemTime, 0)
 	freeFrames(page)
 	return p, p.mult != 0
 }
@@ -76,11 +78,11 @@ func kvmWall() uint64 {
 	if !ok {
 		return 0
 	}
-	wrmsr(msrWallClock, uint64(physical(page)))
+	x86.WriteMSR(msrWallClock, uint64(physical(page)))
 	wall := *(*[3]uint32)(pointer(page)) // version, seconds, nanoseconds
 	freeFrames(page)
 	if wall[1] == 0 {
 		return 0
 	}
-	return uint64(wall[1])*1e9 + uint64(wall[2]) + p.time + p.nanos(rdtsc()-p.tsc)
+	return uint64(wall[1])*1e9 + uint64(wall[2]) + p.time + p.nanos(x86.ReadTSC()-p.tsc)
 }

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"nuos/boot"
+	"nuos/kernel/internal/x86"
 )
 
 // What the console shows when the kernel itself is broken: the reason, and the
@@ -106,7 +107,7 @@ func stopOthers() {
 	for i := range numCPUs {
 		c := &cpus[i]
 		for n := 0; c != self && c.stopped.Load() == 0 && n < 1e6; n++ {
-			pause()
+			x86.Pause()
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"nuos/boot"
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -18,11 +19,11 @@ func (r *report) cpuinfo() {
 		r.text("processor\t: ")
 		r.line(uint64(i))
 		r.text("vendor_id\t: ")
-		_, b, c, d := cpuid(0, 0)
+		_, b, c, d := x86.CPUID(0, 0)
 		for _, word := range [...]uint32{b, d, c} {
 			r.word(word)
 		}
-		a, _, _, _ := cpuid(1, 0)
+		a, _, _, _ := x86.CPUID(1, 0)
 		family, model := a>>8&15, a>>4&15
 		if family == 6 || family == 15 {
 			model += a >> 12 & 0xF0
@@ -35,9 +36,9 @@ func (r *report) cpuinfo() {
 		r.text("model\t\t: ")
 		r.line(uint64(model))
 		r.text("model name\t: ")
-		if most, _, _, _ := cpuid(0x80000000, 0); most >= 0x80000004 {
+		if most, _, _, _ := x86.CPUID(0x80000000, 0); most >= 0x80000004 {
 			for leaf := uint32(0x80000002); leaf <= 0x80000004; leaf++ {
-				a, b, c, d := cpuid(leaf, 0)
+				a, b, c, d := x86.CPUID(leaf, 0)
 				for _, word := range [...]uint32{a, b, c, d} {
 					r.word(word)
 				}

@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"syscall"
 	"unsafe"
+
+	"nuos/kernel/internal/x86"
 )
 
 // Random numbers: RDRAND where there is one. Where there is none the kernel
@@ -21,14 +23,14 @@ var random struct {
 }
 
 func seedRandom() {
-	_, _, ecx, _ := cpuid(1, 0)
+	_, _, ecx, _ := x86.CPUID(1, 0)
 	random.hardware = ecx>>30&1 != 0
 	random.state = [16]uint32{0x61707865, 0x3320646e, 0x79622d32, 0x6b206574}
 	for i := range 8 {
 		var pool uint64
 		for range 64 {
-			inb(0x40)
-			pool = bits.RotateLeft64(pool, 7) ^ rdtsc()
+			x86.In8(0x40)
+			pool = bits.RotateLeft64(pool, 7) ^ x86.ReadTSC()
 		}
 		random.state[4+i] = uint32(pool) ^ uint32(pool>>32)
 	}
@@ -43,7 +45,7 @@ func seedRandom() {
 func randomWord() uint64 {
 	if random.hardware {
 		for range 10 { // SDM vol. 1, 7.3.17.1: ten tries
-			if v, ok := rdrand(); ok {
+			if v, ok := x86.Random(); ok {
 				return v
 			}
 		}

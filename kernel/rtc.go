@@ -2,6 +2,8 @@
 
 package kernel
 
+import "nuos/kernel/internal/x86"
+
 // wallClock reads the CMOS real-time clock (MC146818) and returns seconds since
 // 1970, taking it to run in UTC; 0 if there is none.
 func wallClock() int64 {
@@ -46,6 +48,6 @@ func readRTC() (r [7]uint8) {
 
 // cmos reads a register of the clock with non-maskable interrupts enabled.
 func cmos(reg uint8) uint8 {
-	outb(0x70, reg)
-	return inb(0x71)
+	x86.Out8(0x70, reg)
+	return x86.In8(0x71)
 }

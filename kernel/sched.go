@@ -5,6 +5,8 @@ package kernel
 import (
 	"math/bits"
 	"sync/atomic"
+
+	"nuos/kernel/internal/x86"
 )
 
 // The scheduler: one run queue for all processors, under the kernel's lock.
@@ -59,7 +61,7 @@ func unlock() { bigLock.Store(0) }
 // relax is a turn of a loop that waits with interrupts off.
 func relax() {
 	answerFlush()
-	pause()
+	x86.Pause()
 }
 
 // wake puts a thread into the run queue and sees to it that a processor takes

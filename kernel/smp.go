@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"nuos/boot/acpi"
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -68,7 +69,7 @@ func startOthers(tables *acpi.Tables) (failed int) {
 	}
 	const msrEFER = 0xC0000080
 	*(*uint32)(pointer(page + atRoot)) = uint32(readCR3())
-	*(*uint32)(pointer(page + atEFER)) = uint32(rdmsr(msrEFER)) & 0x900
+	*(*uint32)(pointer(page + atEFER)) = uint32(x86.ReadMSR(msrEFER)) & 0x900
 	*(*uint64)(pointer(page + atEntry)) = uint64(addressOfProcessorEntry())
 	*(*uint64)(pointer(page + atWhere)) = uint64(page + atOffer)
 	*(*uint16)(pointer(page + atTable)) = 3*8 - 1
@@ -119,13 +120,13 @@ func startProcessor(offer *atomic.Uintptr, id uint32) bool {
 	for patience := int64(1e6); patience < 2e9 && !taken(); patience *= 2 {
 		sendIPI(id, apicStartUp|apicAssert|startPage>>12)
 		for start := nanotime(); !taken() && nanotime()-start < patience; {
-			pause()
+			x86.Pause()
 		}
 	}
 	if offer.Swap(0) != 0 {
 		return false
 	}
-	for start := nanotime(); c.online.Load() == 0; pause() {
+	for start := nanotime(); c.online.Load() == 0; x86.Pause() {
 		if nanotime()-start > 60e9 {
 			refuse("a processor began to start and never came to its end")
 		}

@@ -5,6 +5,8 @@ package kernel
 import (
 	"sync/atomic"
 	"unsafe"
+
+	"nuos/kernel/internal/x86"
 )
 
 // The trace: each processor keeps its last events in a ring of its own and counts
@@ -71,7 +73,7 @@ func (c *cpu) record(kind eventKind, tid int32, what uint16, a, b uint64) {
 	e := (*event)(pointer(c.ring + c.recorded%ringEvents*unsafe.Sizeof(event{})))
 	c.recorded++
 	c.counts[kind]++
-	e.time, e.tid, e.kind, e.what, e.a, e.b = rdtsc(), tid, kind, what, a, b
+	e.time, e.tid, e.kind, e.what, e.a, e.b = x86.ReadTSC(), tid, kind, what, a, b
 }
 
 // currentTID is the thread that runs on the processor, 0 if none does.

@@ -2,7 +2,11 @@
 
 package kernel
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"nuos/kernel/internal/x86"
+)
 
 // dumped is how many events of each processor a kernel panic prints. All of them
 // are in the core, if there is one.
@@ -12,7 +16,7 @@ const dumped = 16
 // passed since. The others have been stopped; a ring that one was just writing
 // may end in an event that is half written.
 func printTrace() {
-	now := rdtsc()
+	now := x86.ReadTSC()
 	for i := range numCPUs {
 		c := &cpus[i]
 		if c.ring == 0 || c.recorded == 0 {

@@ -44,6 +44,45 @@ func TestTestFlags(t *testing.T) {
 	}
 }
 
+// What failed is printed after the name of the test, with its subtests under it, and
+// of what passed nothing; -v prints all.
+func TestPrinter(t *testing.T) {
+	events := []gotest.Event{
+		{Action: "run", Test: "TestA"}, {Action: "output", Test: "TestA", Output: "=== RUN   TestA\n"},
+		{Action: "output", Test: "TestA", Output: "    a_test.go:1: hello\n"},
+		{Action: "run", Test: "TestA/x"}, {Action: "output", Test: "TestA/x", Output: "    a_test.go:2: bad\n"},
+		{Action: "output", Test: "TestA/x", Output: "--- FAIL: TestA/x (0.00s)\n"}, {Action: "fail", Test: "TestA/x"},
+		{Action: "run", Test: "TestA/y"}, {Action: "output", Test: "TestA/y", Output: "--- PASS: TestA/y (0.00s)\n"}, {Action: "pass", Test: "TestA/y"},
+		{Action: "output", Test: "TestA", Output: "--- FAIL: TestA (0.00s)\n"}, {Action: "fail", Test: "TestA"},
+		{Action: "run", Test: "TestB"}, {Action: "output", Test: "TestB", Output: "    b_test.go:1: fine\n"},
+		{Action: "output", Test: "TestB", Output: "--- PASS: TestB (0.00s)\n"}, {Action: "pass", Test: "TestB"},
+		{Action: "run", Test: "TestC"}, {Action: "output", Test: "TestC", Output: "    c_test.go:1: going\n"},
+		{Action: "output", Output: "panic: over\n"}, {Action: "fail"},
+	}
+	r := result("p", "TestA=fail", "TestA/x=fail", "TestA/y=pass", "TestB=pass", "TestC=fail")
+	for _, c := range []struct {
+		verbose bool
+		want    string
+	}{
+		{false, "--- FAIL: TestA (0.00s)\n    a_test.go:1: hello\n    --- FAIL: TestA/x (0.00s)\n        a_test.go:2: bad\npanic: over\n" +
+			"    c_test.go:1: going\nFAIL\tp\t1.000s\n"},
+		{true, "=== RUN   TestA\n    a_test.go:1: hello\n    a_test.go:2: bad\n--- FAIL: TestA (0.00s)\n    --- FAIL: TestA/x (0.00s)\n" +
+			"    --- PASS: TestA/y (0.00s)\n    b_test.go:1: fine\n--- PASS: TestB (0.00s)\n    c_test.go:1: going\npanic: over\nFAIL\tp\t1.000s\n"},
+	} {
+		for _, single := range []bool{false, true} {
+			var b bytes.Buffer
+			p := printer{run: &testRun{out: &b, verbose: c.verbose}, single: single}
+			for _, e := range events {
+				p.event(e)
+			}
+			p.end(r)
+			if b.String() != c.want {
+				t.Errorf("verbose %v:\n%s\nwant\n%s", c.verbose, &b, c.want)
+			}
+		}
+	}
+}
+
 // result makes one of the words TEST=OUTCOME.
 func result(pkg string, words ...string) *gotest.Result {
 	r := &gotest.Result{Package: pkg, Outcome: map[string]string{}, Elapsed: time.Second}

@@ -12,56 +12,92 @@ import (
 // printer prints the events of one package as go test does.
 type printer struct {
 	run    *testRun
-	single bool                        // nobody prints between our lines
-	all    strings.Builder             // until the package has ended, if not single
-	tests  map[string]*strings.Builder // what each test has printed
+	single bool                   // nobody prints between our lines
+	all    strings.Builder        // until the package has ended, if not single
+	tests  map[string]*testOutput // those whose outermost test has not ended
+}
+
+// testOutput is what is held of a test until its outermost test has ended.
+type testOutput struct {
+	report string   // "--- FAIL: TestX (0.00s)", empty while it runs
+	lines  []string // what it said, unless it was printed at once
+	inner  []string // its subtests
 }
 
 func (p *printer) event(e gotest.Event) {
+	ended := e.Action == "pass" || e.Action == "fail" || e.Action == "skip"
 	switch {
 	case p.run.json:
-		if e.Test == "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip") {
-			return // end says it, who knows of exceptions
+		if e.Test != "" || !ended { // end says it, who knows of exceptions
+			p.json(e)
 		}
-		p.json(e)
-	case e.Output == "" && e.Action != "fail" && e.Action != "pass" && e.Action != "skip":
-	case p.run.verbose:
-		p.write(e.Output)
 	case e.Test == "":
-		if e.Output != "PASS\n" {
+		if e.Output != "PASS\n" || p.run.verbose {
 			p.write(e.Output)
 		}
-	default:
-		p.hold(e)
+	case e.Action == "output":
+		p.output(e)
+	case ended && !strings.Contains(e.Test, "/"):
+		if p.run.verbose || e.Action == "fail" && !gotest.Exception(e.Package, e.Test) {
+			p.tree(e.Test, "")
+		}
+		p.forget(e.Test)
 	}
 }
 
-// hold keeps what a test prints until it is known to have failed.
-func (p *printer) hold(e gotest.Event) {
-	top, _, _ := strings.Cut(e.Test, "/")
-	if p.tests == nil {
-		p.tests = map[string]*strings.Builder{}
-	}
-	b := p.tests[top]
-	if b == nil {
-		b = new(strings.Builder)
-		p.tests[top] = b
-	}
-	for _, noise := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME "} {
-		if strings.HasPrefix(e.Output, noise) {
-			e.Output = ""
-		}
-	}
-	b.WriteString(e.Output)
+// output takes in one line of a test.
+func (p *printer) output(e gotest.Event) {
+	t := p.test(e.Test)
 	switch {
-	case e.Test != top:
-	case e.Action == "fail":
-		if !gotest.Exception(e.Package, top) {
-			p.write(b.String())
+	case strings.HasPrefix(e.Output, "--- "):
+		t.report = e.Output
+	case p.run.verbose:
+		p.write(e.Output)
+	case !strings.HasPrefix(e.Output, "=== "):
+		t.lines = append(t.lines, e.Output)
+	}
+}
+
+// test returns what is held of a test.
+func (p *printer) test(name string) *testOutput {
+	if t := p.tests[name]; t != nil {
+		return t
+	}
+	if p.tests == nil {
+		p.tests = map[string]*testOutput{}
+	}
+	t := new(testOutput)
+	p.tests[name] = t
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		outer := p.test(name[:i])
+		outer.inner = append(outer.inner, name)
+	}
+	return t
+}
+
+// tree prints what is held of a test, and of its subtests those that failed or all.
+func (p *printer) tree(name, indent string) {
+	t := p.tests[name]
+	if t == nil || !p.run.verbose && strings.HasPrefix(t.report, "--- ") && !strings.HasPrefix(t.report, "--- FAIL") {
+		return
+	}
+	if t.report != "" {
+		p.write(indent + t.report)
+	}
+	for _, line := range t.lines {
+		p.write(indent + line)
+	}
+	for _, inner := range t.inner {
+		p.tree(inner, indent+"    ")
+	}
+}
+
+func (p *printer) forget(name string) {
+	if t := p.tests[name]; t != nil {
+		for _, inner := range t.inner {
+			p.forget(inner)
 		}
-		delete(p.tests, top)
-	case e.Action == "pass" || e.Action == "skip":
-		delete(p.tests, top)
+		delete(p.tests, name)
 	}
 }
 
@@ -92,6 +128,9 @@ func (p *printer) end(r *gotest.Result) {
 	if n := len(r.Excepted()); n > 0 {
 		note += fmt.Sprintf(" (%d known exceptions)", n)
 	}
+	if len(r.Order) == 0 {
+		note += " [no tests to run]"
+	}
 	if r.Kept {
 		note += " (kept)"
 	}
@@ -107,8 +146,10 @@ func (p *printer) end(r *gotest.Result) {
 		p.json(gotest.Event{Time: time.Now(), Action: action, Package: r.Package, Elapsed: &seconds})
 		return
 	}
-	for _, b := range p.tests {
-		p.write(b.String()) // was running when the machine ended
+	for name := range p.tests {
+		if !strings.Contains(name, "/") {
+			p.tree(name, "") // was running when the machine ended
+		}
 	}
 	for _, name := range r.Needless() {
 		p.write(needless(name))

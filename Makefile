@@ -21,9 +21,11 @@ test: go qemu redis-server
 	$(GO) test -short -tags 'always_moving proclet_debug' ./proclet ./proclet/dist ./migrate
 	$(GO) test ./...
 
-# Ten minutes of load with faults on every link of a hosted rack.
-soak: go redis
+# Ten minutes of load with faults on every link of a hosted rack, and ten of a machine
+# whose runtime checks itself while it does everything at once.
+soak: go qemu redis
 	$(GO) run ./cmd/demo --hosted --for 10m --loss 1 --duplicate 1 --reorder 1
+	$(GO) test -count 1 -v -timeout 30m ./images/soak -long 10m
 
 go:
 	@command -v $(GO) >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q golang-go; }

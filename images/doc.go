@@ -7,6 +7,7 @@
 //	measure   what calls and moves cost between two machines
 //	osbench   what system calls, threads and pauses cost, here and on Linux
 //	wanderer  a thread that walks round the rack in the middle of a recursion
+//	soak      everything at once for as long as one likes, and whether anything is lost
 //	suite     checks of what proclets promise, on three machines
 //
 // Each is an ordinary main package that also runs hosted. Nothing in them is

@@ -94,13 +94,18 @@ func setAPICMode() {
 	x86.WriteMSR(msrAPICBase, v)
 }
 
-// enableAPIC turns the local APIC on, all its sources masked but the timer.
+// enableAPIC turns the local APIC on, all its sources masked but the timer and, on the
+// first processor, the wire of non-maskable interrupts, which is LINT1 on all PCs.
 func (c *cpu) enableAPIC() {
 	setAPICMode()
 	apicWrite(apicSpurious, 1<<8|vecSpurious)
 	apicWrite(apicTPR, 0)
 	apicWrite(apicLINT0, apicMasked)
-	apicWrite(apicLINT1, apicMasked)
+	lint1 := uint32(apicMasked)
+	if c.id == 0 {
+		lint1 = apicDeliverNMI
+	}
+	apicWrite(apicLINT1, lint1)
 	apicWrite(apicError, apicMasked)
 	apicWrite(apicDivide, 0b1011) // by 1
 	if apic.tscDeadline {

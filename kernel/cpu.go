@@ -31,10 +31,11 @@ const heapOrder = 2 // 16 KiB, a thread number for each thread
 
 // Entries of the interrupt stack table.
 const (
-	istIRQ   = 1
-	istFault = 2
-	istNMI   = 3
-	istFatal = 4
+	istIRQ    = 1
+	istFault  = 2
+	istNMI    = 3
+	istDouble = 4
+	istCheck  = 5
 )
 
 // cpu is one processor.
@@ -47,6 +48,7 @@ type cpu struct {
 	scratch     uint64  // entry code: one register, interrupts off
 	faultVector uintptr // vector state of the kernel while it handles its own fault
 	faultSP     uintptr
+	nmiVector   uintptr   // vector state of whatever a non-maskable interrupt hits
 	pending     [4]uint64 // vectors that ended a halt; interrupts off
 	tls         [2]uintptr
 	mode        uint8
@@ -59,7 +61,9 @@ type cpu struct {
 	online  atomic.Uint32
 	idling  atomic.Uint32 // idle* below
 	flushed atomic.Uint64 // generation of the last flush answered
-	stopped atomic.Uint32 // in a kernel panic: this processor has its frame in stopIP, stopBP
+
+	asked     atomic.Uint32  // to stop and show what it does: a non-maskable interrupt is under way
+	stoppedAt atomic.Uintptr // *faultFrame of where it has stopped for that
 
 	since    int64 // when the current thread was dispatched, or accounted last
 	sliceEnd int64
@@ -67,8 +71,6 @@ type cpu struct {
 	spin     int64 // how long to poll before the next halt, ns
 	sleepers timerHeap
 	timers   int32 // first of those set here, and 1: see timerfd.go
-
-	stopIP, stopBP uint64
 
 	// See trace.go; written here alone, interrupts off.
 	ring     uintptr // *[ringEvents]event
@@ -89,8 +91,11 @@ type standInG struct {
 	_                      [480]byte
 }
 
-// faultFrame is what the entry code lays out for a fault of the kernel itself.
+// faultFrame is what the entry code lays out for a fault of the kernel itself, and for
+// what handleFatal handles.
 type faultFrame struct {
+	mode                                                             uint8  // cpu.mode at the time
+	fs                                                               uint64 // base
 	ax, bx, cx, dx, si, di, bp, r8, r9, r10, r11, r12, r13, r14, r15 uint64
 	vector, code, ip, cs, flags, sp, ss                              uint64
 }
@@ -115,6 +120,8 @@ type descriptor struct {
 
 func (d *descriptor) operand() unsafe.Pointer { return unsafe.Pointer(&d.limit) }
 
+func (f *faultFrame) address() uintptr { return uintptr(unsafe.Pointer(f)) }
+
 // The addresses of handlers, in funcvals that the entry code calls through.
 var (
 	bootVector      = bootProcessor
@@ -129,7 +136,7 @@ var (
 // the boot processor keeps the limits of boot's stack until firstResume.
 func (c *cpu) prepare(id int32, apic uint32) bool {
 	base, ok := allocFrames(stacksOrder)
-	vector, ok2 := allocFrames(0)
+	vector, ok2 := allocFrames(1)
 	heap, ok3 := allocFrames(heapOrder)
 	ring, ok4 := allocFrames(ringOrder)
 	calls, ok5 := allocFrames(0)
@@ -143,7 +150,7 @@ func (c *cpu) prepare(id int32, apic uint32) bool {
 	c.tls[0] = c.g
 	c.fs = uintptr(unsafe.Pointer(&c.tls[1]))
 	c.mode = modeKernel
-	c.faultVector = vector
+	c.faultVector, c.nmiVector = vector, vector+mm.PageSize
 	c.stack = base + kernelStack
 
 	top := c.stack
@@ -155,7 +162,8 @@ func (c *cpu) prepare(id int32, apic uint32) bool {
 	ist(istIRQ, irqStack)
 	ist(istFault, faultStack)
 	ist(istNMI, nmiStack)
-	ist(istFatal, fatalStack)
+	ist(istDouble, doubleStack)
+	ist(istCheck, checkStack)
 
 	tss := uint64(uintptr(unsafe.Pointer(&c.tss)))
 	limit := uint64(unsafe.Sizeof(c.tss) - 1)
@@ -194,6 +202,7 @@ func (c *cpu) enable() {
 	x86.WriteMSR(msrSTAR, selCode<<32)
 	x86.WriteMSR(msrLSTAR, uint64(addressOfSyscallEntry()))
 	x86.WriteMSR(msrFMASK, 0x700) // TF, IF, DF
+	enableMachineCheck()
 	c.enableAPIC()
 	c.online.Store(1)
 }
@@ -205,10 +214,12 @@ func fillIDT() {
 	for v := range idt {
 		ist := uint64(istIRQ)
 		switch {
-		case v == 2:
+		case v == trapNMI:
 			ist = istNMI
-		case v == 8 || v == 18:
-			ist = istFatal
+		case v == trapDouble:
+			ist = istDouble
+		case v == trapMachineCheck:
+			ist = istCheck
 		case v < 32:
 			ist = istFault
 		}
@@ -242,6 +253,7 @@ func currentG() uintptr
 func readCR2() uint64
 func readCR3() uint64
 func readCR4() uint64
+func writeCR4(v uint64)
 func readBP() uint64
 func halt()
 func stopForever()

@@ -47,6 +47,12 @@ TEXT ·readCR4(SB),NOSPLIT,$0-8
 	MOVQ	AX, ret+0(FP)
 	RET
 
+// func writeCR4(v uint64)
+TEXT ·writeCR4(SB),NOSPLIT,$0-8
+	MOVQ	v+0(FP), AX
+	MOVQ	AX, CR4
+	RET
+
 // func readBP() uint64
 TEXT ·readBP(SB),NOSPLIT,$0-8
 	MOVQ	BP, ret+0(FP)

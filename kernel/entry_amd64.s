@@ -84,6 +84,54 @@
 	JMP	2(PC); \
 	FXRSTOR64	(R8)
 
+// SAVEFRAME and RESTOREFRAME save the registers in the faultFrame at SP and restore
+// them, which leaves SP at what the processor pushed.
+#define SAVEFRAME \
+	MOVQ	AX, faultFrame_ax(SP); \
+	MOVQ	BX, faultFrame_bx(SP); \
+	MOVQ	CX, faultFrame_cx(SP); \
+	MOVQ	DX, faultFrame_dx(SP); \
+	MOVQ	SI, faultFrame_si(SP); \
+	MOVQ	DI, faultFrame_di(SP); \
+	MOVQ	BP, faultFrame_bp(SP); \
+	MOVQ	R8, faultFrame_r8(SP); \
+	MOVQ	R9, faultFrame_r9(SP); \
+	MOVQ	R10, faultFrame_r10(SP); \
+	MOVQ	R11, faultFrame_r11(SP); \
+	MOVQ	R12, faultFrame_r12(SP); \
+	MOVQ	R13, faultFrame_r13(SP); \
+	MOVQ	R14, faultFrame_r14(SP); \
+	MOVQ	R15, faultFrame_r15(SP)
+
+#define RESTOREFRAME \
+	MOVQ	faultFrame_ax(SP), AX; \
+	MOVQ	faultFrame_bx(SP), BX; \
+	MOVQ	faultFrame_cx(SP), CX; \
+	MOVQ	faultFrame_dx(SP), DX; \
+	MOVQ	faultFrame_si(SP), SI; \
+	MOVQ	faultFrame_di(SP), DI; \
+	MOVQ	faultFrame_bp(SP), BP; \
+	MOVQ	faultFrame_r8(SP), R8; \
+	MOVQ	faultFrame_r9(SP), R9; \
+	MOVQ	faultFrame_r10(SP), R10; \
+	MOVQ	faultFrame_r11(SP), R11; \
+	MOVQ	faultFrame_r12(SP), R12; \
+	MOVQ	faultFrame_r13(SP), R13; \
+	MOVQ	faultFrame_r14(SP), R14; \
+	MOVQ	faultFrame_r15(SP), R15; \
+	LEAQ	(faultFrame__size-40)(SP), SP
+
+// KERNELSTATE gives Go code on a stack of exceptions, with the faultFrame at R12 as
+// argument and end of the chain of frames, what it expects of registers.
+#define KERNELSTATE \
+	CLD; \
+	MOVQ	cpu_fs(GS), R8; \
+	WRITEFS; \
+	MOVQ	cpu_g(GS), R14; \
+	XORPS	X15, X15; \
+	MOVQ	R12, AX; \
+	MOVQ	R12, BP
+
 // syscallEntry is where SYSCALL lands: CX is the return address, R11 the flags.
 // Vector registers are not saved: Go's system calls are ABI0 functions, for
 // which all of them are the caller's to save.
@@ -223,32 +271,12 @@ fault:
 	// We are on the stack for faults, above the kernel stack in memory, so
 	// the stand-in g serves here too.
 	LEAQ	-faultFrame__size+16+40(SP), SP
-	MOVQ	AX, faultFrame_ax(SP)
-	MOVQ	BX, faultFrame_bx(SP)
-	MOVQ	CX, faultFrame_cx(SP)
-	MOVQ	DX, faultFrame_dx(SP)
-	MOVQ	SI, faultFrame_si(SP)
-	MOVQ	DI, faultFrame_di(SP)
-	MOVQ	BP, faultFrame_bp(SP)
-	MOVQ	R8, faultFrame_r8(SP)
-	MOVQ	R9, faultFrame_r9(SP)
-	MOVQ	R10, faultFrame_r10(SP)
-	MOVQ	R11, faultFrame_r11(SP)
-	MOVQ	R12, faultFrame_r12(SP)
-	MOVQ	R13, faultFrame_r13(SP)
-	MOVQ	R14, faultFrame_r14(SP)
-	MOVQ	R15, faultFrame_r15(SP)
+	SAVEFRAME
 	MOVQ	cpu_faultVector(GS), R8
 	SAVEVECTOR
-	CLD
 	MOVQ	SP, R12
-	MOVQ	cpu_fs(GS), R8	// a fault in the entry code itself may find another
-	WRITEFS
-	MOVQ	cpu_g(GS), R14
-	XORPS	X15, X15
-	MOVQ	R12, AX
+	KERNELSTATE	// a fault in the entry code itself may find another FS
 	MOVQ	·faultVector(SB), DX
-	MOVQ	R12, BP
 	LEAQ	-64(SP), SP
 	ANDQ	$~15, SP
 	MOVQ	(DX), R13
@@ -257,57 +285,37 @@ fault:
 	MOVQ	cpu_faultSP(GS), SP
 	MOVQ	cpu_faultVector(GS), R8
 	RESTOREVECTOR
-	MOVQ	faultFrame_ax(SP), AX
-	MOVQ	faultFrame_bx(SP), BX
-	MOVQ	faultFrame_cx(SP), CX
-	MOVQ	faultFrame_dx(SP), DX
-	MOVQ	faultFrame_si(SP), SI
-	MOVQ	faultFrame_di(SP), DI
-	MOVQ	faultFrame_bp(SP), BP
-	MOVQ	faultFrame_r8(SP), R8
-	MOVQ	faultFrame_r9(SP), R9
-	MOVQ	faultFrame_r10(SP), R10
-	MOVQ	faultFrame_r11(SP), R11
-	MOVQ	faultFrame_r12(SP), R12
-	MOVQ	faultFrame_r13(SP), R13
-	MOVQ	faultFrame_r14(SP), R14
-	MOVQ	faultFrame_r15(SP), R15
-	LEAQ	(faultFrame__size-40)(SP), SP
+	RESTOREFRAME
 	IRETQ
 
-// fatal is for non-maskable interrupts, double faults and machine checks,
-// which hit anything, also the lines above. It has stacks of its own and never
-// returns, except from an interrupt that no kernel panic has sent.
+// fatal is for non-maskable interrupts, double faults and machine checks, which hit
+// anything, also the lines above, with any FS and any vector state. Only of the first
+// kind some return.
 TEXT fatal<>(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
-	CMPQ	0(SP), $2
-	JNE	stop
-	CMPB	·panicking(SB), $0
-	JNE	stop
-	LEAQ	16(SP), SP
-	IRETQ
-stop:
 	LEAQ	-faultFrame__size+16+40(SP), SP
-	MOVQ	AX, faultFrame_ax(SP)
-	MOVQ	BP, faultFrame_bp(SP)
-	MOVQ	DX, faultFrame_dx(SP)
-	MOVQ	CX, faultFrame_cx(SP)
-	MOVQ	R8, faultFrame_r8(SP)
-	CLD
-	MOVQ	cpu_fs(GS), R8
-	WRITEFS
-	MOVQ	cpu_g(GS), R14
-	XORPS	X15, X15
-	MOVQ	SP, AX
-	MOVQ	SP, BP
+	SAVEFRAME
+	MOVL	$0xC0000100, CX	// IA32_FS_BASE
+	RDMSR
+	SHLQ	$32, DX
+	ORQ	DX, AX
+	MOVQ	AX, faultFrame_fs(SP)
+	MOVQ	cpu_nmiVector(GS), R8
+	SAVEVECTOR
+	MOVQ	SP, R12
+	KERNELSTATE
 	MOVQ	·fatalVector(SB), DX
-	LEAQ	-64(SP), SP
+	LEAQ	-80(SP), SP
 	ANDQ	$~15, SP
+	MOVQ	R12, 64(SP)	// behind where the handler spills its argument
 	MOVQ	(DX), R13
 	CALL	R13
-forever:
-	CLI
-	HLT
-	JMP	forever
+	MOVQ	64(SP), SP
+	MOVQ	faultFrame_fs(SP), R8
+	WRITEFS
+	MOVQ	cpu_nmiVector(GS), R8
+	RESTOREVECTOR
+	RESTOREFRAME
+	IRETQ
 
 // The stubs, 16 bytes each, in the order of their vectors. STUB pushes a zero
 // where the processor pushes no error code.

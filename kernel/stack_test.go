@@ -26,7 +26,7 @@ func TestKernelCode(t *testing.T) {
 			"nuos/kernel.handleSyscall": kernelStack,
 			"nuos/kernel.handleTrap":    kernelStack,
 			"nuos/kernel.handleFault":   faultStack,
-			"nuos/kernel.handleFatal":   min(nmiStack, fatalStack),
+			"nuos/kernel.handleFatal":   min(nmiStack, doubleStack, checkStack),
 		}},
 		{"beginnings", beginningRules(), map[string]int{
 			"nuos/kernel.bootProcessor":  boot.StackSize,

@@ -9,7 +9,8 @@ const (
 	irqStack    = 4 << 10
 	faultStack  = 12 << 10
 	nmiStack    = 8 << 10
-	fatalStack  = 8 << 10
+	doubleStack = 4 << 10
+	checkStack  = 4 << 10
 	stacksOrder = 4 // 16 frames = 64 KiB, the sum of the above
 
 	// stackGuard is how far above its low end Go lets a stack pointer come

@@ -11,17 +11,20 @@ import (
 // Traps: interrupts and faults. Vectors 0 to 31 are the processor's (SDM
 // vol. 3, 6.15); those of devices are handed out by msi.go.
 const (
-	trapDivide     = 0
-	trapDebug      = 1
-	trapBreakpoint = 3
-	trapOverflow   = 4
-	trapInvalid    = 6
-	trapStack      = 12
-	trapProtection = 13
-	trapPage       = 14
-	trapX87        = 16
-	trapAlignment  = 17
-	trapSIMD       = 19
+	trapDivide       = 0
+	trapDebug        = 1
+	trapNMI          = 2
+	trapBreakpoint   = 3
+	trapOverflow     = 4
+	trapInvalid      = 6
+	trapDouble       = 8
+	trapStack        = 12
+	trapProtection   = 13
+	trapPage         = 14
+	trapX87          = 16
+	trapAlignment    = 17
+	trapMachineCheck = 18
+	trapSIMD         = 19
 
 	vecFirstMSI = 0x30
 	vecLastMSI  = 0xEF
@@ -154,6 +157,7 @@ func (c *cpu) tick(t *thread) {
 // handleFault is entered by trap<> for a fault of the kernel itself.
 func handleFault(f *faultFrame) {
 	c := thisCPU()
+	f.mode, f.fs = c.mode, uint64(c.fs)
 	addr := readCR2()
 	if c.inFault {
 		kernelPanicAt("fault while handling a fault", f, addr)
@@ -187,16 +191,4 @@ func ownFileFault(addr, code uint64) bool {
 		unlock()
 	}
 	return resolved
-}
-
-// handleFatal is entered by fatal<>: a double fault, a machine check, or a
-// non-maskable interrupt while another processor panics.
-func handleFatal(f *faultFrame) {
-	switch f.vector {
-	case 8:
-		kernelPanicAt("double fault", f, readCR2())
-	case 18:
-		kernelPanicAt("machine check", f, 0)
-	}
-	stopHere(f)
 }

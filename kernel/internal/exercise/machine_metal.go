@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
-	"syscall"
 	"time"
 
 	"nuos/kernel"
@@ -17,25 +16,11 @@ import (
 // Exercises of what only our kernel has.
 
 func init() {
-	exercises["kernelpanic"] = kernelPanic
 	exercises["idle"] = idle
 	exercises["accounts"] = accounts
 	exercises["processors"] = processors
 	exercises["exhaust"] = exhaust
 	exercises["clock"] = setClock
-}
-
-// kernelPanic makes the kernel run code that is broken.
-func kernelPanic([]string) error {
-	kernel.SetSockets(&kernel.Sockets{Call: badHandler})
-	syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	return errors.New("the kernel survived")
-}
-
-//go:noinline
-func badHandler(*kernel.Call) int {
-	nilPointer().near = 1
-	return 0
 }
 
 // idle does nothing for args[0] milliseconds and looks at what the kernel had

@@ -14,7 +14,7 @@ func TestKept(t *testing.T) {
 		t.Fatalf("an empty folder has %+v", r)
 	}
 	good := outcomes("a/b", "TestA=pass", "TestB=skip=not here")
-	good.Args, good.Elapsed = o.arguments(), time.Second
+	good.Args, good.Elapsed = o.Args, time.Second
 	if err := o.keep(good); err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestKept(t *testing.T) {
 		t.Errorf("of the other system: %+v", r)
 	}
 	bad := outcomes("a/b", "TestA=fail")
-	bad.Args, bad.ExitCode = o.arguments(), 1
+	bad.Args, bad.ExitCode = o.Args, 1
 	for _, o := range []Options{o, other} {
 		if err := o.keep(bad); err != nil {
 			t.Fatal(err)
@@ -41,5 +41,12 @@ func TestKept(t *testing.T) {
 		if r := o.kept("a/b"); (r != nil) != o.Linux {
 			t.Errorf("of tests that failed, Linux %v: %+v", o.Linux, r)
 		}
+	}
+	bad.Console = "panic: test timed out after 1s\n"
+	if err := other.keep(bad); err != nil {
+		t.Fatal(err)
+	}
+	if r := other.kept("a/b"); r != nil {
+		t.Errorf("of tests that took too long: %+v", r)
 	}
 }

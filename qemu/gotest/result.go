@@ -62,6 +62,9 @@ func (r *Result) Passed() bool {
 		len(r.Unexpected()) == 0 && len(r.Needless()) == 0
 }
 
+// timedOut reports whether the tests ended themselves because they took too long.
+func (r *Result) timedOut() bool { return strings.Contains(r.Console, "panic: test timed out after ") }
+
 // Count returns how many tests and examples began, without subtests, and how many
 // of them passed, failed and were skipped. One that was running when the machine
 // ended failed.

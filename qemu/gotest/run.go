@@ -55,7 +55,7 @@ func Run(ctx context.Context, pkg string, o Options) (*Result, error) {
 	if kept := o.kept(p.ImportPath); kept != nil {
 		return kept, nil
 	}
-	res.Args, res.Began, res.Revision = o.arguments(), time.Now(), revision()
+	res.Args, res.Began, res.Revision = o.Args, time.Now(), revision()
 	if err := o.run(ctx, p, work, res); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (o Options) run(ctx context.Context, p *goPackage, work string, res *Result
 	if err != nil {
 		return err
 	}
-	args := append([]string{"-test.v=test2json", "-test.paniconexit0"}, o.arguments()...)
+	args := append([]string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.Timeout.String()}, o.Args...)
 	if o.Linux {
 		return machine.run(ctx, o, args, res)
 	}
@@ -101,11 +101,6 @@ func (o Options) run(ctx context.Context, p *goPackage, work string, res *Result
 		res.add(test, one)
 	}
 	return nil
-}
-
-// arguments are those of the test binary that the caller chose.
-func (o Options) arguments() []string {
-	return append([]string{"-test.timeout=" + o.Timeout.String()}, o.Args...)
 }
 
 // soloTime is how long a test may take that has a machine of its own.

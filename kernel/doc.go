@@ -17,7 +17,7 @@
 // entry_amd64.s (processors and the way in and out), trap.go, syscall.go,
 // thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, file.go,
 // filesystem.go, open.go, names.go, stat.go, filemap.go, epoll.go, sockets.go,
-// unixsockets.go, poll.go, transfer.go, splice.go, timerfd.go, trace.go.
+// sockettimeout.go, unixsockets.go, poll.go, transfer.go, splice.go, timerfd.go, trace.go.
 //
 // # Invariants
 //

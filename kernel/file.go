@@ -50,6 +50,7 @@ type file struct {
 	readyList itemList // of an epoll file
 	nextEnd   int32    // file and 1: of the same pipe
 	opening   bool     // an end of a FIFO that waits for another
+	timeouts  socketTimeouts
 }
 
 var (

@@ -23,9 +23,13 @@ const MaxBacklog = 4096
 const (
 	// Wait blocks the calling thread until CompleteCall(c.Token, result).
 	// Only calls that Go announces to its scheduler may wait: bind, listen,
-	// connect, setsockopt, and sends on netlink sockets. The call must be completed exactly once, after Call has
+	// connect, setsockopt, getsockopt, and sends on netlink sockets. The call must be completed exactly once, after Call has
 	// returned. Signals for the thread are held back meanwhile.
 	Wait = -1 << 30
+
+	// Again is a result for CompleteCall alone: the call is made again, and finds
+	// what it has waited for.
+	Again = Wait + 1
 )
 
 // Call is one system call on a socket, valid while Sockets.Call runs.

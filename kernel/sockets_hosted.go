@@ -35,13 +35,19 @@ func Invoke(nr uintptr, sock int, nonblock bool, args ...uintptr) int {
 	done := make(chan int, 1)
 	hosted.waiting.Store(c.Token, done)
 	defer hosted.waiting.Delete(c.Token)
-	hosted.mu.Lock()
-	r := hosted.sockets.Load().Call(c)
-	hosted.mu.Unlock()
-	if r == Wait {
-		r = <-done
+	for {
+		hosted.mu.Lock()
+		r := hosted.sockets.Load().Call(c)
+		hosted.mu.Unlock()
+		if r == Wait {
+			r = <-done
+		}
+		if r != Again {
+			return r
+		}
+		c.Token = Token(hosted.token.Add(1))
+		hosted.waiting.Store(c.Token, done)
 	}
-	return r
 }
 
 // Ready returns what SetReady and ClearReady left of a socket's readiness, and

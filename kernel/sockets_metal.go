@@ -90,8 +90,12 @@ func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 		if t.di == syscall.AF_UNIX {
 			return newUnix(t.si, t.dx)
 		}
-	} else if f := fileOf(int32(t.di)); f == nil {
+	} else if f := openFile(int32(t.di)); f == nil {
 		return errno(eBADF)
+	} else if to := f.timeoutOption(t.si, t.dx); to != nil && nr == syscall.SYS_SETSOCKOPT {
+		return setSocketTimeout(to, t.r10, t.r8)
+	} else if to != nil && nr == syscall.SYS_GETSOCKOPT {
+		return getSocketTimeout(*to, t.r10, t.r8)
 	} else if f.kind == fileUnix {
 		return c.unixCall(t, f, nr)
 	}
@@ -127,7 +131,9 @@ func (c *cpu) socketCall(t *thread, nr uint64) uint64 {
 		c.block(t, waitCall, 0)
 		return blocked
 	case r == -int(eAGAIN) && nr != syscall.SYS_SOCKET && t.messageFlags(nr)&syscall.MSG_DONTWAIT == 0:
-		return c.waitFor(t, fileOf(int32(t.di))) // SetReady wakes it
+		if f := fileOf(int32(t.di)); f.flags&syscall.O_NONBLOCK == 0 {
+			return c.waitSocket(t, f, nr) // SetReady wakes it
+		}
 	case r == -int(syscall.EPIPE):
 		t.brokenPipe(nr)
 	}
@@ -177,6 +183,10 @@ func completeCall(token Token, result int) {
 	if t == nil || t.wait != waitCall || t.token != token {
 		return
 	}
-	t.ax = thisCPU().socketResult(t, t.nr, result)
+	if result == Again {
+		t.ax, t.retry = t.nr, true
+	} else {
+		t.ax = thisCPU().socketResult(t, t.nr, result)
+	}
 	unblock(t)
 }

@@ -33,7 +33,7 @@ const (
 	waitNone  waitKind = iota
 	waitSleep          // the time thread.deadline
 	waitFutex          // a wake on the word thread.waitOn, or the deadline
-	waitFile           // any event of file thread.waitOn; then the call is made again
+	waitFile           // any event of file thread.waitOn, or the deadline; then the call is made again
 	waitEpoll          // an item of epoll thread.waitOn, or the deadline
 	waitCall           // CompleteCall with thread.token
 )
@@ -176,7 +176,7 @@ func interrupt(t *thread) bool {
 	default:
 		return false
 	}
-	if t.wait == waitFile && signalsRestart(t) {
+	if t.wait == waitFile && t.deadline == 0 && signalsRestart(t) {
 		t.ip -= 2 // to the SYSCALL instruction, with the call's number still in AX
 	} else {
 		t.ax = errno(eINTR)
@@ -194,7 +194,7 @@ func timeout(t *thread) {
 	case waitFutex:
 		futexRemove(t)
 		t.ax = errno(eTIMEDOUT)
-	case waitEpoll:
+	case waitEpoll, waitFile:
 		waitersRemove(t)
 		t.retry = true // which finds that its time is over
 	}

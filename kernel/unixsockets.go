@@ -153,7 +153,7 @@ func (c *cpu) unixCall(t *thread, f *file, nr uint64) uint64 {
 	r := unix.Call(uintptr(nr), int(f.object), waits, &unixArgs)
 	switch {
 	case r == -int(eAGAIN) && waits:
-		return c.wait(t, f)
+		return c.waitSocket(t, f, nr)
 	case r == -int(syscall.EPIPE):
 		t.brokenPipe(nr)
 	case r >= 0 && (nr == syscall.SYS_ACCEPT4 || nr == syscall.SYS_ACCEPT):

@@ -59,12 +59,12 @@ func call(c *kernel.Call) int {
 		return fail(s.putSockaddr(s.local.load(), a[1], a[2]))
 	case syscall.SYS_GETPEERNAME:
 		peer := s.peer.load()
-		if peer.port == 0 || s.state.Load() != stateReady {
+		if peer.port == 0 || s.portless() || s.state.Load() != stateReady {
 			return fail(syscall.ENOTCONN)
 		}
 		return fail(s.putSockaddr(peer, a[1], a[2]))
 	case syscall.SYS_GETSOCKOPT:
-		return s.getOption(a[1], a[2], a[3], a[4])
+		return s.getOption(i, a[1], a[2], a[3], a[4], c.Token)
 	case syscall.SYS_SETSOCKOPT:
 		return s.setOption(i, a[1], a[2], a[3], a[4], c.Token)
 	case syscall.SYS_POLL:
@@ -92,16 +92,18 @@ func open(domain, typ, protocol uintptr) int {
 	default:
 		return fail(syscall.EAFNOSUPPORT)
 	}
-	stream := false
+	stream, raw, datagrams := false, false, uint8(0)
 	switch typ &^ (syscall.SOCK_NONBLOCK | syscall.SOCK_CLOEXEC) {
 	case syscall.SOCK_STREAM:
 		stream = true
 		if protocol != 0 && protocol != syscall.IPPROTO_TCP {
 			return fail(syscall.EPROTONOSUPPORT) // MPTCP too, which Go tries first
 		}
-	case syscall.SOCK_DGRAM:
-		if protocol != 0 && protocol != syscall.IPPROTO_UDP {
-			return fail(syscall.EPROTONOSUPPORT)
+	case syscall.SOCK_DGRAM, syscall.SOCK_RAW:
+		raw = typ&syscall.SOCK_RAW == syscall.SOCK_RAW
+		var e syscall.Errno
+		if datagrams, e = datagramProtocol(domain == syscall.AF_INET6, raw, protocol); e != 0 {
+			return fail(e)
 		}
 	default:
 		return fail(syscall.ESOCKTNOSUPPORT)
@@ -110,11 +112,22 @@ func open(domain, typ, protocol uintptr) int {
 	if !ok {
 		return fail(syscall.ENFILE)
 	}
+	s := &sockets[i]
+	s.raw, s.protocol = raw, datagrams
+	local := from4(0, 0, 0, 0, 0)
 	if domain == syscall.AF_INET6 {
-		sockets[i].v6 = true
-		sockets[i].local.store(address{})
+		s.v6 = true
+		local = address{}
 	}
-	sockets[i].state.Store(stateOpen)
+	if raw {
+		local.port = uint16(datagrams)
+		s.options[optReuseAddr].Store(1) // as in Linux
+		if datagrams == ipprotoRaw {
+			s.options[optHeaderIncluded].Store(1)
+		}
+	}
+	s.local.store(local)
+	s.state.Store(stateOpen)
 	kernel.SetReady(i, epollOut)
 	if stream {
 		kernel.SetReady(i, epollHup) // until it is connected or listens
@@ -128,9 +141,11 @@ const (
 	opBind
 	opListen
 	opConnect
-	opJoin  // a multicast group
-	opLeave // one
-	opRoute // of a netlink socket: a request
+	opJoin        // a multicast group
+	opLeave       // one
+	opRoute       // of a netlink socket: a request
+	opInfo        // about a connection
+	opMulticastIf // the interface for multicast
 )
 
 // ask leaves a request with the pump.
@@ -157,6 +172,9 @@ func (s *socket) bind(i int, addr, size uintptr, t kernel.Token) int {
 	}
 	if s.state.Load() != stateOpen && s.stream {
 		return fail(syscall.EINVAL)
+	}
+	if s.raw {
+		a.port = 0
 	}
 	return s.ask(i, opBind, a, 0, t)
 }
@@ -185,6 +203,9 @@ func (s *socket) connect(i int, addr, size uintptr, nonblock bool, t kernel.Toke
 		return fail(e)
 	}
 	if !s.stream {
+		if s.portless() {
+			a.port = s.unnamedPort()
+		}
 		return s.ask(i, opConnect, a, 0, t)
 	}
 	switch s.state.Load() {
@@ -245,6 +266,9 @@ func (s *socket) shutdown(i int, how uintptr) int {
 
 func (s *socket) ioctl(request, arg uintptr) int {
 	const fionread, tiocoutq = 0x541b, 0x5411
+	if request>>8 == siocgif>>8 && !s.netlink {
+		return interfaceCall(request, arg)
+	}
 	var n uint32
 	switch {
 	case s.state.Load() != stateReady:

@@ -32,6 +32,9 @@ func (s *socket) sendDatagram(i int, t *transfer) int {
 		if r.remote, e = s.sockaddrAt(t.name, t.nameSize); e != 0 {
 			return fail(e)
 		}
+		if s.portless() {
+			r.remote.port = s.unnamedPort()
+		}
 		if r.remote.port == 0 {
 			return fail(syscall.EINVAL)
 		}

@@ -32,5 +32,7 @@
 // send from another IPv4 address than the datagram would come from anyhow.
 // recvmmsg(2) and sendmmsg(2) wait for their first message only, and so have no use
 // for recvmmsg's time-out. Netlink sockets dump interfaces and addresses and do
-// nothing else. TCP_INFO and the choice of an interface for multicast are not there.
+// nothing else. Raw sockets are of ICMP, TCP and UDP, or only send (IPPROTO_RAW), and
+// lose packets of more than 65507 bytes; ping sockets are everybody's. TCP_INFO says of a connection what gVisor
+// knows: no counts of bytes. Some options have no effect (optiontable.go).
 package net

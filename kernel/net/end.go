@@ -6,10 +6,7 @@ import (
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 	"gvisor.dev/gvisor/pkg/waiter"
 
 	"nuos/kernel"
@@ -38,18 +35,10 @@ type end struct {
 
 func newEnd(i int) *end {
 	e := &end{i: i, s: &sockets[i], wq: new(waiter.Queue)}
-	protocol := udp.ProtocolNumber
-	if e.s.stream {
-		protocol = tcp.ProtocolNumber
-	}
-	network := ipv4.ProtocolNumber
-	if e.s.v6 {
-		network = ipv6.ProtocolNumber
-	}
 	if e.s.netlink {
 		return e
 	}
-	ep, err := internet.NewEndpoint(protocol, network, e.wq)
+	ep, err := e.newEndpoint()
 	if err != nil {
 		return e
 	}
@@ -127,6 +116,10 @@ func (e *end) answer() {
 		}
 	case op == opJoin || op == opLeave:
 		result = fail(e.member(op == opJoin))
+	case op == opMulticastIf:
+		result = fail(e.multicastFrom())
+	case op == opInfo:
+		result = e.inform()
 	}
 	e.learnLocal()
 	if !s.stream {

@@ -13,10 +13,13 @@ func (e *end) applyOptions() {
 		return
 	}
 	for set := e.s.changed.Swap(0); set != 0; set &= set - 1 {
-		o := bits.TrailingZeros32(set)
+		o := bits.TrailingZeros64(set)
 		e.applyOption(o, int(e.s.options[o].Load()))
 	}
 }
+
+// discoveries are gVisor's names for the values of IP_MTU_DISCOVER.
+var discoveries = [...]tcpip.PMTUDStrategy{tcpip.PMTUDiscoveryDont, tcpip.PMTUDiscoveryWant, tcpip.PMTUDiscoveryDo, tcpip.PMTUDiscoveryProbe}
 
 // applyOption sets an option whose value setOption has checked. What gVisor
 // still refuses it does not have, and has no effect, as the option says of
@@ -71,6 +74,29 @@ func (e *end) applyOption(o, v int) {
 		e.ep.SetSockOptInt(tcpip.IPv6HopLimitOption, v)
 	case optTrafficClass:
 		e.ep.SetSockOptInt(tcpip.IPv6TrafficClassOption, v)
+	case optHeaderIncluded:
+		so.SetHeaderIncluded(v != 0)
+	case optChecksum:
+		e.ep.SetSockOptInt(tcpip.IPv6Checksum, v)
+	case optNoCheck:
+		so.SetNoChecksum(v != 0)
+	case optDevice:
+		so.SetBindToDevice(int32(v))
+	case optDeferAccept:
+		t := tcpip.TCPDeferAcceptOption(time.Duration(v) * time.Second)
+		e.ep.SetSockOpt(&t)
+	case optFinTimeout:
+		t := tcpip.TCPLingerTimeoutOption(time.Duration(v) * time.Second)
+		e.ep.SetSockOpt(&t)
+	case optCongestion:
+		t := tcpip.CongestionControlOption(congestionNames[v])
+		e.ep.SetSockOpt(&t)
+	case optMTUDiscover, optMTUDiscover6:
+		if v < len(discoveries) {
+			e.ep.SetSockOptInt(tcpip.MTUDiscoverOption, int(discoveries[v]))
+		}
+	case optMulticastIf6:
+		e.ep.SetSockOptInt(tcpip.IPv6MulticastInterfaceOption, v)
 	case optLinger:
 		// close looks at it: gVisor has no part in lingering for a time.
 	case optReceiveInfo, optReceiveTTL, optReceiveTOS, optReceiveInfo6, optReceiveHops, optReceiveClass:

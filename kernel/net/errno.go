@@ -53,6 +53,8 @@ func errno(err tcpip.Error) syscall.Errno {
 		return syscall.EOPNOTSUPP
 	case *tcpip.ErrPortInUse:
 		return syscall.EADDRINUSE
+	case *tcpip.ErrUnknownDevice, *tcpip.ErrUnknownNICID:
+		return syscall.ENODEV
 	case *tcpip.ErrTimeout:
 		return syscall.ETIMEDOUT
 	case *tcpip.ErrAddressFamilyNotSupported:

@@ -246,6 +246,9 @@ func (e *end) receiveDatagrams() {
 			}
 			continue
 		}
+		if s.unwanted(tail+r.header(), r.size) {
+			continue
+		}
 		s.rx.putRecord(tail, &r)
 		s.rx.tail.Store(tail + r.total())
 		e.tellIn()
@@ -255,6 +258,9 @@ func (e *end) receiveDatagrams() {
 // received is what gVisor says of a datagram.
 func (e *end) received(res *tcpip.ReadResult) record {
 	r := record{size: uint32(res.Total), remote: addressOf(res.RemoteAddr, e.s.v6)}
+	if e.s.portless() {
+		r.remote.port = 0
+	}
 	switch c := &res.ControlMessages; {
 	case c.HasIPPacketInfo:
 		r.local = addressOf(tcpip.FullAddress{Addr: c.PacketInfo.DestinationAddr}, false)

@@ -1,103 +1,11 @@
 package net
 
 import (
+	"math/bits"
 	"syscall"
 
 	"nuos/kernel"
 )
-
-// option is an integer socket option. Setting one stores it in the socket; the
-// end hears of it and tells gVisor (endoptions.go).
-type option struct {
-	level, name       uint16
-	stream, datagram  bool // the kinds of socket that have it
-	initial, min, max int32
-}
-
-const (
-	optReuseAddr = iota
-	optReusePort
-	optBroadcast
-	optKeepAlive
-	optSndBuf
-	optRcvBuf
-	optNoDelay
-	optCork
-	optKeepIdle
-	optKeepIntvl
-	optKeepCnt
-	optMaxSeg
-	optSynCnt
-	optUserTimeout
-	optQuickAck
-	optTOS
-	optTTL
-	optMulticastTTL
-	optMulticastLoop
-	optV6Only
-	optHops
-	optTrafficClass
-	optMulticastHops
-	optMulticastLoop6
-	optLinger // seconds, or -1; set as a struct linger
-
-	// What control messages say of a datagram (control.go).
-	optReceiveInfo
-	optReceiveTTL
-	optReceiveTOS
-	optReceiveInfo6
-	optReceiveHops
-	optReceiveClass
-
-	numOptions
-)
-
-const _ = uint(32 - numOptions) // socket.changed has a bit for each
-
-const (
-	maxInt        = 1<<31 - 1
-	defaultBuffer = 128 << 10 // of gVisor's sending and receiving queues, bytes
-	maxBuffer     = 2 << 20
-
-	soReusePort    = 15
-	tcpUserTimeout = 18
-	tcpKeepSeconds = 32767 // the longest interval Linux takes
-)
-
-var optionTable = [numOptions]option{
-	optReuseAddr:     {syscall.SOL_SOCKET, syscall.SO_REUSEADDR, true, true, 0, 0, maxInt},
-	optReusePort:     {syscall.SOL_SOCKET, soReusePort, true, true, 0, 0, maxInt},
-	optBroadcast:     {syscall.SOL_SOCKET, syscall.SO_BROADCAST, true, true, 0, 0, maxInt},
-	optKeepAlive:     {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, true, true, 0, 0, maxInt},
-	optSndBuf:        {syscall.SOL_SOCKET, syscall.SO_SNDBUF, true, true, defaultBuffer, 0, maxInt},
-	optRcvBuf:        {syscall.SOL_SOCKET, syscall.SO_RCVBUF, true, true, defaultBuffer, 0, maxInt},
-	optNoDelay:       {syscall.IPPROTO_TCP, syscall.TCP_NODELAY, true, false, 0, 0, maxInt},
-	optCork:          {syscall.IPPROTO_TCP, syscall.TCP_CORK, true, false, 0, 0, maxInt},
-	optKeepIdle:      {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, true, false, 7200, 1, tcpKeepSeconds},
-	optKeepIntvl:     {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, true, false, 75, 1, tcpKeepSeconds},
-	optKeepCnt:       {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, true, false, 9, 1, 127},
-	optMaxSeg:        {syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, true, false, 536, 88, 32767},
-	optSynCnt:        {syscall.IPPROTO_TCP, syscall.TCP_SYNCNT, true, false, 6, 1, 127},
-	optUserTimeout:   {syscall.IPPROTO_TCP, tcpUserTimeout, true, false, 0, 0, maxInt},
-	optQuickAck:      {syscall.IPPROTO_TCP, syscall.TCP_QUICKACK, true, false, 1, 0, maxInt},
-	optTOS:           {syscall.IPPROTO_IP, syscall.IP_TOS, true, true, 0, 0, 255},
-	optTTL:           {syscall.IPPROTO_IP, syscall.IP_TTL, true, true, 64, 1, 255},
-	optMulticastTTL:  {syscall.IPPROTO_IP, syscall.IP_MULTICAST_TTL, false, true, 1, 0, 255},
-	optMulticastLoop: {syscall.IPPROTO_IP, syscall.IP_MULTICAST_LOOP, false, true, 1, 0, maxInt},
-	// Those of IPv6 are of its sockets only.
-	optV6Only:         {syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, true, true, 0, 0, maxInt},
-	optHops:           {syscall.IPPROTO_IPV6, syscall.IPV6_UNICAST_HOPS, true, true, 64, 0, 255},
-	optTrafficClass:   {syscall.IPPROTO_IPV6, syscall.IPV6_TCLASS, true, true, 0, 0, 255},
-	optMulticastHops:  {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_HOPS, false, true, 1, 0, 255},
-	optMulticastLoop6: {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_LOOP, false, true, 1, 0, maxInt},
-	optLinger:         {syscall.SOL_SOCKET, syscall.SO_LINGER, true, true, -1, -1, maxInt},
-	optReceiveInfo:    {syscall.IPPROTO_IP, syscall.IP_PKTINFO, false, true, 0, 0, 1},
-	optReceiveTTL:     {syscall.IPPROTO_IP, syscall.IP_RECVTTL, false, true, 0, 0, 1},
-	optReceiveTOS:     {syscall.IPPROTO_IP, syscall.IP_RECVTOS, false, true, 0, 0, 1},
-	optReceiveInfo6:   {syscall.IPPROTO_IPV6, syscall.IPV6_RECVPKTINFO, false, true, 0, 0, 1},
-	optReceiveHops:    {syscall.IPPROTO_IPV6, syscall.IPV6_RECVHOPLIMIT, false, true, 0, 0, 1},
-	optReceiveClass:   {syscall.IPPROTO_IPV6, syscall.IPV6_RECVTCLASS, false, true, 0, 0, 1},
-}
 
 // findOption returns the option that s has by that name, or -1.
 func (s *socket) findOption(level, name uintptr) int {
@@ -106,7 +14,7 @@ func (s *socket) findOption(level, name uintptr) int {
 	}
 	for o := range optionTable {
 		t := &optionTable[o]
-		if uintptr(t.level) == level && uintptr(t.name) == name && (s.stream && t.stream || !s.stream && t.datagram) {
+		if uintptr(t.level) == level && uintptr(t.name) == name && t.has&s.kind() != 0 {
 			return o
 		}
 	}
@@ -118,16 +26,45 @@ func (s *socket) setOption(i int, level, name, addr, size uintptr, token kernel.
 	if r, done := s.setMembership(i, level, name, addr, size, token); done {
 		return r
 	}
+	if n := s.filterWords(level, name); n > 0 {
+		return s.setFilter(n, addr, size)
+	}
+	if level == syscall.SOL_SOCKET && name == soSndBufForce {
+		name = syscall.SO_SNDBUF
+	}
+	if level == syscall.SOL_SOCKET && name == soRcvBufForce {
+		name = syscall.SO_RCVBUF
+	}
 	o := s.findOption(level, name)
 	if o < 0 {
+		if _, ok := wordAt(addr); !ok && (level == syscall.SOL_SOCKET || level == syscall.IPPROTO_IP) {
+			return fail(syscall.EFAULT) // as Linux, which looks at the value first
+		}
 		return fail(syscall.ENOPROTOOPT)
 	}
-	if size < 4 || o == optLinger && size < 8 {
-		return fail(syscall.EINVAL)
+	v, e := s.loadOption(o, addr, size)
+	if e == 0 {
+		v, e = s.legal(o, v)
+	}
+	if e != 0 {
+		return fail(e)
+	}
+	s.options[o].Store(v)
+	s.changed.Or(1 << o)
+	attend(i)
+	return 0
+}
+
+// loadOption reads the value of an option.
+func (s *socket) loadOption(o int, addr, size uintptr) (v int32, e syscall.Errno) {
+	switch {
+	case o == optDevice || o == optCongestion:
+		return loadName(o, addr, size)
+	case size < 4 || o == optLinger && size < 8:
+		return 0, syscall.EINVAL
 	}
 	w, ok := wordAt(addr)
-	v := int32(w)
-	if ok && o == optLinger {
+	if v = int32(w); ok && o == optLinger {
 		seconds, ok2 := wordAt(addr + 4)
 		ok = ok2
 		if v != 0 {
@@ -137,32 +74,76 @@ func (s *socket) setOption(i int, level, name, addr, size uintptr, token kernel.
 		}
 	}
 	if !ok {
-		return fail(syscall.EFAULT)
+		return 0, syscall.EFAULT
+	}
+	return v, 0
+}
+
+// legal is what Linux makes of the value v.
+func (s *socket) legal(o int, v int32) (int32, syscall.Errno) {
+	t := &optionTable[o]
+	if t.min == 0 && t.max == 1 && v != 0 && o != optMulticastLoop6 {
+		v = 1
 	}
 	switch o {
 	case optSndBuf, optRcvBuf:
 		// Linux doubles the value, for its bookkeeping, and reports that.
 		v = max(min(v, maxBuffer/2), 2048) * 2
-	case optTTL, optHops, optMulticastHops, optMulticastTTL, optTrafficClass:
+	case optTrafficClass:
 		if v == -1 {
-			v = optionTable[o].initial
+			v = t.initial
 		}
-	case optReceiveInfo, optReceiveTTL, optReceiveTOS, optReceiveInfo6, optReceiveHops, optReceiveClass:
-		if v != 0 {
-			v = 1
+		if s.stream && v >= 0 && v <= t.max {
+			v &^= 3
+		}
+	case optTTL, optHops, optMulticastHops, optMulticastTTL:
+		if v == -1 {
+			v = t.initial
+		}
+	case optTOS:
+		if v &= 0xff; s.stream {
+			v &^= 3 // which are the stack's (RFC 3168)
+		}
+	case optFastOpen:
+		v = min(v, t.max)
+	case optChecksum:
+		if s.protocol == syscall.IPPROTO_ICMPV6 || v > 0 && v%2 != 0 {
+			return 0, syscall.EINVAL // ICMPv6 has it in one place (RFC 3542, section 3.1)
+		}
+		v = max(v, -1)
+	case optDeferAccept:
+		v = deferred(v)
+	case optFinTimeout:
+		if v = max(min(v, maxFinTimeout), -1); v == 0 {
+			v = t.initial
+		}
+	case optMulticastIf6:
+		if v != 0 && interfaceAt(uint32(v)) == nil {
+			return 0, syscall.ENODEV
 		}
 	}
-	if t := &optionTable[o]; v < t.min || v > t.max {
-		return fail(syscall.EINVAL)
+	if v < t.min || v > t.max {
+		return 0, syscall.EINVAL
 	}
-	s.options[o].Store(v)
-	s.changed.Or(1 << o)
-	attend(i)
-	return 0
+	return v, 0
+}
+
+// deferred is how many seconds TCP_DEFER_ACCEPT means: Linux counts in repeated answers
+// to the first segment, which come after 1, 2, 4 and so on seconds.
+func deferred(seconds int32) int32 {
+	if seconds <= 0 {
+		return 0
+	}
+	total, wait := int32(1), int32(1)
+	for n := 1; total < seconds && n < 255 && total < 1<<20; n++ {
+		wait = min(2*wait, 120)
+		total += wait
+	}
+	return total
 }
 
 // getOption is getsockopt. Handler context.
-func (s *socket) getOption(level, name, addr, sizeAt uintptr) int {
+func (s *socket) getOption(i int, level, name, addr, sizeAt uintptr, token kernel.Token) int {
 	room, ok := wordAt(sizeAt)
 	if !ok {
 		return fail(syscall.EFAULT)
@@ -170,9 +151,17 @@ func (s *socket) getOption(level, name, addr, sizeAt uintptr) int {
 	if int32(room) < 0 {
 		return fail(syscall.EINVAL)
 	}
+	if n := s.filterWords(level, name); n > 0 {
+		return s.getFilter(n, addr, sizeAt, room)
+	}
+	if level == syscall.IPPROTO_TCP && name == syscall.TCP_INFO && s.stream {
+		return s.tcpInfo(i, addr, sizeAt, room, token)
+	}
 	var b [8]byte
 	size, v := uint32(4), uint32(0)
-	if o := s.findOption(level, name); o >= 0 {
+	if o := s.findOption(level, name); o == optDevice || o == optCongestion {
+		return putName(o, int(s.options[o].Load()), addr, sizeAt, room)
+	} else if o >= 0 {
 		v = uint32(s.options[o].Load())
 		if o == optLinger {
 			size = 8
@@ -184,7 +173,8 @@ func (s *socket) getOption(level, name, addr, sizeAt uintptr) int {
 			putUint32(b[4:], seconds)
 		}
 	} else if v, ok = s.property(level, name); !ok {
-		if level == syscall.IPPROTO_IPV6 && !s.v6 {
+		own := level == syscall.SOL_SOCKET || level == syscall.IPPROTO_IP || level == s.protocolLevel()
+		if !own && !s.v6 {
 			return fail(syscall.EOPNOTSUPP) // but to set it is ENOPROTOOPT
 		}
 		return fail(syscall.ENOPROTOOPT)
@@ -197,9 +187,26 @@ func (s *socket) getOption(level, name, addr, sizeAt uintptr) int {
 	return 0
 }
 
+// protocolLevel is the level of options of the socket's protocol, 0 if it has none.
+func (s *socket) protocolLevel() uintptr {
+	switch {
+	case s.stream:
+		return syscall.IPPROTO_TCP
+	case s.raw || s.netlink:
+		return 0
+	}
+	return uintptr(s.protocol)
+}
+
 // property is what getsockopt can ask and setsockopt cannot set.
 func (s *socket) property(level, name uintptr) (v uint32, ok bool) {
 	const soProtocol, soDomain = 38, 39
+	if level == syscall.IPPROTO_IP && name == syscall.IP_HDRINCL {
+		return 0, true // of raw sockets it is an option
+	}
+	if level == syscall.IPPROTO_IP && name == syscall.IP_MULTICAST_IF && s.kind()&datagrams != 0 {
+		return bits.ReverseBytes32(s.multicastIf.Load()), true
+	}
 	if level != syscall.SOL_SOCKET {
 		return 0, false
 	}
@@ -220,10 +227,10 @@ func (s *socket) property(level, name uintptr) (v uint32, ok bool) {
 		}
 		return syscall.AF_INET, true
 	case syscall.SO_TYPE:
-		if s.stream {
+		switch {
+		case s.stream:
 			return syscall.SOCK_STREAM, true
-		}
-		if s.netlink {
+		case s.netlink || s.raw:
 			return syscall.SOCK_RAW, true
 		}
 		return syscall.SOCK_DGRAM, true
@@ -234,7 +241,7 @@ func (s *socket) property(level, name uintptr) (v uint32, ok bool) {
 		if s.netlink {
 			return syscall.NETLINK_ROUTE, true
 		}
-		return syscall.IPPROTO_UDP, true
+		return uint32(s.protocol), true
 	}
 	return 0, false
 }

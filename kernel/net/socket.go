@@ -18,11 +18,15 @@ const maxSockets = min(4096, kernel.MaxSockets)
 // which the kernel runs one at a time.
 type socket struct {
 	state  atomic.Uint32 // one of the states below
-	stream bool          // TCP, else UDP or netlink
+	stream bool          // TCP, else one of datagrams
 
 	awaited bool // a connect is to return when there is a connection
 	v6      bool // AF_INET6
 	netlink bool // AF_NETLINK
+	raw     bool // SOCK_RAW of Internet protocols, see raw.go
+
+	protocol uint8            // of a socket of datagrams: IPPROTO_UDP and the like
+	filter   [8]atomic.Uint32 // of raw sockets of ICMP
 
 	rx, tx ring
 
@@ -47,8 +51,11 @@ type socket struct {
 		token   kernel.Token
 	}
 
-	options [numOptions]atomic.Int32
-	changed atomic.Uint32 // bits of options the end does not know yet
+	info connectionInfo
+
+	multicastIf atomic.Uint32 // IP_MULTICAST_IF, an address
+	options     [numOptions]atomic.Int32
+	changed     atomic.Uint64 // bits of options the end does not know yet
 
 	next atomic.Uint32 // on the free list
 }
@@ -113,9 +120,15 @@ func allocate(stream bool) (i int, ok bool) {
 	s.inShut.Store(false)
 	s.outShut.Store(false)
 	s.eof.Store(false)
+	s.info.ready.Store(false)
+	s.multicastIf.Store(0)
 	s.err.Store(0)
 	s.sendErr.Store(0)
-	s.v6, s.netlink, s.awaited = false, false, false
+	s.v6, s.netlink, s.raw, s.awaited = false, false, false, false
+	s.protocol = 0
+	for k := range s.filter {
+		s.filter[k].Store(0)
+	}
 	s.local.store(from4(0, 0, 0, 0, 0))
 	s.peer.store(address{})
 	s.req.op.Store(0)

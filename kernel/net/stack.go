@@ -11,6 +11,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 )
@@ -24,6 +26,8 @@ const (
 	portNIC     tcpip.NICID = 2
 )
 
+const loopbackMTU = 65536 // as Linux's, and gVisor's
+
 // loopbackPrefixes are the addresses of the loopback interface, and what is behind
 // it: all of 127.0.0.0/8, as gVisor takes a subnet for its own there.
 var loopbackPrefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}
@@ -33,7 +37,8 @@ var loopbackPrefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), neti
 func newStack() (*stack.Stack, error) {
 	s := stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol},
+		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
+		RawFactory:         raw.EndpointFactory{},
 		HandleLocal:        true,
 	})
 	if err := tune(s); err != nil {
@@ -42,6 +47,7 @@ func newStack() (*stack.Stack, error) {
 	if err := s.CreateNIC(loopbackNIC, loopback.New()); err != nil {
 		return nil, fmt.Errorf("loopback: %s", err)
 	}
+	publishInterface(loopbackNIC, "", loopbackMTU)
 	for _, p := range loopbackPrefixes {
 		if err := addAddress(s, loopbackNIC, p, stack.AddressProperties{}); err != nil {
 			return nil, err
@@ -83,6 +89,7 @@ func addAddress(s *stack.Stack, nic tcpip.NICID, p netip.Prefix, props stack.Add
 	if err != nil {
 		return fmt.Errorf("address %s: %s", p, err)
 	}
+	publishAddress(nic, p)
 	return nil
 }
 

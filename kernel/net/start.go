@@ -60,6 +60,7 @@ func attachPort(p *port.Port) error {
 	if err := internet.CreateNIC(portNIC, l); err != nil {
 		return fmt.Errorf("%s: %s", p.Info().Name, err)
 	}
+	publishInterface(portNIC, l.LinkAddress(), l.MTU())
 	p.ClaimRest(l.receive)
 	if !c.DHCP {
 		if err := setAddress(netip.Prefix{}, p.Addr(), c.Gateway, c.DNS); err != nil {

@@ -9,7 +9,8 @@ import (
 )
 
 // Param is one boot parameter, a word NAME=VALUE (or NAME alone) of the
-// command line. Packages declare theirs as package variables, which makes the
+// command line. A word ?NAME=VALUE is for programs that have the parameter, and nobody is
+// told where there is none: what starts machines gives them all it knows. Packages declare theirs as package variables, which makes the
 // set of known names complete before main runs.
 type Param struct {
 	Name    string
@@ -45,7 +46,7 @@ func (p *Param) Value() string {
 func (p *Param) Lookup() (string, bool) {
 	value, found := "", false
 	for _, w := range words() {
-		name, v, _ := strings.Cut(w, "=")
+		name, v, _ := strings.Cut(strings.TrimPrefix(w, "?"), "=")
 		if name == p.Name {
 			value, found = v, true
 		}
@@ -68,7 +69,8 @@ var reportOnce sync.Once
 // ReportUnknown names, once, every word of the command line that no package
 // declared, and says so when words are missing because the line is too long.
 // Words that begin with a capital letter are environment variables
-// of the program (GOGC=50) and words that begin with a dash are its flags.
+// of the program (GOGC=50), words that begin with a dash are its flags, and words that
+// begin with a question mark need not be known.
 func ReportUnknown(w io.Writer) {
 	reportOnce.Do(func() {
 		if lineTruncated() {
@@ -76,7 +78,7 @@ func ReportUnknown(w io.Writer) {
 		}
 		for _, word := range words() {
 			name, _, _ := strings.Cut(word, "=")
-			if name == "" || name[0] == '-' || name[0] >= 'A' && name[0] <= 'Z' {
+			if name == "" || name[0] == '-' || name[0] == '?' || name[0] >= 'A' && name[0] <= 'Z' {
 				continue
 			}
 			if _, known := params[name]; !known {

@@ -36,6 +36,8 @@ func TestParam(t *testing.T) {
 		{[]string{"colour"}, "", true},
 		{[]string{"colours=blue", "xcolour=1"}, "red", false},
 		{[]string{"--", "colour=blue"}, "red", false},
+		{[]string{"?colour=blue"}, "blue", true},
+		{[]string{"?colour=blue", "colour=green"}, "green", true},
 	} {
 		withLine(t, c.words...)
 		if got := p.Value(); got != c.want {
@@ -49,7 +51,7 @@ func TestParam(t *testing.T) {
 
 func TestReportUnknown(t *testing.T) {
 	withParam(t, "known", "")
-	withLine(t, "known=1", "GOGC=50", "-flag", "knwon=2", "other", "--", "argument")
+	withLine(t, "known=1", "GOGC=50", "-flag", "knwon=2", "?hint=1", "other", "--", "argument")
 	var out strings.Builder
 	ReportUnknown(&out)
 	ReportUnknown(&out) // says nothing twice

@@ -44,13 +44,14 @@ func machineMAC(i int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 'n', 'u', 'o', 's', byte(firstMachine + i)}
 }
 
-// parameters are the boot parameters that a rack gives to machine i.
+// parameters are the boot parameters that a rack gives to machine i. A program that is not
+// part of a rack, or has no network, does not know the first of them.
 func (r *Rack) parameters(i int) []string {
 	words := []string{
-		"rack=" + r.Name,
-		"key=" + r.Key,
-		fmt.Sprintf("machines=%d", r.options.Machines),
-		fmt.Sprintf("ip=%v/%d,%v", machineIP(i), Subnet.Bits(), gateway),
+		"?rack=" + r.Name,
+		"?key=" + r.Key,
+		fmt.Sprintf("?machines=%d", r.options.Machines),
+		fmt.Sprintf("?ip=%v/%d,%v", machineIP(i), Subnet.Bits(), gateway),
 	}
 	if r.options.Hosted {
 		words = append(words,

@@ -18,7 +18,7 @@ import (
 // The test binary is also the image of hosted machines, and a launcher that
 // gets killed; its first argument says so.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "rack=") {
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "?rack=") {
 		os.Exit(beMachine(os.Args[1:]))
 	}
 	if dir := os.Getenv("TEST_LAUNCHER_DIR"); dir != "" {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 func beMachine(words []string) int {
 	word := map[string]string{}
 	for _, w := range words {
-		name, value, _ := strings.Cut(w, "=")
+		name, value, _ := strings.Cut(strings.TrimPrefix(w, "?"), "=")
 		word[name] = value
 	}
 	fmt.Printf("machine of %s at %s\n", word["rack"], word["ip"])

@@ -26,18 +26,19 @@ func bootProcessor(c *cpu) {
 	}
 	findFeatures()
 	tables := acpi.Load()
+	beginClock(tables)
 	startMemory()
-	if !findAPIC() || !c.prepare(0, ownAPIC()) {
+	if !startAPIC() || !c.prepare(0, local.ID()) {
 		refuse("the kernel's own memory cannot be had")
 	}
 	maskPICs()
 	fillIDT()
 	findVectorSize()
 	c.enable()
-	if !startClock() {
+	if !startClock(tables) {
 		refuse("nothing tells the rate of the processor's time stamp counter")
 	}
-	calibrateTimer()
+	startTimer()
 	seedRandom()
 	startFiles()
 	if n := startOthers(tables); n > 0 {

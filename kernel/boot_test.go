@@ -125,16 +125,16 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 faults preempt timers pipes fifos proc sockets threads memory mappings calls clock accounts stress,10"},
+		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer faults preempt timers pipes fifos proc sockets threads memory mappings calls clock accounts stress,10"},
 		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
 		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
-		{"eight processors", guest{machine: "pc", processors: 8}, "processors,8 pipes stress,1"},
+		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
 		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
-		{"microvm", guest{machine: "microvm", processors: 2}, "timers stress,5"},
+		{"microvm", guest{machine: "microvm", processors: 2}, "rate,the_interval_timer timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave"}, "calls stress,5"},
 		{"no FSGSBASE", guest{machine: "microvm", cpu: "Nehalem", processors: 2}, "faults preempt"},
-		{"boot archive", guest{archive: true}, "mappings files,/etc/motd,welcome"},
+		{"boot archive", guest{machine: "microvm,pit=off,pic=off,rtc=off", archive: true}, "rate,the_emulator's_APIC mappings files,/etc/motd,welcome"},
 		{"no archive", guest{}, "files"},
 		{"collector checks itself", guest{processors: 2, line: "GOGC=5 GODEBUG=gccheckmark=1,clobberfree=1"}, "stress,8 faults"},
 		{"polling when idle", guest{processors: 2, line: "idle=poll"}, "handoff pipes"},

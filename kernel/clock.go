@@ -5,12 +5,14 @@ package kernel
 import (
 	"math/bits"
 
+	"nuos/boot"
+	"nuos/boot/acpi"
+	"nuos/kernel/internal/tsc"
 	"nuos/kernel/internal/x86"
+	"nuos/mm"
 )
 
-// The clock is the time stamp counter, scaled. Its rate comes from whoever
-// knows it: the hypervisor, the processor, or the interval timer against which
-// it is measured.
+// The clock is the time stamp counter, scaled. Package tsc finds its rate.
 
 // clockState is read by vdsoClockGettime. It does not change once threads run,
 // except for wall, by which real time is ahead of time since boot.
@@ -19,113 +21,99 @@ type clockState struct {
 	mult    uint64 // ns per TSC tick, 32.32 fixed point
 	wall    uint64 // ns
 	perNano uint64 // TSC ticks per ns, 32.32 fixed point
-	source  clockSource
 }
 
-var clock clockState
+var (
+	clock clockState
 
-type clockSource uint8
-
-const (
-	clockNone clockSource = iota
-	clockKVM
-	clockHypervisor
-	clockCPUID
-	clockPIT
+	clockSource tsc.Source  // who told the rate
+	reference   tsc.Counter // by which it is measured while the machine starts,
+	measured    bool        // if there is one
 )
 
-var clockNames = [...]string{"nothing", "the KVM clock", "the hypervisor", "CPUID", "the interval timer"}
+// ClockSource names what told the rate of the clock. Any context.
+func ClockSource() string { return clockSource.String() }
 
 func fixedMul(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi<<32 | lo>>32
 }
 
+// perNano is a rate in ticks per nanosecond, 32.32 fixed point.
+func perNano(hz uint64) uint64 {
+	r, _ := bits.Div64(hz>>32, hz<<32, 1e9)
+	return r
+}
+
 // nanotime is the time since the clock was started, in ns.
 func nanotime() int64 { return int64(fixedMul(x86.ReadTSC()-clock.tsc, clock.mult)) }
 
-// startClock finds the TSC's rate and begins time. It reports false if nothing
-// tells the rate.
-func startClock() bool {
-	hz, source := tscRate()
-	if hz == 0 {
+// beginClock begins to measure the rate of the TSC. What is done until startClock gives
+// the measurement the time that it needs.
+// Precondition: the address space is that of the entry code.
+func beginClock(tables *acpi.Tables) {
+	h := tsc.Hardware{PMTimer: tables.PMTimer, PMTimer32: tables.PMTimer32}
+	if p := tables.HPET; p != 0 && p < boot.EarlyMapped {
+		h.HPET = uintptr(mm.DirectArea.Base) + uintptr(p)
+	}
+	measured = reference.Start(h)
+}
+
+// startClock begins time. It reports false if nothing tells the TSC's rate.
+func startClock(tables *acpi.Tables) bool {
+	page, ok := allocFrames(0)
+	if !ok {
 		return false
 	}
-	clock.source = source
-	clock.mult = 1e9 << 32 / hz
-	clock.perNano, _ = bits.Div64(hz>>32, hz<<32, 1e9)
+	var rate tsc.Rate
+	kvm, haveKVM := tsc.ReadKVM(page, uint64(physical(page)))
+	if haveKVM {
+		rate = kvm.Rate()
+	} else {
+		rate = tscRate(tables)
+	}
+	if rate.Hz == 0 {
+		return false
+	}
+	clockSource = rate.Source
+	clock.mult = 1e9 << 32 / rate.Hz
+	clock.perNano = perNano(rate.Hz)
 	clock.tsc = x86.ReadTSC()
-	if clock.wall = kvmWall(); clock.wall == 0 {
+	if haveKVM {
+		clock.wall = kvm.Wall()
+	}
+	if clock.wall == 0 {
 		clock.wall = uint64(wallClock()) * 1e9
+	}
+	freeFrames(page)
+	if clock.wall == 0 {
+		printString("nuos: the machine has no clock with the date: it is 1970\n")
 	}
 	return true
 }
 
-func tscRate() (hz uint64, source clockSource) {
-	if hz := kvmRate(); hz != 0 {
-		return hz, clockKVM
+// tscRate is the rate as who knows it best says it, or as it is measured.
+func tscRate(tables *acpi.Tables) tsc.Rate {
+	rate := tsc.Known()
+	if rate.Hz != 0 {
+		return rate
 	}
-	if _, _, ecx, _ := x86.CPUID(1, 0); ecx>>31 != 0 {
-		// VMware's timing leaf, which others have taken up: EAX is kHz.
-		if max, _, _, _ := x86.CPUID(0x40000000, 0); max >= 0x40000010 && max < 0x40010000 {
-			if khz, _, _, _ := x86.CPUID(0x40000010, 0); khz != 0 {
-				return uint64(khz) * 1000, clockHypervisor
-			}
+	if measured && reference.UsesHPET() {
+		var base uintptr
+		base, measured = mapDevice(tables.HPET)
+		reference.Move(base)
+	}
+	if !measured && tsc.Emulated() {
+		if reference.StartEmulated(local) {
+			rate = reference.Rate()
 		}
+		local.StopCount(vecTimer)
 	}
-	max, _, _, _ := x86.CPUID(0, 0)
-	if max >= 0x15 {
-		// TSC = crystal * EBX / EAX (SDM vol. 3, 19.7.3).
-		if den, num, crystal, _ := x86.CPUID(0x15, 0); den != 0 && num != 0 && crystal != 0 {
-			return uint64(crystal) * uint64(num) / uint64(den), clockCPUID
-		}
+	if measured {
+		rate = reference.Rate()
 	}
-	if max >= 0x16 {
-		if mhz, _, _, _ := x86.CPUID(0x16, 0); mhz&0xFFFF != 0 {
-			return uint64(mhz&0xFFFF) * 1e6, clockCPUID
-		}
+	if rate.Hz == 0 {
+		rate = tsc.Nominal()
 	}
-	return pitRate(), clockPIT
-}
-
-// pitRate measures the TSC against channel 0 of the 8254 interval timer, which
-// counts down at 1193182 Hz. Channel 0 needs no gate, so this works also where
-// port 0x61 does not exist (microvm). The interrupt that it would raise is
-// masked.
-func pitRate() uint64 {
-	const (
-		pitHz    = 1193182
-		data     = 0x40
-		command  = 0x43
-		interval = 11932 // 10 ms
-	)
-	read := func() uint16 {
-		x86.Out8(command, 0) // latch channel 0
-		low := x86.In8(data)
-		return uint16(low) | uint16(x86.In8(data))<<8
-	}
-	// A hypervisor may take the processor away between a count and its time
-	// stamp, hence the median of three.
-	var rates [3]uint64
-	for i := range rates {
-		x86.Out8(command, 0b00110000) // channel 0, both bytes, mode 0
-		x86.Out8(data, 0xFF)
-		x86.Out8(data, 0xFF)
-		for n, before := 0, read(); read() == before; n++ {
-			if n == 100000 {
-				return 0 // it does not count
-			}
-		}
-		first, t0 := read(), x86.ReadTSC()
-		last, t1 := first, t0
-		for n := 0; first-last < interval; n++ {
-			last, t1 = read(), x86.ReadTSC()
-			if n == 10000000 {
-				return 0
-			}
-		}
-		rates[i] = (t1 - t0) * pitHz / uint64(first-last)
-	}
-	a, b, c := rates[0], rates[1], rates[2]
-	return max(min(a, b), min(max(a, b), c))
+	return rate
 }

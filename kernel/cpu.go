@@ -203,7 +203,7 @@ func (c *cpu) enable() {
 	x86.WriteMSR(msrLSTAR, uint64(addressOfSyscallEntry()))
 	x86.WriteMSR(msrFMASK, 0x700) // TF, IF, DF
 	enableMachineCheck()
-	c.enableAPIC()
+	local.Enable(vecTimer, vecSpurious, c.id == 0)
 	c.online.Store(1)
 }
 

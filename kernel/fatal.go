@@ -5,6 +5,7 @@ package kernel
 import (
 	"sync/atomic"
 
+	"nuos/kernel/internal/apic"
 	"nuos/kernel/internal/x86"
 )
 
@@ -73,7 +74,7 @@ func askOthers() {
 	for i := range numCPUs {
 		if c := &cpus[i]; c != self && c.stoppedAt.Load() == 0 {
 			c.asked.Store(1)
-			sendIPI(c.apic, apicDeliverNMI|apicAssert)
+			local.Send(c.apic, apic.NMI)
 		}
 	}
 	for i := range numCPUs {

@@ -60,7 +60,7 @@ func TestInterrupted(t *testing.T) {
 		console string
 	}{
 		// A processor that spins with interrupts off and the kernel's lock.
-		{"stuck", guest{processors: 2, line: "-- broken,spin"}, []step{{`breaking`, "nmi"}, {shown, "quit"}}, 0,
+		{"stuck", guest{processors: 2, line: "-- broken,spin"}, []step{{`breaking\n!`, "nmi"}, {shown, "quit"}}, 0,
 			`(?s)processor \d, in the kernel for thread \d+:\n.*main\.spinForever\+.*came from:.*main\.broken\+`},
 		// A program that minds nothing, on processors with and without XSAVE.
 		{"busy", guest{processors: 4, line: "-- stress,2 busy"},
@@ -69,7 +69,7 @@ func TestInterrupted(t *testing.T) {
 			[]step{{`booted`, "nmi"}, {shown, "nmi"}, {shown + `(?s:.*)` + shown, "nmi"}}, 1, `\ndone\n$`},
 		// An uncorrected error (SDM vol. 3, 16.3.2.2) in bank 2 of processor 1.
 		{"machine check", guest{processors: 2, line: "-- broken,spin"},
-			[]step{{`breaking`, "mce 1 2 0xbd00000000000000 0x4 0x1234 0x8c"}}, boot.ExitPanic<<1 | 1,
+			[]step{{`breaking\n!`, "mce 1 2 0xbd00000000000000 0x4 0x1234 0x8c"}}, boot.ExitPanic<<1 | 1,
 			`(?s)kernel panic: machine check\n.*bank 2 status 0xbd00000000000000 address 0x1234 miscellaneous 0x8c\nprocessor 1.*processor 0`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

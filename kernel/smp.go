@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"nuos/boot/acpi"
+	"nuos/kernel/internal/apic"
 	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
@@ -84,7 +85,7 @@ func startOthers(tables *acpi.Tables) (failed int) {
 	others := tables.Processors[:tables.NumProcessors]
 	for i := range others {
 		if id := others[i].APIC; startable(id) {
-			sendIPI(id, apicInit|apicAssert)
+			local.Send(id, apic.Init)
 		}
 	}
 	for i := range others {
@@ -99,7 +100,7 @@ func startOthers(tables *acpi.Tables) (failed int) {
 }
 
 // startable reports whether a processor is another one that can be reached.
-func startable(id uint32) bool { return id != cpus[0].apic && (id <= 254 || apic.x2) }
+func startable(id uint32) bool { return id != cpus[0].apic && local.Reaches(id) }
 
 // startProcessor starts one processor and waits until it runs. The manual's
 // delays are those of the processors of its time; today's need none, which Linux
@@ -118,7 +119,7 @@ func startProcessor(offer *atomic.Uintptr, id uint32) bool {
 	offer.Store(c.self)
 	taken := func() bool { return offer.Load() == 0 }
 	for patience := int64(1e6); patience < 2e9 && !taken(); patience *= 2 {
-		sendIPI(id, apicStartUp|apicAssert|startPage>>12)
+		local.Send(id, apic.StartUp|startPage>>12)
 		for start := nanotime(); !taken() && nanotime()-start < patience; {
 			x86.Pause()
 		}
@@ -144,7 +145,7 @@ func otherProcessor(c *cpu) {
 		answerFlush()
 		halt()
 		c.pending = [4]uint64{}
-		c.endOfInterrupt()
+		local.EndOfInterrupt()
 	}
 	lock()
 	resume(c.leave(nil))

@@ -95,9 +95,8 @@ func beginningRules() rules {
 	r := handlerRules
 	r.through = maps.Clone(r.through)
 	for key, name := range map[string]string{
-		"mem(":   `^nuos/boot\.EarlyMemory$`,
-		"read()": `^nuos/kernel\.pitRate\.func1$`,
-		"use(":   `^nuos/mm\.setRoot(\.abi0)?$`,
+		"mem(": `^nuos/boot\.EarlyMemory$`,
+		"use(": `^nuos/mm\.setRoot(\.abi0)?$`,
 	} {
 		r.through[key] = regexp.MustCompile(name)
 	}

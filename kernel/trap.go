@@ -67,7 +67,7 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 	if vector == vecFlush {
 		c.record(eventFlush, t.tid, 0, 0, 0)
 		answerFlush()
-		c.endOfInterrupt()
+		local.EndOfInterrupt()
 		return t
 	}
 	lock()
@@ -142,7 +142,7 @@ func (c *cpu) interrupted(v int32) {
 	case v == vecSpurious:
 		return // has no end
 	}
-	c.endOfInterrupt()
+	local.EndOfInterrupt()
 }
 
 // tick is what a timer interrupt means for the thread that it hit.

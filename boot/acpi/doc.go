@@ -1,6 +1,6 @@
 // Package acpi reads the few ACPI tables that a kernel needs before it can do
 // anything else: which processors and interrupt controllers there are (MADT),
-// where PCI configuration space lies (MCFG), which port counts time (FADT).
+// where PCI configuration space lies (MCFG), what counts time (FADT, HPET).
 // It interprets no AML.
 //
 // It runs before the Go runtime is up: it allocates nothing, writes no pointers

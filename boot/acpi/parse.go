@@ -47,6 +47,10 @@ func Parse(t *Tables, mem boot.Memory, rsdp uint64) {
 			if b := t.table(mem, addr, "MCFG"); b != nil {
 				t.parseMCFG(b)
 			}
+		case "HPET":
+			if b := t.table(mem, addr, "HPET"); b != nil {
+				t.parseHPET(b)
+			}
 		case "FACP":
 			if b := t.table(mem, addr, "FACP"); b != nil {
 				t.parseFADT(b)

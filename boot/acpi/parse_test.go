@@ -102,10 +102,14 @@ func fadt(flags uint32) []byte {
 	return table("FACP", b)
 }
 
+func hpet(space uint8) []byte {
+	return table("HPET", uint32(0x8086A201), []byte{space, 64, 0, 0}, uint64(0xFED00000), uint8(0), uint16(100), uint8(0))
+}
+
 func TestParse(t *testing.T) {
 	for _, revision := range []byte{0, 2} {
 		var f firmware
-		root := f.rsdp(revision, fadt(1<<8), table("SSDT", uint32(1)), madt(), mcfg())
+		root := f.rsdp(revision, fadt(1<<8), table("SSDT", uint32(1)), madt(), mcfg(), hpet(0))
 		var got Tables
 		Parse(&got, f.memory, root)
 		if !got.Present || got.Corrupt != 0 || got.Dropped != 0 {
@@ -123,6 +127,9 @@ func TestParse(t *testing.T) {
 		if want := []ECAM{{0xB0000000, 0, 0, 255}}; !slices.Equal(got.ECAMs[:got.NumECAMs], want) {
 			t.Errorf("ECAMs %v, want %v", got.ECAMs[:got.NumECAMs], want)
 		}
+		if got.HPET != 0xFED00000 {
+			t.Errorf("HPET at %#x", got.HPET)
+		}
 		if got.LocalAPIC != 0x1_FEE0_0000 || !got.PICs || got.PMTimer != 0x608 || !got.PMTimer32 {
 			t.Errorf("local APIC %#x, PICs %v, timer %#x %v", got.LocalAPIC, got.PICs, got.PMTimer, got.PMTimer32)
 		}
@@ -135,6 +142,21 @@ func TestHardwareReduced(t *testing.T) {
 	var got Tables
 	if Parse(&got, f.memory, root); got.PMTimer != 0 || !got.Present {
 		t.Errorf("timer at %#x, present %v; want none, true", got.PMTimer, got.Present)
+	}
+}
+
+// TestHPET has one behind I/O ports, which no machine has, and one that is cut off.
+func TestHPET(t *testing.T) {
+	for _, c := range []struct {
+		hpet    []byte
+		corrupt int
+	}{{hpet(1), 0}, {table("HPET", make([]byte, 19)), 1}, {table("HPET"), 1}} {
+		var f firmware
+		root := f.rsdp(2, c.hpet)
+		var got Tables
+		if Parse(&got, f.memory, root); got.HPET != 0 || got.Corrupt != c.corrupt {
+			t.Errorf("HPET at %#x, %d corrupt; want none, %d", got.HPET, got.Corrupt, c.corrupt)
+		}
 	}
 }
 
@@ -211,14 +233,14 @@ func TestCapacities(t *testing.T) {
 	}
 }
 
-// FuzzTables gives the MADT, MCFG and FADT hostile contents under a right
+// FuzzTables gives the MADT, MCFG, FADT and HPET hostile contents under a right
 // checksum; FuzzParse gives everything hostile contents.
 func FuzzTables(f *testing.F) {
-	f.Add(madt()[headerSize:], mcfg()[headerSize:], fadt(0)[headerSize:])
-	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 9, 255}, []byte{1}, []byte{})
-	f.Fuzz(func(t *testing.T, madt, mcfg, fadt []byte) {
+	f.Add(madt()[headerSize:], mcfg()[headerSize:], fadt(0)[headerSize:], hpet(0)[headerSize:])
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 9, 255}, []byte{1}, []byte{}, []byte{})
+	f.Fuzz(func(t *testing.T, madt, mcfg, fadt, hpet []byte) {
 		var fw firmware
-		root := fw.rsdp(2, table("APIC", madt), table("MCFG", mcfg), table("FACP", fadt))
+		root := fw.rsdp(2, table("APIC", madt), table("MCFG", mcfg), table("FACP", fadt), table("HPET", hpet))
 		var got Tables
 		Parse(&got, fw.memory, root)
 		if !got.Present {

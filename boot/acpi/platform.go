@@ -1,5 +1,19 @@
 package acpi
 
+// parseHPET reads where the High Precision Event Timer's registers are (IA-PC HPET
+// specification 1.0a, 3.2.4). Only ones in memory are known.
+func (t *Tables) parseHPET(b []byte) {
+	const space, address, end = 40, 44, 56
+	const systemMemory = 0
+	if len(b) < end {
+		t.Corrupt++
+		return
+	}
+	if b[space] == systemMemory {
+		t.HPET = u64(b, address)
+	}
+}
+
 // parseMCFG reads the list of memory-mapped PCI configuration spaces (PCI
 // Firmware Specification 3.3, 4.1.2).
 func (t *Tables) parseMCFG(b []byte) {

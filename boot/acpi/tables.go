@@ -64,6 +64,8 @@ type Tables struct {
 	PMTimer   uint16
 	PMTimer32 bool
 
+	HPET uint64 // physical address of the registers of the High Precision Event Timer, or 0
+
 	Corrupt int // tables that were short, unreadable or had a wrong checksum
 	Dropped int // entries beyond the capacities or with a senseless length
 }

@@ -9,7 +9,11 @@ TEXT ·pushForever(SB),NOSPLIT,$0-0
 	BYTE	$0xEB; BYTE $0xFD	// JMP to it
 
 // func spinForever()
+// A byte on the console says that it has begun.
 TEXT ·spinForever(SB),NOSPLIT,$0-0
+	MOVW	$0x3F8, DX
+	MOVB	$'!', AX
+	OUTB
 	JMP	0(PC)
 
 // func faultTwice()

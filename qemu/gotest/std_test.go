@@ -13,7 +13,7 @@ func TestStandardLibrary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("building packages that the kernel itself imports takes long")
 	}
-	for _, pkg := range []string{"errors", "io/fs", "path/filepath", "sync"} {
+	for _, pkg := range []string{"archive/zip", "bufio", "context", "encoding/json", "io/fs", "os/signal", "path/filepath", "sync", "testing/fstest", "text/template"} {
 		t.Run(pkg, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 			defer cancel()

@@ -68,6 +68,7 @@ func startMemory() {
 	info := boot.Machine()
 	var m memoryLists
 	m.add(info)
+	fixProgramHeader()
 	mm.SetHooks(mm.Hooks{Flush: flushAll, Relax: relax, Fatal: memoryFatal})
 	if problem := mm.Start(mm.Memory{
 		Usable:   m.usable[:m.numUsable],
@@ -89,7 +90,7 @@ func startMemory() {
 type memoryLists struct {
 	usable, reserved, firmware          [boot.MaxRegions + 4]mm.PhysRange
 	numUsable, numReserved, numFirmware int
-	program                             [4]mm.Segment
+	program                             [3]mm.Segment
 }
 
 func (m *memoryLists) add(info *boot.Info) {
@@ -129,8 +130,7 @@ func (m *memoryLists) add(info *boot.Info) {
 			Prot:  prot,
 		}
 	}
-	m.program = [4]mm.Segment{
-		{Range: mm.Range{Base: startPage, Size: mm.PageSize}, Phys: startPage, Prot: mm.ProtRead | mm.ProtExec},
+	m.program = [3]mm.Segment{
 		segment(text, rodata, mm.ProtRead|mm.ProtExec),
 		segment(rodata, data, mm.ProtRead),
 		segment(data, end, mm.ProtRead|mm.ProtWrite),

@@ -125,12 +125,12 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer faults preempt timers pipes fifos proc sockets threads memory mappings calls clock accounts stress,10"},
+		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10"},
 		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
-		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
+		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
-		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "faults preempt pipes stress,5"},
+		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "faults protect audit preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "rate,the_interval_timer timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave"}, "calls stress,5"},
 		{"no FSGSBASE", guest{machine: "microvm", cpu: "Nehalem", processors: 2}, "faults preempt"},
@@ -165,6 +165,8 @@ func TestEndings(t *testing.T) {
 		{"long panic", guest{line: "-- panic,5000"}, 2, `(?s)panic: x{1000}.*x as told`},
 		{"wild pointer", guest{line: "-- wild"}, 2,
 			`(?s)unexpected fault address 0x123456789000.*SIGSEGV.*main\.wild.*exercise/faults\.go:\d+`},
+		{"kernel stack's guard page", guest{line: "-- overflow"}, boot.ExitPanic,
+			`(?s)nuos: kernel panic: stack overflow in the kernel\nvector 14 .*main\.greedyHandler\+`},
 		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
 		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus, `nuos: out of memory`},
 		{"too little memory", guest{memory: 8, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},

@@ -135,7 +135,7 @@ var (
 // prepare gives a processor its stacks and its stand-in g. The stand-in g of
 // the boot processor keeps the limits of boot's stack until firstResume.
 func (c *cpu) prepare(id int32, apic uint32) bool {
-	base, ok := allocFrames(stacksOrder)
+	kernel, ok := space().MapStack(kernelStack)
 	vector, ok2 := allocFrames(1)
 	heap, ok3 := allocFrames(heapOrder)
 	ring, ok4 := allocFrames(ringOrder)
@@ -151,19 +151,19 @@ func (c *cpu) prepare(id int32, apic uint32) bool {
 	c.fs = uintptr(unsafe.Pointer(&c.tls[1]))
 	c.mode = modeKernel
 	c.faultVector, c.nmiVector = vector, vector+mm.PageSize
-	c.stack = base + kernelStack
-
-	top := c.stack
-	ist := func(n int, size uintptr) {
-		top += size
-		c.tss[9+2*(n-1)] = uint32(top)
-		c.tss[10+2*(n-1)] = uint32(top >> 32)
+	c.stack = uintptr(kernel.End())
+	for i, size := range [...]uint64{istIRQ: irqStack, istFault: faultStack, istNMI: nmiStack, istDouble: doubleStack, istCheck: checkStack} {
+		if size == 0 {
+			continue // entry 0 of the table means none
+		}
+		r, ok := space().MapStack(size)
+		if !ok {
+			return false
+		}
+		top := uint64(r.End())
+		c.tss[9+2*(i-1)] = uint32(top)
+		c.tss[10+2*(i-1)] = uint32(top >> 32)
 	}
-	ist(istIRQ, irqStack)
-	ist(istFault, faultStack)
-	ist(istNMI, nmiStack)
-	ist(istDouble, doubleStack)
-	ist(istCheck, checkStack)
 
 	tss := uint64(uintptr(unsafe.Pointer(&c.tss)))
 	limit := uint64(unsafe.Sizeof(c.tss) - 1)

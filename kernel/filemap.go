@@ -32,8 +32,6 @@ func mmapFile(addr, length, prot, flags uint64, fd int32, offset uint64) uint64 
 	f := fileOf(fd)
 	kind := flags & typeMask
 	switch {
-	case offset%mm.PageSize != 0:
-		return errno(eINVAL)
 	case f == nil || f.kind == filePath:
 		return errno(eBADF)
 	case kind != shared && kind != private && kind != sharedValidate:
@@ -89,6 +87,30 @@ func fileFault(addr, code uint64) (asked, resolved bool) {
 	}
 	page := n.Page(int64(file.Offset))
 	return true, page != 0 && space().MapFilePage(mm.Virt(addr), code, file, mm.Virt(page))
+}
+
+// populateFiles brings the pages of files that are mapped in a range, as advice to
+// populate it for reading or writing asks for. EFAULT is for a page behind the end of
+// its file, ENOMEM for want of memory.
+func populateFiles(addr, length, advice uint64) syscall.Errno {
+	const populateWrite = 23
+	code := uint64(0)
+	if advice == populateWrite {
+		code = 2 // of a page fault: a write
+	}
+	for at := addr; at-addr < length; at += mm.PageSize {
+		lock()
+		asked, resolved := fileFault(at, code)
+		unlock()
+		switch {
+		case resolved || !asked:
+		case space().Usage().Free == 0:
+			return syscall.ENOMEM
+		default:
+			return eFAULT
+		}
+	}
+	return 0
 }
 
 // setSize is ftruncate(2). What lies behind the new end is unmapped before its

@@ -14,8 +14,8 @@ import (
 // Starting the other processors: INIT and start-up interrupts (SDM vol. 3,
 // 9.4) to each processor that ACPI lists, one after the other.
 
-// startPage is where they begin, in real mode; mm keeps it free and maps it at
-// its physical address.
+// startPage is where they begin, in real mode; mm keeps it free, and maps it at
+// its physical address until they have begun.
 const startPage = 0x8000
 
 // trampoline takes a processor from real mode at startPage to processorEntry in
@@ -64,6 +64,12 @@ const (
 // startOthers starts all processors but this one and returns how many did not
 // come up.
 func startOthers(tables *acpi.Tables) (failed int) {
+	if tables.NumProcessors < 2 {
+		return 0
+	}
+	if !space().MapStart(startPage) {
+		return tables.NumProcessors - 1
+	}
 	page := uintptr(mm.DirectArea.Base) + startPage
 	for i := range trampoline {
 		*(*byte)(pointer(page + uintptr(i))) = trampoline[i]
@@ -95,6 +101,10 @@ func startOthers(tables *acpi.Tables) (failed int) {
 		case numCPUs == maxCPUs || !startable(id) || !startProcessor(offer, id):
 			failed++
 		}
+	}
+	if failed == 0 {
+		// Nobody comes any more. One that is late needs the page to halt on.
+		space().UnmapStart(startPage)
 	}
 	return failed
 }

@@ -1,7 +1,7 @@
 package kernel
 
-// Sizes of the stacks of a processor, in bytes, which lie in this order, upwards, in one
-// run of frames. The kernel stack is lowest so that the stack checks of code
+// Sizes of the stacks of a processor, in bytes, which lie in this order, upwards, with
+// pages between them that are not mapped. The kernel stack is lowest so that the stack checks of code
 // on the others always pass: they are entered with the same stand-in g. A test works out
 // how much of each is needed.
 const (
@@ -11,7 +11,6 @@ const (
 	nmiStack    = 8 << 10
 	doubleStack = 4 << 10
 	checkStack  = 4 << 10
-	stacksOrder = 4 // 16 frames = 64 KiB, the sum of the above
 
 	// stackGuard is how far above its low end Go lets a stack pointer come
 	// before it calls for more stack (internal/abi.StackNosplitBase and some).

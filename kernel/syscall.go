@@ -35,6 +35,7 @@ const (
 	nrUnwatchWord
 	nrSetFile
 	nrStats
+	nrAudit
 )
 
 // errno is the result of a call that fails.
@@ -57,6 +58,10 @@ func handleSyscall(t *thread) *thread {
 		result = mprotect(t.di, t.si, t.dx)
 	case syscall.SYS_MADVISE:
 		result = madvise(t.di, t.si, t.dx)
+	case syscall.SYS_MREMAP:
+		result = mremap(t.di, t.si, t.dx, t.r10, t.r8)
+	case syscall.SYS_MINCORE:
+		result = mincore(t.di, t.si, t.dx)
 	default:
 		lock()
 		answerFlush()
@@ -313,6 +318,8 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return unwatchWord(uintptr(a))
 	case nrStats:
 		return readStats(a)
+	case nrAudit:
+		return auditMemory(a)
 	case nrSetFile:
 		return setFile(a, b, d, e)
 	}

@@ -36,6 +36,9 @@ func (r Range) covers(s Range) bool {
 	return s.Base >= r.Base && s.Size <= r.Size && uint64(s.Base-r.Base) <= r.Size-s.Size
 }
 
+// overlaps reports whether r and s have an address in common.
+func (r Range) overlaps(s Range) bool { return r.Base < s.End() && s.Base < r.End() }
+
 // pageAligned reports whether r is a whole number of pages, at least one.
 func (r Range) pageAligned() bool {
 	return r.Size != 0 && (uint64(r.Base)|r.Size)%PageSize == 0

@@ -12,9 +12,12 @@ type area struct {
 	start, end Virt
 	file       File // what start shows; the zero value: anonymous memory
 	prot       Prot
-	// program marks what the loader put in place: it stays.
-	program bool
+	shared     bool // anonymous memory that MADV_DONTNEED does not take away
+	unreserved bool // MAP_NORESERVE: may be more than the machine has
+	program    bool // put in place by the loader: it stays
 }
+
+func (a area) span() Range { return Range{a.start, uint64(a.end - a.start)} }
 
 // from returns what of a lies behind v, which is inside.
 func (a area) from(v Virt) area {
@@ -25,7 +28,9 @@ func (a area) from(v Virt) area {
 
 // continues reports whether a goes on where b ends as if they were one.
 func (a area) continues(b area) bool {
-	return a.start == b.end && b.from(a.start) == area{a.start, b.end, a.file, a.prot, a.program}
+	next := b.from(b.end)
+	next.end = a.end
+	return a == next
 }
 
 const areaSize = uint64(unsafe.Sizeof(area{}))
@@ -46,6 +51,14 @@ func (l *areaList) init(f *frames) bool {
 // all returns the areas, valid until the list grows.
 func (l *areaList) all(f *frames) []area {
 	return unsafe.Slice((*area)(pointer(f.at(l.array))), l.count)
+}
+
+// at returns area i, nil if there are not so many.
+func (l *areaList) at(f *frames, i int) *area {
+	if i >= l.count {
+		return nil
+	}
+	return &l.all(f)[i]
 }
 
 // reserve makes room for n more areas.
@@ -151,17 +164,6 @@ func (l *areaList) hasProgram(f *frames, r Range) bool {
 	areas := l.all(f)
 	for i := l.search(f, r.Base); i < len(areas) && areas[i].start < r.End(); i++ {
 		if areas[i].program {
-			return true
-		}
-	}
-	return false
-}
-
-// hasReadOnly reports whether a part of r shows a file that may not be written.
-func (l *areaList) hasReadOnly(f *frames, r Range) bool {
-	areas := l.all(f)
-	for i := l.search(f, r.Base); i < len(areas) && areas[i].start < r.End(); i++ {
-		if areas[i].file.ReadOnly {
 			return true
 		}
 	}

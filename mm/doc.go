@@ -8,8 +8,10 @@
 //     system), how a loader's memory map becomes its first runs, frames zeroed
 //     ahead of time, and the books by owner
 //   - entry.go, tables.go, translate.go, back.go, dma.go: page tables
-//   - areas.go, space.go, fault.go, files.go, special.go, linux.go: the address
-//     space and the memory system calls of the program's runtime
+//   - areas.go, space.go, protect.go, advise.go, remap.go, fault.go, files.go,
+//     special.go, linux.go: the address space and the memory system calls of the
+//     program's runtime; a test makes them here and on Linux, and compares
+//   - seal.go, audit.go: memory is written or executed, at all of its addresses
 //   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
 //   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
 //     else and the two grounds under it; window_hosted.go: small heaps
@@ -33,7 +35,9 @@
 //   - Every frame is handed out zeroed.
 //   - A frame, a table or an address is used again only after all processors
 //     have forgotten its old translation: unmapping collects, flushes, frees.
-//   - A page can be written or executed, not both; page 0 is never mapped.
+//   - A frame can be written or executed, not both, whatever addresses it has:
+//     the direct map cannot write what is executed, nor the program's constants.
+//     Nothing is mapped in the first 64 KiB. Audit looks at all translations.
 //   - Freeing what is not in use, or another owner's, stops the machine: it is
 //     a mistake in nuos, and going on would corrupt memory.
 //
@@ -49,11 +53,13 @@
 //
 // # Caveats
 //
-//   - The direct map can write all memory, the program's text included.
+//   - Memory that is to be written and executed at a time is refused (EACCES), and so
+//     are executable views of a file's own pages, which others may write.
 //   - Anonymous memory is mapped in pages of 4 KiB; proclet heaps and the
 //     direct map use 2 MiB pages where they fit. MADV_HUGEPAGE has no effect.
-//   - Memory is overcommitted, as on Linux: a fault without a free frame is
-//     reported as a bad access, and Space.Exhausted counts it.
+//   - Memory is overcommitted, as on Linux: only a mapping of more than the machine
+//     has is refused. A fault without a free frame is reported as a bad access, and
+//     Space.Exhausted counts it.
 //   - Frames of unmapped memory stay resident in a hosted machine's memfd, those
 //     of small pieces of heaps excepted.
 //   - Hosted, there are at most 60,000 separate mappings. Pieces of heaps of up to

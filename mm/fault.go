@@ -79,6 +79,10 @@ func (s *Space) populate(r Range, p Prot) bool {
 		if !found {
 			return false
 		}
+		if p&ProtExec != 0 && !t.seal(run, PageSize) {
+			t.frames.release(run, Program)
+			return false
+		}
 		t.store(table, indexOf(v, 0), entry(run)|p.entry()|entryOwned)
 	}
 	return true

@@ -17,6 +17,12 @@ type File struct {
 	ReadOnly bool // the area can never be made writable
 }
 
+// refuses reports whether the file may not be mapped, or protected, like that. Pages
+// that everybody may write to through the file are never executed.
+func (f File) refuses(p Prot) bool {
+	return f.ReadOnly && p&ProtWrite != 0 || f.ID != 0 && f.Shared && p&ProtExec != 0
+}
+
 // plus is what the area shows n bytes further on.
 func (f File) plus(n uint64) File {
 	if f.ID != 0 {
@@ -29,19 +35,19 @@ func (f File) plus(n uint64) File {
 // file's offset does not go so far. The owner must keep the file for as long as
 // MapsFile says that it is mapped.
 func (s *Space) MmapFile(addr Virt, length uint64, p Prot, flags uint64, file File) (Virt, syscall.Errno) {
-	r := Range{addr, roundUp(length, PageSize)}
+	size, errno := mapSize(length)
 	switch {
-	case length == 0 || file.Offset%PageSize != 0:
+	case errno != ok:
+		return 0, errno
+	case file.Offset%PageSize != 0:
 		return 0, eInval
-	case r.Size < length || r.Size > 1<<47:
-		return 0, eNoMem
-	case file.Offset+r.Size < file.Offset || int64(file.Offset+r.Size) < 0:
+	case int64(file.Offset+size) < int64(file.Offset):
 		return 0, eOverflow
-	case !p.valid() || file.ReadOnly && p&ProtWrite != 0:
+	case !p.valid() || file.refuses(p):
 		return 0, eAcces
 	}
 	interrupts := s.mu.lock()
-	v, errno := s.mapArea(r, p, flags, file)
+	v, errno := s.mapArea(area{start: addr, end: addr + Virt(size), prot: p, file: file}, flags)
 	s.mu.unlock(interrupts)
 	return v, errno
 }
@@ -108,6 +114,10 @@ func (s *Space) mapFilePage(addr Virt, code uint64, file File, page Virt) bool {
 			return false
 		}
 		copy(bytesAt(t.frames.at(frame), PageSize), bytesAt(page, PageSize))
+		if p&ProtExec != 0 && !t.seal(frame, PageSize) {
+			t.frames.release(frame, Program)
+			return false
+		}
 		e = entry(frame) | p.entry() | entryOwned
 	}
 	t.store(table, indexOf(v, 0), e)

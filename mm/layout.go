@@ -12,10 +12,12 @@ package mm
 //	0x7000_0000_0000   direct map: all of the machine's frames, in order
 //	0x7b00_0000_0000   device registers (metal)
 //	0x7c00_0000_0000   anonymous mappings without a hint (metal)
+//	0x7f00_0000_0000   the kernel's stacks, with gaps between them (metal)
 var (
 	HeapArea   = Range{0x5000_0000_0000, 0x1000_0000_0000}
 	StackArea  = Range{0x6000_0000_0000, 0x1000_0000_0000}
 	DirectArea = Range{0x7000_0000_0000, 0x0b00_0000_0000}
 	DeviceArea = Range{0x7b00_0000_0000, 0x0100_0000_0000}
 	AnonArea   = Range{0x7c00_0000_0000, 0x0300_0000_0000}
+	KernelArea = Range{0x7f00_0000_0000, 0x0080_0000_0000}
 )

@@ -7,6 +7,10 @@ import "syscall"
 const (
 	mapShared         = syscall.MAP_SHARED
 	mapPrivate        = syscall.MAP_PRIVATE
+	mapSharedValidate = 3
+	mapType           = 15
+	mapNoReserve      = syscall.MAP_NORESERVE
+	mapHugeTLB        = syscall.MAP_HUGETLB
 	mapFixed          = syscall.MAP_FIXED
 	mapAnonymous      = syscall.MAP_ANONYMOUS
 	mapPopulate       = syscall.MAP_POPULATE
@@ -18,20 +22,48 @@ const (
 	mapDMA    = 1 << 40 // a run of frames, seen in the direct map
 	mapDevice = 1 << 41 // addr is a physical address: device registers
 
-	madvNormal, madvRandom, madvSequential, madvWillNeed = 0, 1, 2, 3
-	madvDontNeed, madvFree                               = 4, 8
-	madvHugePage, madvNoHugePage                         = 14, 15
-	madvDontDump, madvDoDump                             = 16, 17
-	madvPopulateRead, madvPopulateWrite                  = 22, 23
-	madvCollapse                                         = 25
+	remapMayMove   = 1
+	remapFixed     = 2
+	remapDontUnmap = 4
+)
+
+// Advice of madvise(2).
+const (
+	madvNormal         = 0
+	madvRandom         = 1
+	madvSequential     = 2
+	madvWillNeed       = 3
+	madvDontNeed       = 4
+	madvFree           = 8
+	madvRemove         = 9
+	madvDontFork       = 10
+	madvDoFork         = 11
+	madvMergeable      = 12
+	madvUnmergeable    = 13
+	madvHugePage       = 14
+	madvNoHugePage     = 15
+	madvDontDump       = 16
+	madvDoDump         = 17
+	madvWipeOnFork     = 18
+	madvKeepOnFork     = 19
+	madvCold           = 20
+	madvPageOut        = 21
+	madvPopulateRead   = 22
+	madvPopulateWrite  = 23
+	madvDontNeedLocked = 24
+	madvCollapse       = 25
 )
 
 const (
 	ok        = syscall.Errno(0)
+	ePerm     = syscall.EPERM
+	eFault    = syscall.EFAULT
 	eNoMem    = syscall.ENOMEM
 	eInval    = syscall.EINVAL
 	eExist    = syscall.EEXIST
 	eAcces    = syscall.EACCES
 	eNoDev    = syscall.ENODEV
 	eOverflow = syscall.EOVERFLOW
+
+	eOpNotSupp = syscall.EOPNOTSUPP
 )

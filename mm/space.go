@@ -25,6 +25,7 @@ type Space struct {
 	// address is reused as late as possible.
 	nextAnon   Virt
 	nextDevice Virt
+	nextStack  Virt
 	exhausted  uint64
 
 	fileUnmaps atomic.Uint64
@@ -34,12 +35,24 @@ type Space struct {
 // nil pointers with offsets.
 const lowest Virt = 64 << 10
 
+// addressLimit is where the addresses of a program end, and more than it can map.
+const addressLimit = 1<<47 - PageSize
+
+// userRange reports whether r is in the half of the address space that programs have.
+func userRange(r Range) bool {
+	return uint64(r.Base) <= addressLimit && r.Size <= addressLimit-uint64(r.Base)
+}
+
+// spare is where what does not fit into AnonArea is looked for: above what Go's heap
+// is likely to take.
+const spare Virt = 0x1000_0000_0000
+
 // goArea is where the program and Go's heap are.
 var goArea = Range{lowest, 0x4000_0000_0000 - uint64(lowest)}
 
 // init prepares a Space whose frames were added.
 func (s *Space) init() bool {
-	s.nextAnon, s.nextDevice = AnonArea.Base, DeviceArea.Base
+	s.nextAnon, s.nextDevice, s.nextStack = AnonArea.Base, DeviceArea.Base, KernelArea.Base
 	return s.tables.init() && s.areas.init(&s.tables.frames)
 }
 
@@ -48,35 +61,35 @@ func mappable(r Range) bool {
 	return goArea.covers(r) || StackArea.covers(r) || AnonArea.covers(r)
 }
 
-// Mmap is mmap(2) for anonymous memory; a length is rounded up to pages. It
-// returns EINVAL for a bad address, length or flag, EACCES for memory that is
-// to be written and executed, EEXIST for MAP_FIXED_NOREPLACE, ENOMEM, and
-// ENODEV for a mapping of a file, which is MmapFile's.
+// Mmap is mmap(2) for anonymous memory. It returns ENODEV for a mapping of a file,
+// which is MmapFile's, and the errors of Linux; beyond these EACCES for memory that
+// is to be written and executed.
 //
 // A hint is followed if its range is free and the program's to map. In
 // HeapArea only MAP_FIXED_NOREPLACE with MAP_POPULATE is possible: all or
 // nothing, and not on demand.
 func (s *Space) Mmap(addr Virt, length uint64, p Prot, flags uint64) (Virt, syscall.Errno) {
-	size := roundUp(length, PageSize)
-	if length == 0 || size < length || size > 1<<47 {
-		return 0, eInval
-	}
-	if !p.valid() {
-		return 0, eAcces
-	}
-	r := Range{addr, size}
+	size, errno := mapSize(length)
 	switch {
+	case errno != ok:
+		return 0, errno
 	case flags&mapDMA != 0:
 		return s.mapDMA(size)
 	case flags&mapDevice != 0:
 		return s.MapDevice(Phys(addr), length)
 	case flags&mapAnonymous == 0:
 		return 0, eNoDev
-	case HeapArea.covers(r):
-		return s.mapHeap(r, p, flags)
+	case !p.valid():
+		return 0, eAcces
+	case flags&mapHugeTLB != 0:
+		return 0, eNoMem // none are set aside
+	case HeapArea.covers(Range{addr, size}):
+		return s.mapHeap(Range{addr, size}, p, flags)
 	}
+	a := area{start: addr, end: addr + Virt(size), prot: p}
+	a.shared = flags&mapType == mapShared
 	interrupts := s.mu.lock()
-	v, errno := s.mapArea(r, p, flags, File{})
+	v, errno := s.mapArea(a, flags)
 	if errno == ok && flags&mapPopulate != 0 && p != ProtNone {
 		s.populate(Range{v, size}, p) // as far as there are frames, as on Linux
 	}
@@ -84,46 +97,85 @@ func (s *Space) Mmap(addr Virt, length uint64, p Prot, flags uint64) (Virt, sysc
 	return v, errno
 }
 
-// mapArea adds an area.
-// Precondition: mu is held.
-func (s *Space) mapArea(r Range, p Prot, flags uint64, file File) (Virt, syscall.Errno) {
-	f := &s.tables.frames
-	if !s.areas.reserve(f, 3) {
+// mapSize is a length that is to be mapped in whole pages.
+func mapSize(length uint64) (uint64, syscall.Errno) {
+	size := roundUp(length, PageSize)
+	switch {
+	case length == 0:
+		return 0, eInval
+	case size < length || size > addressLimit:
 		return 0, eNoMem
 	}
-	aligned := uint64(r.Base)%PageSize == 0
+	return size, ok
+}
+
+// mapArea adds an area where its bounds and the flags say.
+// Precondition: mu is held.
+func (s *Space) mapArea(a area, flags uint64) (Virt, syscall.Errno) {
+	f := &s.tables.frames
+	r := a.span()
+	a.unreserved = flags&mapNoReserve != 0
+	fixed := flags&(mapFixed|mapFixedNoReplace) != 0
+	if !fixed {
+		v, found := s.place(r)
+		if !found {
+			return 0, eNoMem
+		}
+		a.start, a.end = v, v+Virt(r.Size)
+	}
+	kind := flags & mapType
 	switch {
-	case flags&mapFixedNoReplace != 0:
-		if !aligned || !mappable(r) {
-			return 0, eInval
-		}
-		if !s.areas.isFree(f, r) {
-			return 0, eExist
-		}
-	case flags&mapFixed != 0:
-		if !aligned || !mappable(r) {
-			return 0, eInval
-		}
+	case fixed && uint64(r.Base) > addressLimit-r.Size:
+		return 0, eNoMem
+	case fixed && uint64(r.Base)%PageSize != 0:
+		return 0, eInval
+	case fixed && r.Base < lowest:
+		return 0, ePerm
+	case flags&mapFixedNoReplace != 0 && !s.areas.isFree(f, r):
+		return 0, eExist
+	case kind != mapPrivate && kind != mapShared && (kind != mapSharedValidate || a.file.ID == 0):
+		return 0, eInval
+	case fixed && !mappable(r):
+		return 0, eNoMem // the kernel's own
+	case (a.prot&ProtWrite != 0 || a.shared) && s.overcommits(r, &a), !s.areas.reserve(f, 3):
+		return 0, eNoMem
+	}
+	if fixed {
 		if errno := s.unmap(r); errno != ok {
 			return 0, errno
 		}
-	default:
-		r.Base = Virt(roundDown(uint64(r.Base), PageSize))
-		if !mappable(r) || !s.areas.isFree(f, r) {
-			v, found := s.areas.firstGap(f, AnonArea, s.nextAnon, r.Size)
-			if !found {
-				v, found = s.areas.firstGap(f, AnonArea, AnonArea.Base, r.Size)
-			}
-			if !found {
-				return 0, eNoMem
-			}
-			r.Base, s.nextAnon = v, v+Virt(r.Size)
-		}
 	}
-	i := s.areas.search(f, r.Base)
-	s.areas.insert(f, i, area{start: r.Base, end: r.End(), file: file, prot: p})
+	i := s.areas.search(f, a.start)
+	s.areas.insert(f, i, a)
 	s.areas.merge(f, i, i+1)
-	return r.Base, ok
+	return a.start, ok
+}
+
+// place finds addresses for r: those that it has if they are free, else some in
+// AnonArea.
+// Precondition: mu is held.
+func (s *Space) place(r Range) (Virt, bool) {
+	f := &s.tables.frames
+	r.Base = Virt(roundDown(uint64(r.Base), PageSize))
+	if mappable(r) && s.areas.isFree(f, r) {
+		return r.Base, true
+	}
+	v, found := s.areas.firstGap(f, AnonArea, s.nextAnon, r.Size)
+	if !found {
+		v, found = s.areas.firstGap(f, AnonArea, AnonArea.Base, r.Size)
+	}
+	if found {
+		s.nextAnon = v + Virt(r.Size)
+		return v, true
+	}
+	return s.areas.firstGap(f, goArea, spare, r.Size)
+}
+
+// overcommits reports whether r, which is to be written as part of a, is more memory than the
+// machine has: the program hears of it now and not when it touches it. Less than that
+// is promised to whoever asks, whatever was promised before.
+func (s *Space) overcommits(r Range, a *area) bool {
+	return !a.file.Shared && !a.unreserved && r.Size/PageSize > s.tables.frames.ledger.read().Total
 }
 
 // Munmap is munmap(2). It also gives back what AllocDMA and Map got. ENOMEM
@@ -139,7 +191,7 @@ func (s *Space) Munmap(addr Virt, length uint64) syscall.Errno {
 		return s.unmapDMA(r)
 	case HeapArea.covers(r):
 		return s.unmapHeap(r)
-	case r.Size > 1<<47 || r.End() > 1<<47:
+	case !userRange(r):
 		return eInval
 	}
 	interrupts := s.mu.lock()
@@ -158,109 +210,18 @@ func (s *Space) unmap(r Range) syscall.Errno {
 	if s.areas.hasProgram(f, r) {
 		return eInval
 	}
-	if !s.areas.reserve(f, 3) {
+	if !s.areas.reserve(f, 3) || !s.tables.cut(r.Base) || !s.tables.cut(r.End()) {
 		return eNoMem
 	}
 	i, j := s.areas.isolate(f, r)
 	for _, a := range s.areas.all(f)[i:j] {
-		s.tables.unmapRange(Range{a.start, uint64(a.end - a.start)})
+		s.tables.unmapRange(a.span())
 		if a.file.ID != 0 {
 			s.fileUnmaps.Add(1)
 		}
 	}
 	s.areas.remove(f, i, j)
 	return ok
-}
-
-// Mprotect is mprotect(2). Unlike Linux it changes nothing if a page of the
-// range is not mapped, which is ENOMEM. Proclet heaps cannot be protected.
-func (s *Space) Mprotect(addr Virt, length uint64, p Prot) syscall.Errno {
-	r := Range{addr, roundUp(length, PageSize)}
-	if length == 0 && uint64(addr)%PageSize == 0 {
-		return ok
-	}
-	if !r.pageAligned() || r.Size < length {
-		return eInval
-	}
-	if !p.valid() {
-		return eAcces
-	}
-	interrupts := s.mu.lock()
-	errno := s.protect(r, p)
-	s.mu.unlock(interrupts)
-	return errno
-}
-
-// Precondition: mu is held.
-func (s *Space) protect(r Range, p Prot) syscall.Errno {
-	f := &s.tables.frames
-	if !s.areas.covered(f, r) {
-		return eNoMem
-	}
-	if s.areas.hasProgram(f, r) || p&ProtWrite != 0 && s.areas.hasReadOnly(f, r) {
-		return eAcces
-	}
-	if !s.areas.reserve(f, 2) {
-		return eNoMem
-	}
-	i, j := s.areas.isolate(f, r)
-	for k := i; k < j; k++ {
-		s.areas.all(f)[k].prot = p
-	}
-	s.tables.protect(r, p)
-	s.areas.merge(f, i, j)
-	return ok
-}
-
-// Madvise is madvise(2). MADV_DONTNEED and MADV_FREE give the frames back: the
-// pages read as zeros afterwards, or as their file. MADV_POPULATE_READ and _WRITE
-// map frames; mappings of files cannot be populated (EINVAL).
-// Advice about the size of pages, access order and dumps is accepted.
-func (s *Space) Madvise(addr Virt, length uint64, advice int) syscall.Errno {
-	r := Range{addr, roundUp(length, PageSize)}
-	if length == 0 && uint64(addr)%PageSize == 0 {
-		return ok
-	}
-	if !r.pageAligned() || r.Size < length {
-		return eInval
-	}
-	interrupts := s.mu.lock()
-	errno := s.advise(r, advice)
-	s.mu.unlock(interrupts)
-	return errno
-}
-
-// Precondition: mu is held.
-func (s *Space) advise(r Range, advice int) syscall.Errno {
-	f := &s.tables.frames
-	if !s.areas.covered(f, r) {
-		return eNoMem
-	}
-	switch advice {
-	case madvNormal, madvRandom, madvSequential, madvWillNeed, madvHugePage, madvNoHugePage,
-		madvCollapse, madvDontDump, madvDoDump:
-		return ok
-	case madvDontNeed, madvFree:
-		if s.areas.hasProgram(f, r) {
-			return eInval
-		}
-		s.tables.unmapRange(r)
-		return ok
-	case madvPopulateRead, madvPopulateWrite:
-		for v := r.Base; v < r.End(); {
-			a := s.areas.all(f)[s.areas.search(f, v)]
-			end := min(a.end, r.End())
-			if a.file.ID != 0 {
-				return eInval
-			}
-			if a.prot == ProtNone || !s.populate(Range{v, uint64(end - v)}, a.prot) {
-				return eNoMem
-			}
-			v = end
-		}
-		return ok
-	}
-	return eInval
 }
 
 // Root is what the processors load into CR3. It is below 4 GiB if the first

@@ -3,7 +3,7 @@ package mm
 import "syscall"
 
 // The parts of the address space that have no areas: proclet heaps, memory for
-// devices, and device registers. What is mapped there stands in the page
+// devices, device registers, and stacks of the kernel. What is mapped there stands in the page
 // tables alone, because there may be ten thousands of heaps.
 
 // mapHeap backs a range of HeapArea.
@@ -78,4 +78,18 @@ func (s *Space) MapDevice(p Phys, size uint64) (Virt, syscall.Errno) {
 	}
 	s.mu.unlock(interrupts)
 	return r.Base + Virt(offset), errno
+}
+
+// MapStack makes a stack for the kernel, for ever. The pages below and above it are
+// not mapped, so that who leaves it faults, and it lies higher than those before.
+// False means that there is no memory.
+func (s *Space) MapStack(size uint64) (Range, bool) {
+	interrupts := s.mu.lock()
+	r := Range{s.nextStack + PageSize, roundUp(size, PageSize)}
+	mapped := KernelArea.covers(r) && s.tables.back(r, Kernel, ProtRead|ProtWrite)
+	if mapped {
+		s.nextStack = r.End()
+	}
+	s.mu.unlock(interrupts)
+	return r, mapped
 }

@@ -68,6 +68,23 @@ func (s *Space) start(m Memory, use func(root Phys)) (problem string) {
 	return ""
 }
 
+// MapStart makes the page at p executable at the address that it has in physical
+// memory, where the processors of a machine start; UnmapStart ends that. In between
+// the page can be written, too, in the direct map, and no program runs.
+func (s *Space) MapStart(p Phys) bool {
+	interrupts := s.mu.lock()
+	done := s.tables.mapRange(Range{Virt(p), PageSize}, p, (ProtRead | ProtExec).entry(), 0)
+	s.mu.unlock(interrupts)
+	return done
+}
+
+// UnmapStart leaves nothing mapped below what programs may map.
+func (s *Space) UnmapStart(p Phys) {
+	interrupts := s.mu.lock()
+	s.tables.unmapRange(Range{Virt(p), PageSize})
+	s.mu.unlock(interrupts)
+}
+
 // rangeList is a list with a fixed limit.
 type rangeList struct {
 	array [128]PhysRange
@@ -117,7 +134,8 @@ func (s *Space) mapDirect(r PhysRange) bool {
 	return true
 }
 
-// addProgram maps a segment and adds its area.
+// addProgram maps a segment and adds its area. The direct map shows code and
+// constants, too, and cannot write them either.
 func (s *Space) addProgram(g *Segment) bool {
 	f := &s.tables.frames
 	r := Range{g.Base, roundUp(g.Size, PageSize)}
@@ -125,6 +143,9 @@ func (s *Space) addProgram(g *Segment) bool {
 		return false
 	}
 	if !s.tables.mapRange(r, g.Phys, g.Prot.entry(), 1) || !s.areas.reserve(f, 1) {
+		return false
+	}
+	if g.Prot&ProtWrite == 0 && !s.tables.seal(g.Phys, r.Size) {
 		return false
 	}
 	s.areas.insert(f, s.areas.search(f, r.Base), area{start: r.Base, end: r.End(), prot: g.Prot, program: true})

@@ -60,6 +60,9 @@ func TestStart(t *testing.T) {
 					if p != g.Phys+Phys(v-g.Base) || e&^(entryAddress|entryLarge) != g.Prot.entry() {
 						t.Errorf("program at %#x: entry %#x", v, e)
 					}
+					if e, _, _ := s.tables.leaf(Direct(p)); (e&entryWrite != 0) != (g.Prot&ProtWrite != 0) || e&entryNoExec == 0 {
+						t.Errorf("direct map of the program at %#x, which has protection %d: entry %#x", v, g.Prot, e)
+					}
 				}
 				if s.Fault(g.Base, faultPresent|faultWrite) != (g.Prot&ProtWrite != 0) {
 					t.Errorf("write to %#x", g.Base)
@@ -71,6 +74,17 @@ func TestStart(t *testing.T) {
 					}
 				}
 			}
+			if a := s.Audit(); a.Broken || a.Executable == 0 || a.Constant == 0 || a.Lowest != program[0].Base {
+				t.Errorf("audit: %+v", a)
+			}
+			// An audit of what is wrong: a second, writable view of the last page of code.
+			view := Range{0x10_0000_0000, PageSize}
+			code := program[0].End() - PageSize
+			s.tables.mapRange(view, program[0].Phys+Phys(code-program[0].Base), (ProtRead | ProtWrite).entry(), 0)
+			if a := s.Audit(); !a.Broken || a.Write != view.Base || a.Execute != code {
+				t.Errorf("audit of a writable view of code: %+v", a)
+			}
+			s.tables.unmapRange(view)
 			// Everything that can be had is usable and not reserved.
 			var runs []Phys
 			for order := maxOrder; order >= 9; order-- {

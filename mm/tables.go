@@ -145,6 +145,9 @@ func (t *tables) unmapIn(table Phys, level int, first, last Virt, g *gather) {
 			t.store(table, i, 0)
 			g.stale = g.stale || e&entryPresent != 0
 			if e&entryOwned != 0 {
+				if executable(e) {
+					t.unseal(Phys(e&entryAddress), uint64(span))
+				}
 				t.collect(g, Phys(e&entryAddress))
 			}
 		default:
@@ -160,6 +163,42 @@ func (t *tables) unmapIn(table Phys, level int, first, last Virt, g *gather) {
 			return
 		}
 	}
+}
+
+// move maps at to what is mapped in r, and no longer there; nothing was mapped at
+// to. A large page must not be cut by the bounds of r. It reports false if there is
+// no frame for a table; nothing has moved then.
+func (t *tables) move(r Range, to Virt) bool {
+	t.unmapRange(Range{to, r.Size}) // empty tables, where large pages may come
+	for v := r.Base; v < r.End(); {
+		e, level, _ := t.leaf(v)
+		there := to + (v - r.Base)
+		if e != 0 {
+			if level > 0 && uint64(there)%pageSize(level) != 0 {
+				if !t.cut(v + PageSize) {
+					return false
+				}
+				continue
+			}
+			if t.table(there, level, true) == 0 {
+				t.unmapRange(Range{to, r.Size}) // tables alone
+				return false
+			}
+		}
+		v = v&^Virt(pageSize(level)-1) + Virt(pageSize(level))
+	}
+	for v := r.Base; v < r.End(); {
+		e, level, table := t.leaf(v)
+		if e != 0 {
+			there := to + (v - r.Base)
+			t.store(table, indexOf(v, level), 0)
+			t.store(t.table(there, level, false), indexOf(there, level), e)
+		}
+		v = v&^Virt(pageSize(level)-1) + Virt(pageSize(level))
+	}
+	flush(r)
+	t.unmapRange(r) // tables alone
+	return true
 }
 
 // protect sets the protection of what is mapped in r and flushes. A large page

@@ -28,6 +28,7 @@ var exercises = map[string]func(args []string) error{
 	"threads":  threads,
 	"memory":   memory,
 	"calls":    calls,
+	"protect":  protection,
 	"panic":    panics,
 	"wild":     wild,
 	"exit":     exit,

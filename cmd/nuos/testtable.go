@@ -167,8 +167,12 @@ func (t *table) save(file, command string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The standard library's tests in an image\n\nWritten by `%s`.\n", command)
 	fmt.Fprintf(&b, "%s; %s.\n", runtime.Version(), t.when())
-	b.WriteString(`Tests are counted without their subtests. A test that ` + "`go test`" + ` skips, skips itself. Times are those of whole
-machines, from the start of the emulator to its end.
+	b.WriteString(`
+Each package is tested in a machine of its own, here and, with the same sources, flags and time-outs, in a Debian Linux
+guest under the same emulator. Tests are counted without their subtests; one whose subtest does not pass here does not
+pass. Tests that skip themselves on both systems are not compared. Most of these build programs with the go command,
+which neither machine has. Times are those of whole machines, from the start of the emulator to its end, on a
+computer that does other things too: they show what is slow, not which system is faster.
 `)
 	t.summary(&b)
 	b.WriteString("\n")

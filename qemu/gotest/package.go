@@ -68,8 +68,9 @@ func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) 
 // looksElsewhere lists standard packages, those in a folder by its slash, whose tests
 // read more of GOROOT than the rest: src/* is all of src but the commands.
 var looksElsewhere = map[string][]string{
-	"go/": {"src", "test", "api"}, "internal/": {"src/*", "doc"}, "runtime": {"src/*"}, "os": {"src/*"}, "io/fs": {"src/*"},
+	"go/": {"src", "test", "api"}, "runtime": {"src/*"}, "os": {"src/*"}, "io/fs": {"src/*"},
 	"embed": {"src/*"}, "testing": {"src/*"}, "path/filepath": {"src/*", "test"}, "compress/gzip": {"src/*"},
+	"internal/copyright": {"src/*"}, "internal/godebugs": {"src/*", "doc"}, "internal/reflectlite": {"src/*"}, "internal/types/": {"src/*"},
 }
 
 // trees are the files that the tests may read, at their paths on this computer.

@@ -93,18 +93,35 @@ func (o Options) run(ctx context.Context, p *goPackage, work string, res *Result
 		if res.Crashed {
 			break
 		}
-		one := newResult(p.ImportPath)
-		o.Timeout = min(o.Timeout, soloTime)
-		if err := machine.run(ctx, o, append(slices.Clip(args), "-test.timeout="+o.Timeout.String(), "-test.run=^"+test+"$"), one); err != nil {
+		if err := o.runAlone(ctx, machine, test, args, res); err != nil {
 			return err
 		}
-		res.add(test, one)
 	}
 	return nil
 }
 
 // soloTime is how long a test may take that has a machine of its own.
 const soloTime = time.Minute
+
+// runAlone boots a machine for one test and adds how it went to res. What the machine
+// says when the test ends it is not told.
+func (o Options) runAlone(ctx context.Context, machine guest, test string, args []string, res *Result) error {
+	if output := o.Output; output != nil {
+		o.Output = func(e Event) {
+			if e.Test != "" {
+				output(e)
+			}
+		}
+	}
+	o.Timeout = min(o.Timeout, soloTime)
+	one := newResult(res.Package)
+	args = append(slices.Clip(args), "-test.timeout="+o.Timeout.String(), "-test.run=^"+test+"$")
+	if err := machine.run(ctx, o, args, one); err != nil {
+		return err
+	}
+	res.add(test, one)
+	return nil
+}
 
 // add takes in how a test went that had a machine of its own.
 func (r *Result) add(test string, one *Result) {

@@ -170,11 +170,14 @@ func (c *cpu) ioctl(t *thread, fd int32, op, arg uint64) uint64 {
 		return c.socketCall(t, syscall.SYS_IOCTL)
 	case f.kind == fileUnix:
 		return c.unixCall(t, f, syscall.SYS_IOCTL)
-	case op == fioNRead && (f.kind == filePipe || f.kind == fileRegular):
+	case op == fioNRead && (f.kind == filePipe || f.kind == fileRegular || f.kind == fileInotify):
 		n := uint64(0)
-		if f.kind == filePipe {
+		switch f.kind {
+		case filePipe:
 			n = pipes[f.object].used
-		} else {
+		case fileInotify:
+			n = uint64(queueOf(f).Bytes())
+		default:
 			n = uint64(f.node.Size() - f.offset)
 		}
 		if !storeUser32(arg, uint32(n)) {

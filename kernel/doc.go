@@ -17,7 +17,7 @@
 // entry_amd64.s (processors and the way in and out), trap.go, syscall.go,
 // thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, file.go,
 // filesystem.go, open.go, names.go, stat.go, filemap.go, epoll.go, sockets.go,
-// sockettimeout.go, unixsockets.go, poll.go, transfer.go, splice.go, timerfd.go, trace.go.
+// sockettimeout.go, unixsockets.go, poll.go, transfer.go, splice.go, timerfd.go, inotify.go, trace.go.
 //
 // # Invariants
 //
@@ -48,9 +48,11 @@
 //     on every machine with an invariant TSC.
 //   - Program and kernel trust each other. A program that writes through a wild
 //     pointer can hit the kernel's data; its code and constants it cannot.
-//   - There is no inotify, signalfd or io_uring, and timer_create only makes the
-//     timers of profiles: programs get ENOSYS or EINVAL and do without. What the kernel does have answers as Linux does, which a test
-//     compares call by call (internal/transcript).
+//   - There is no signalfd, pidfd, membarrier or io_uring, and timer_create only
+//     makes the timers of profiles: programs get ENOSYS or EINVAL and do without.
+//     Files have no extended attributes, and inotify tells nothing of FIFOs and
+//     devices that are read and written. What the kernel does have answers as
+//     Linux does, which a test compares call by call (internal/transcript).
 //   - Standard input is empty. Files lie in memory (package ramfs); those of the
 //     boot archive are read in place until they are changed.
 //   - Without RDRAND random numbers come from timing jitter, which the console

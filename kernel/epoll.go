@@ -124,7 +124,7 @@ func epollCtl(epfd int32, op uint64, fd int32, event uint64) uint64 {
 		return errno(eINVAL)
 	}
 	switch f.kind {
-	case fileEvent, filePipe, fileSocket, fileUnix, fileTimer, fileConsole:
+	case fileEvent, filePipe, fileSocket, fileUnix, fileTimer, fileInotify, fileConsole:
 	case fileEpoll:
 		if op == syscall.EPOLL_CTL_ADD && !f.nests(fileIndex(e), maxNests-1-e.height(maxNests)) {
 			return errno(syscall.ELOOP)

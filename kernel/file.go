@@ -32,6 +32,7 @@ const (
 	fileSocket // object: the socket's index
 	fileUnix   // object: the socket's index in package unix
 	fileTimer  // object: the timer's index
+	fileInotify
 )
 
 type file struct {
@@ -42,7 +43,7 @@ type file struct {
 	node      ramfs.Node // held; 0 if it is not in the file system
 	offset    int64
 	locked    uint8    // see lockfile.go
-	count     uint64   // of an eventfd or a timer; of an end of a pipe, see pipe.go
+	count     uint64   // of an eventfd or a timer; of an end of a pipe, see pipe.go; an inotify queue
 	semaphore bool     // of an eventfd
 	waiters   waitList // threads in read, write or, for an epoll file, in epoll_wait
 	items     int32    // epoll items that watch this file
@@ -105,11 +106,14 @@ func (c *cpu) closeFile(t *thread, f *file) {
 		epollClose(f)
 	case fileTimer:
 		closeTimer(f)
+	case fileInotify:
+		queueOf(f).Close()
 	}
 	for f.waiters.first != 0 {
 		wakeWaiter(f)
 	}
 	if f.node != 0 {
+		f.tellClosed()
 		f.unlock()
 		f.node.Release()
 	}
@@ -142,6 +146,8 @@ func (c *cpu) read(t *thread, fd int32, buf, n uint64) uint64 {
 		return f.readNext(buf, n)
 	case fileTimer:
 		return c.readTimer(t, f, buf, n)
+	case fileInotify:
+		return c.readInotify(t, f, buf, n)
 	case fileDir:
 		return errno(syscall.EISDIR)
 	case fileEpoll:

@@ -157,6 +157,14 @@ func (c *cpu) fileCall(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return xattrAt(a, ramfs.NoFollow, nr == syscall.SYS_LLISTXATTR)
 	case syscall.SYS_FGETXATTR, syscall.SYS_FSETXATTR, syscall.SYS_FREMOVEXATTR, syscall.SYS_FLISTXATTR:
 		return fxattr(int32(a), nr == syscall.SYS_FLISTXATTR)
+	case syscall.SYS_INOTIFY_INIT:
+		return inotifyInit(0)
+	case syscall.SYS_INOTIFY_INIT1:
+		return inotifyInit(a)
+	case syscall.SYS_INOTIFY_ADD_WATCH:
+		return inotifyAddWatch(int32(a), b, d)
+	case syscall.SYS_INOTIFY_RM_WATCH:
+		return inotifyRmWatch(int32(a), int32(b))
 	case syscall.SYS_FACCESSAT:
 		return faccessat(int32(a), b, d, 0)
 	case sysFaccessat2:

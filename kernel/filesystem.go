@@ -29,7 +29,7 @@ var (
 // startFiles makes the file system. It is called before the Go runtime starts.
 func startFiles() {
 	if !ramfs.Start(ramfs.Memory{
-		Alloc: allocPage, Free: freeFrames, Copy: copyBytes, Now: wallTime, Refresh: refreshFolder, Jump: jump,
+		Alloc: allocPage, Free: freeFrames, Copy: copyBytes, Now: wallTime, Refresh: refreshFolder, Jump: jump, Queued: eventsQueued,
 	}) {
 		refuse("there is no memory for a file system")
 	}

@@ -156,6 +156,8 @@ func targetOf(link ramfs.Node) []byte {
 		r.text("anon_inode:[eventpoll]")
 	case fileTimer:
 		r.text("anon_inode:[timerfd]")
+	case fileInotify:
+		r.text("anon_inode:inotify")
 	default:
 		var s syscall.Stat_t
 		f.stat(&s)

@@ -59,6 +59,7 @@ func (c *cpu) openat(t *thread, dir int32, addr, flags, mode uint64) uint64 {
 			return errno(e)
 		}
 		made = true
+		flags &^= syscall.O_TRUNC
 	case flags&(syscall.O_CREAT|syscall.O_EXCL) == syscall.O_CREAT|syscall.O_EXCL:
 		return errno(syscall.EEXIST)
 	}
@@ -107,11 +108,6 @@ func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 		if n.Device() != 0 && flags&oPath == 0 {
 			return openGenerated(n, status)
 		}
-		if flags&syscall.O_TRUNC != 0 {
-			if e := setSize(n, 0); e != 0 {
-				return errno(e)
-			}
-		}
 	case syscall.S_IFIFO:
 		if flags&(oPath|syscall.O_DIRECTORY) == 0 {
 			return c.openFIFO(t, n, status)
@@ -127,7 +123,11 @@ func (c *cpu) openNode(t *thread, n ramfs.Node, flags uint64) uint64 {
 	if flags&oPath != 0 && kind != fileDir {
 		kind = filePath
 	}
-	return openHeld(n, kind, status)
+	fd := openHeld(n, kind, status)
+	if int64(fd) >= 0 && kind == fileRegular && flags&syscall.O_TRUNC != 0 {
+		setSize(n, 0)
+	}
+	return fd
 }
 
 // openHeld opens a descriptor for a file that holds n.
@@ -136,6 +136,9 @@ func openHeld(n ramfs.Node, kind fileKind, flags uint32) uint64 {
 	if int64(fd) >= 0 {
 		n.Hold()
 		files[fds[fd]-1].node = n
+		if flags&oPath == 0 {
+			n.Event(ramfs.InOpen)
+		}
 	}
 	return fd
 }
@@ -229,7 +232,7 @@ func lseek(fd int32, offset int64, whence uint64) uint64 {
 	}
 	switch f.kind {
 	case fileRegular, fileDir:
-	case fileNull, fileZero, fileFull, fileRandom, fileEvent, fileEpoll, fileTimer:
+	case fileNull, fileZero, fileFull, fileRandom, fileEvent, fileEpoll, fileTimer, fileInotify:
 		return 0
 	default:
 		return errno(syscall.ESPIPE)

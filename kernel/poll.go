@@ -109,6 +109,21 @@ func (t *thread) left(timeout int64) int64 {
 	return max(t.deadline-nanotime(), 0)
 }
 
+// storeLeft says how much time is left at the end of a call that a signal ends, if it is
+// one of those that say so.
+func (t *thread) storeLeft() {
+	left := max(t.deadline-nanotime(), 0)
+	switch {
+	case t.deadline == 0:
+	case t.nr == syscall.SYS_PPOLL:
+		storeTimespec(t.dx, left)
+	case t.nr == syscall.SYS_PSELECT6:
+		storeTimespec(t.r8, left)
+	case t.nr == syscall.SYS_SELECT:
+		storeTimeval(t.r8, left)
+	}
+}
+
 // ppoll is ppoll(2), which says how much time is left.
 func (c *cpu) ppoll(t *thread, fds, n, at, mask, size uint64) uint64 {
 	timeout, e := loadTimeout(at)

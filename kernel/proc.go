@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"nuos/kernel/ramfs"
+	"nuos/kernel/unix"
 	"nuos/mm"
 )
 
@@ -28,6 +29,9 @@ var generated = [...]struct {
 	{"/proc/uptime", (*report).uptime},
 	{"/proc/version", func(r *report) { r.text("Linux version " + kernelRelease + " " + kernelVersion + "\n") }},
 	{"/proc/sys/fs/file-max", func(r *report) { r.line(maxFiles) }},
+	{"/proc/sys/fs/inotify/max_queued_events", func(r *report) { r.line(ramfs.MaxQueuedEvents) }},
+	{"/proc/sys/fs/inotify/max_user_instances", func(r *report) { r.line(maxFiles) }},
+	{"/proc/sys/fs/inotify/max_user_watches", func(r *report) { r.line(1 << 20) }}, // memory is the limit
 	{"/proc/sys/fs/pipe-max-size", func(r *report) { r.line(pipeSize) }},
 	{"/proc/sys/kernel/hostname", func(r *report) { r.chars(hostName[:]); r.text("\n") }},
 	{"/proc/sys/kernel/osrelease", func(r *report) { r.text(kernelRelease + "\n") }},
@@ -37,6 +41,7 @@ var generated = [...]struct {
 	{"/proc/sys/kernel/random/uuid", func(r *report) { r.uuid([2]uint64{randomWord(), randomWord()}) }},
 	{"/proc/sys/kernel/threads-max", func(r *report) { r.line(maxThreads) }},
 	{"/proc/sys/net/core/somaxconn", func(r *report) { r.line(MaxBacklog) }},
+	{"/proc/sys/net/unix/max_dgram_qlen", func(r *report) { r.line(unix.MaxQueue) }},
 	{"/proc/sys/vm/overcommit_memory", func(r *report) { r.line(1) }}, // mappings cost nothing until they are touched
 	{"/sys/devices/system/cpu/online", (*report).processors},
 	{"/sys/devices/system/cpu/possible", (*report).processors},

@@ -49,6 +49,11 @@ func (f *file) readiness() uint32 {
 			return syscall.EPOLLIN
 		}
 		return 0
+	case fileInotify:
+		if queueOf(f).Bytes() > 0 {
+			return syscall.EPOLLIN | pollReadNormal
+		}
+		return 0
 	case filePipe:
 		return normal(f.pipeReadiness())
 	case fileSocket:

@@ -41,7 +41,7 @@ func (c *cpu) drain(t *thread, in, out *file, offset, n, flags uint64) uint64 {
 	p := &pipes[in.object]
 	to, e := out.position(offset)
 	switch {
-	case int64(n) < 0 || to.at < 0 || offset != 0 && !out.seeks() || out.kind == fileEvent || out.kind == fileEpoll || out.kind == fileTimer:
+	case int64(n) < 0 || to.at < 0 || offset != 0 && !out.seeks() || out.kind == fileEvent || out.kind == fileEpoll || out.kind == fileTimer || out.kind == fileInotify:
 		return errno(eINVAL)
 	case e != 0:
 		return errno(e)

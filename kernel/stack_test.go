@@ -58,6 +58,7 @@ var handlerRules = rules{
 		".Copy(":       regexp.MustCompile(`^nuos/kernel\.copyBytes\.abi0$`),
 		".Now(":        regexp.MustCompile(`^nuos/kernel\.wallTime$`),
 		".Refresh(":    regexp.MustCompile(`^nuos/kernel\.refreshFolder$`),
+		".Queued(":     regexp.MustCompile(`^nuos/kernel\.eventsQueued$`),
 		".Jump(":       regexp.MustCompile(`^nuos/kernel\.jump$`),
 		".Notify(":     regexp.MustCompile(`^nuos/kernel\.notifyUnix$`),
 		".Hold(":       regexp.MustCompile(`^nuos/kernel\.holdFile$`),

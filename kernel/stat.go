@@ -164,11 +164,13 @@ func getdents(fd int32, addr, size uint64) uint64 {
 	for {
 		e, ok := f.node.Next(f.offset)
 		if !ok {
+			f.node.Event(ramfs.InAccess)
 			return done
 		}
 		// struct linux_dirent64: ino 8, offset 8, length 2, type 1, name.
 		length := (19 + uint64(len(e.Name)) + 1 + 7) &^ 7
 		if done+length > size {
+			f.node.Event(ramfs.InAccess)
 			if done == 0 {
 				return errno(eINVAL)
 			}

@@ -173,6 +173,7 @@ func interrupt(t *thread) bool {
 		futexRemove(t)
 	case waitEpoll, waitFile:
 		waitersRemove(t)
+		t.storeLeft()
 	default:
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"nuos/kernel/ramfs"
 	"nuos/kernel/unix"
 )
 
@@ -114,6 +115,9 @@ func (c *cpu) send(t *thread, in *file, from int64, out *file, to int64, n uint6
 		}
 		if k == 0 {
 			break
+		}
+		if done == 0 && in.node != 0 {
+			in.node.Event(ramfs.InAccess) // before anything is told of the other file
 		}
 		r := c.put(t, out, to+int64(done), addr, min(k, n-done), wait && done == 0)
 		if int64(r) <= 0 {

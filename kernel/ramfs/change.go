@@ -30,6 +30,7 @@ func (w *Walk) add(mode uint32) (Node, syscall.Errno) {
 	}
 	n.in().links = 1
 	w.Node = n
+	w.Folder.named(InCreate, 0, w.Name(), n)
 	return n, 0
 }
 
@@ -110,6 +111,8 @@ func (w *Walk) LinkTo(n Node) syscall.Errno {
 	}
 	n.in().links++
 	n.in().change = memory.Now()
+	n.tell(InAttrib, 0, nil)
+	w.Folder.named(InCreate, 0, w.Name(), n)
 	return 0
 }
 
@@ -127,8 +130,13 @@ func (w *Walk) Unlink() syscall.Errno {
 	case w.Slash:
 		return syscall.ENOTDIR
 	}
+	n := w.Node
+	n.Hold()
 	forget(w.Folder.find(w.Name()))
-	w.Node.unlinked()
+	n.unlinked()
+	n.tell(InAttrib, 0, nil)
+	n.Release() // which may be its end, and is told first
+	w.Folder.tell(InDelete, 0, w.Name())
 	w.Node = 0
 	return 0
 }
@@ -138,6 +146,9 @@ func (n Node) unlinked() {
 	in := n.in()
 	in.links--
 	in.change = memory.Now()
+	if in.entry == 0 {
+		in.entry = n.entryOf() // another name
+	}
 	n.reap()
 }
 
@@ -160,7 +171,8 @@ func (w *Walk) RemoveFolder() syscall.Errno {
 		return syscall.ENOTEMPTY
 	}
 	forget(w.Folder.find(w.Name()))
-	w.Node.buried()
+	w.Node.buried() // which may be its end, and is told first
+	w.Folder.tell(InDelete|inIsFolder, 0, w.Name())
 	w.Node = 0
 	return 0
 }
@@ -220,7 +232,8 @@ func (w *Walk) Rename(to *Walk, flags uint64) syscall.Errno {
 	if e := to.Folder.enter(to.Name(), w.Node); e != 0 {
 		return e
 	}
-	w.leave(to.Folder)
+	w.leave(to)
+	w.Node.tell(InMoveSelf, 0, nil)
 	return 0
 }
 
@@ -235,21 +248,36 @@ func (w *Walk) replace(to *Walk, folder bool) syscall.Errno {
 	case isFolder && old.in().first != 0:
 		return syscall.ENOTEMPTY
 	}
-	entryAt(to.Folder.find(to.Name())).node = w.Node
+	old.Hold() // its end is told last
+	at := to.Folder.find(to.Name())
+	point(at, w.Node)
 	to.Folder.in().touch()
 	if folder {
 		old.buried()
 	} else {
 		old.unlinked()
 	}
-	w.leave(to.Folder)
+	w.leave(to)
+	old.tell(InAttrib|old.folderBit(), 0, nil)
+	w.Node.tell(InMoveSelf, 0, nil)
+	old.Release()
 	return 0
 }
 
-// leave takes the old name away from what has a new one in another folder.
-func (w *Walk) leave(folder Node) {
+// point makes an entry lead to n.
+func point(e uintptr, n Node) {
+	x := entryAt(e)
+	if x.node.in().entry == e {
+		x.node.in().entry = 0
+	}
+	x.node, n.in().entry = n, e
+}
+
+// leave takes the old name away from what has a new one, perhaps in another folder.
+func (w *Walk) leave(to *Walk) {
 	forget(w.Folder.find(w.Name()))
-	w.Node.moved(w.Folder, folder)
+	w.Node.moved(w.Folder, to.Folder)
+	renamed(w.Node, w.Folder, to.Folder, w.Name(), to.Name())
 }
 
 // moved notes that n has gone from one folder to another.
@@ -264,12 +292,17 @@ func (n Node) moved(from, to Node) {
 }
 
 func (w *Walk) exchange(to *Walk) {
-	entryAt(w.Folder.find(w.Name())).node = to.Node
-	entryAt(to.Folder.find(to.Name())).node = w.Node
+	a, b := w.Folder.find(w.Name()), to.Folder.find(to.Name())
+	point(a, to.Node)
+	point(b, w.Node)
 	w.Folder.in().touch()
 	to.Folder.in().touch()
 	w.Node.moved(w.Folder, to.Folder)
 	to.Node.moved(to.Folder, w.Folder)
+	renamed(w.Node, w.Folder, to.Folder, w.Name(), to.Name())
+	w.Node.tell(InMoveSelf, 0, nil)
+	renamed(to.Node, to.Folder, w.Folder, to.Name(), w.Name())
+	to.Node.tell(InMoveSelf, 0, nil)
 }
 
 // below reports whether n is top or lies below it.

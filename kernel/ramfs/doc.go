@@ -10,6 +10,7 @@
 //   - walk.go: paths
 //   - live.go: folders and links that follow something outside
 //   - change.go: making, linking, renaming, removing
+//   - watch.go, eventqueue.go: who is told of all that (inotify)
 //
 // # Invariants
 //
@@ -27,5 +28,6 @@
 // # Caveats
 //
 // Permission bits are kept but not enforced: the one user is root. Sizes of
-// folders are 0.
+// folders are 0. Those who watch a folder hear of a file with several names by the
+// newest, and of a removed file that is still open nothing more.
 package ramfs

@@ -78,6 +78,7 @@ func (n Node) enter(name []byte, node Node) syscall.Errno {
 		in.first = e
 	}
 	in.last = e
+	node.in().entry = e
 	in.touch()
 	return 0
 }
@@ -102,6 +103,9 @@ func forget(e uintptr) {
 		in.last = x.prev
 	}
 	in.touch()
+	if x.node.in().entry == e {
+		x.node.in().entry = 0
+	}
 	freeObject(e)
 }
 
@@ -163,18 +167,11 @@ var (
 )
 
 // entryOf returns an entry that leads to n, which is not the root; 0 if there is
-// none. Only folders know where they are.
+// none. A file that has lost the newest of several names looks through all there are.
 func (n Node) entryOf() uintptr {
 	in := n.in()
-	if in.links == 0 {
-		return 0
-	}
-	if n.Kind() == syscall.S_IFDIR {
-		e := in.parent.in().first
-		for e != 0 && entryAt(e).node != n {
-			e = entryAt(e).next
-		}
-		return e
+	if in.links == 0 || in.entry != 0 {
+		return in.entry
 	}
 	for _, e := range &names {
 		for ; e != 0; e = entryAt(e).chain {
@@ -187,8 +184,7 @@ func (n Node) entryOf() uintptr {
 }
 
 // NameOf writes a path of n into the end of buf and returns where it begins:
-// ENOENT if it was removed, ERANGE if it does not fit. For what is no folder it
-// looks through all names.
+// ENOENT if it was removed, ERANGE if it does not fit.
 func (n Node) NameOf(buf []byte) (int, syscall.Errno) {
 	at := len(buf)
 	for n != root {

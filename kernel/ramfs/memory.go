@@ -23,6 +23,9 @@ type Memory struct {
 	Refresh func(folder Node)
 	Jump    func(link Node) Node
 
+	// Queued is told the object of a queue that an event has come to.
+	Queued func(object uint64)
+
 	// Now is the wall clock in nanoseconds since 1970.
 	Now func() int64
 }

@@ -33,6 +33,9 @@ type inode struct {
 
 	// Symbolic links: the target, in a page.
 	target uintptr
+
+	entry   uintptr // the newest that leads here, 0 for the root and what has no name
+	watches uintptr // see watch.go
 }
 
 var (
@@ -100,6 +103,7 @@ func (n Node) reap() {
 	if in.links != 0 || in.holds != 0 {
 		return
 	}
+	n.gone()
 	in.drop(0)
 	if resumeFolder == n {
 		resumeFolder = 0
@@ -148,6 +152,7 @@ func (n Node) SetMode(mode uint32) {
 	in := n.in()
 	in.mode = in.mode&syscall.S_IFMT | mode&0o7777
 	in.change = memory.Now()
+	n.Event(InAttrib)
 }
 
 // SetOwner is chown(2); -1 leaves one as it is.
@@ -160,6 +165,9 @@ func (n Node) SetOwner(uid, gid uint32) {
 		in.gid = gid
 	}
 	in.change = memory.Now()
+	if uid&gid != ^uint32(0) {
+		n.Event(InAttrib)
+	}
 }
 
 // Omit, as a time, leaves it as it is.
@@ -175,6 +183,14 @@ func (n Node) SetTimes(accessed, modified int64) {
 		in.modified = modified
 	}
 	in.change = memory.Now()
+	switch {
+	case accessed != Omit && modified != Omit:
+		n.Event(InAttrib)
+	case accessed != Omit:
+		n.Event(InAccess)
+	case modified != Omit:
+		n.Event(InModify)
+	}
 }
 
 // Target is where a symbolic link leads; the slice is valid as long as n.

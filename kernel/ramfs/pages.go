@@ -137,6 +137,7 @@ func (n Node) Read(offset int64, buf, count uintptr) (uintptr, syscall.Errno) {
 		if !memory.Copy(buf, in.fixed+uintptr(offset), count) {
 			return 0, syscall.EFAULT
 		}
+		n.Event(InAccess)
 		return count, 0
 	}
 	for done := uintptr(0); done < count; {
@@ -153,6 +154,7 @@ func (n Node) Read(offset int64, buf, count uintptr) (uintptr, syscall.Errno) {
 		}
 		done += part
 	}
+	n.Event(InAccess)
 	return count, 0
 }
 
@@ -176,6 +178,15 @@ func (n Node) Write(offset int64, buf, count uintptr) (uintptr, syscall.Errno) {
 	in.modified = memory.Now()
 	in.change = in.modified
 	in.mode &^= syscall.S_ISUID | syscall.S_ISGID
+	done, e := in.fill(offset, buf, count)
+	if done > 0 {
+		n.Event(InModify)
+	}
+	return done, e
+}
+
+// fill is Write's part for the pages.
+func (in *inode) fill(offset int64, buf, count uintptr) (uintptr, syscall.Errno) {
 	for done := uintptr(0); done < count; {
 		at := uint64(offset) + uint64(done)
 		part := min(count-done, uintptr(PageSize-at%PageSize))
@@ -226,6 +237,7 @@ func (n Node) Truncate(size int64) syscall.Errno {
 	in.size = size
 	in.modified = memory.Now()
 	in.change = in.modified
+	n.Event(InModify)
 	return 0
 }
 

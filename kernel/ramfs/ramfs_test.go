@@ -7,6 +7,9 @@ import (
 	"unsafe"
 )
 
+// queued counts the events of each queue.
+var queued = map[uint64]int{}
+
 // pageSource gives pages of one mapping.
 var pageSource struct {
 	free []uintptr
@@ -25,6 +28,7 @@ func startTest(t testing.TB, pages int) {
 	for i := range pages {
 		pageSource.free = append(pageSource.free, base+uintptr(i)*PageSize)
 	}
+	watches = 0
 	usage, partial, names, resume, resumeFolder = Usage{}, [numClasses]uintptr{}, [buckets]uintptr{}, 0, 0
 	if !Start(Memory{
 		Alloc: func() (uintptr, bool) {
@@ -49,7 +53,8 @@ func startTest(t testing.TB, pages int) {
 			copy(bytesAt(dst, n), bytesAt(src, n))
 			return true
 		},
-		Now: func() int64 { return time.Now().UnixNano() },
+		Now:    func() int64 { return time.Now().UnixNano() },
+		Queued: func(object uint64) { queued[object]++ },
 	}) {
 		t.Fatal("no memory for a root folder")
 	}

@@ -227,7 +227,7 @@ func (w *twin) burst(k int) {
 	if w.random.IntN(2) == 0 {
 		name, size, text = 0, 0, "its peer"
 	}
-	for n := range maxQueue + 2 {
+	for n := range MaxQueue + 2 {
 		if w.sent += 2048; w.sent > 40<<10 {
 			break // as for single messages
 		}

@@ -134,7 +134,7 @@ func (s *socket) receivePacket(i int32, m *message) int {
 // drained tells those who wait for room if there is enough of it again. What is
 // enough differs with their SO_SNDBUF; who finds it too little waits again.
 func (s *socket) drained(i int32) {
-	if s.starved && s.messages <= maxQueue && (s.pages*2 <= defaultBuffer/PageSize || s.first == 0) {
+	if s.starved && s.messages <= MaxQueue && (s.pages*2 <= defaultBuffer/PageSize || s.first == 0) {
 		s.wake(i)
 	}
 }

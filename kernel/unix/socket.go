@@ -246,13 +246,13 @@ func Readiness(index int) uint32 {
 	return r
 }
 
-// maxQueue is how many datagrams beside the newest wait in a socket for more to be
+// MaxQueue is how many datagrams beside the newest wait in a socket for more to be
 // sent there: a Linux default of net.unix.max_dgram_qlen.
-const maxQueue = 10
+const MaxQueue = 10
 
 // crowded reports whether s takes no more from socket i, which is not its peer.
 func (s *socket) crowded(i int32) bool {
-	return s.peer != i && at(i) != s && s.messages > maxQueue
+	return s.peer != i && at(i) != s && s.messages > MaxQueue
 }
 
 // writable reports whether s, which is socket i, can send a message of ordinary size.

@@ -59,6 +59,13 @@ var kinds = []struct {
 	{"timer", func() descriptor { return descriptor{fd: timer(0)} }},
 	{"timer, run out", func() descriptor { return descriptor{fd: timer(1)} }},
 	{"epoll", func() descriptor { return descriptor{fd: must(unix.EpollCreate1(0))} }},
+	{"inotify", func() descriptor {
+		fd := must(unix.InotifyInit1(unix.IN_NONBLOCK))
+		must(unix.InotifyAddWatch(fd, dir, unix.IN_OPEN))
+		unix.Close(must(unix.Open(dir, unix.O_RDONLY, 0)))
+		return descriptor{fd: fd}
+	}},
+	{"inotify, empty", func() descriptor { return descriptor{fd: must(unix.InotifyInit1(unix.IN_NONBLOCK))} }},
 	{"none", func() descriptor { return descriptor{fd: -1} }},
 }
 

@@ -17,7 +17,7 @@ var dir string
 
 func main() {
 	dir = os.Args[1]
-	for _, topic := range []func(){transfers, overlaps, raws, socketTimeouts, options, readiness, pollArguments, waiting, drained, nests, masks, messages, vectors, about, clocks, alarms, policies, copies} {
+	for _, topic := range []func(){transfers, overlaps, raws, socketTimeouts, options, watches, readiness, pollArguments, waiting, drained, nests, masks, messages, vectors, about, clocks, alarms, policies, copies} {
 		topic()
 	}
 	fmt.Println("end of transcript")

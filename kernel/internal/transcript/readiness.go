@@ -256,12 +256,13 @@ func masks() {
 	}
 	ep := must(unix.EpollCreate1(0))
 	event := make([]unix.EpollEvent, 1)
+	timeout := new(unix.Timespec)
 	for _, call := range []struct {
 		name string
 		make func() (int, error)
 	}{
 		{"ppoll", func() (int, error) {
-			_, _, e := unix.Syscall6(unix.SYS_PPOLL, 0, 0, 0, uintptr(unsafe.Pointer(&none)), 8, 0)
+			_, _, e := unix.Syscall6(unix.SYS_PPOLL, 0, 0, uintptr(unsafe.Pointer(timeout)), uintptr(unsafe.Pointer(&none)), 8, 0)
 			return 0, e
 		}},
 		{"pselect", func() (int, error) {
@@ -269,7 +270,7 @@ func masks() {
 				set  *unix.Sigset_t
 				size uintptr
 			}
-			_, _, e := unix.Syscall6(unix.SYS_PSELECT6, 0, 0, 0, 0, 0, uintptr(unsafe.Pointer(&mask{&none, 8})))
+			_, _, e := unix.Syscall6(unix.SYS_PSELECT6, 0, 0, 0, 0, uintptr(unsafe.Pointer(timeout)), uintptr(unsafe.Pointer(&mask{&none, 8})))
 			return 0, e
 		}},
 		{"epoll_pwait", func() (int, error) {
@@ -281,8 +282,9 @@ func masks() {
 		if err := unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGUSR1); err != nil {
 			panic(err)
 		}
+		*timeout = unix.Timespec{Sec: 100_000}
 		_, err := call.make()
-		say(call.name+" that lets a signal in", "", err)
+		say(call.name+" that lets a signal in", timeout.Sec, err)
 		say("the signal", <-came, nil)
 		var now unix.Sigset_t
 		err = unix.PthreadSigmask(unix.SIG_SETMASK, nil, &now)

@@ -43,13 +43,13 @@ var (
 func newCallGraph(t *testing.T, pkg string) callGraph {
 	t.Helper()
 	dir := t.TempDir()
-	symbols := filepath.Join(dir, "symbols")
+	output := filepath.Join(dir, "image.elf")
 	if _, err := image.Build(context.Background(), image.Options{
-		Package: pkg, Output: filepath.Join(dir, "image.elf"), Symbols: symbols,
+		Package: pkg, Output: output, Symbols: true,
 	}); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "tool", "objdump", "-s", "^nuos/", symbols)
+	cmd := exec.Command("go", "tool", "objdump", "-s", "^nuos/", output+image.SymbolsSuffix)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -26,7 +26,7 @@ type Options struct {
 	LDFlags   string // more flags for the linker
 	Archive   string // folder to pack into the boot archive Output+".cpio"
 	MinMemory uint64 // bytes of RAM below which the machine refuses to start; default: the program and WorkingMemory
-	Symbols   string // file to keep the linker's output in, with symbols for a debugger
+	Symbols   bool   // also write Output+SymbolsSuffix, for debuggers and `nuos stat` and the like
 
 	own bool // Dir is a module that Build made
 }
@@ -77,11 +77,6 @@ func Build(ctx context.Context, opt Options) (Result, error) {
 	res := Result{Path: opt.Output, ImportPath: p.ImportPath, Dir: p.Dir, Net: p.net()}
 	if err := res.write(linked, opt); err != nil {
 		return Result{}, err
-	}
-	if opt.Symbols != "" {
-		if err := copyFile(opt.Symbols, linked); err != nil {
-			return Result{}, err
-		}
 	}
 	if opt.Archive != "" {
 		res.Archive = opt.Output + ".cpio"
@@ -254,10 +249,11 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	if err := os.WriteFile(overlay, replace, 0o666); err != nil {
 		return err
 	}
-	// The symbol table stays in the linker's output because the stamp is
-	// found by it. -trimpath and -buildvcs=false keep the folder and the state
+	// The linker writes symbols and debug information in any case: the stamp is
+	// found by the symbol table, and flags that leave them out change the
+	// identity. -trimpath and -buildvcs=false keep the folder and the state
 	// of the repository out of the identity.
-	ldflags := "-w -E " + entrySymbol
+	ldflags := "-E " + entrySymbol
 	if g := p.godebug(); g != "" {
 		ldflags += " -X runtime.godebugDefault=" + g
 	}

@@ -48,7 +48,33 @@ func (res *Result) write(linked string, opt Options) error {
 	}
 	out := append(f.header(), f.data...)
 	res.Size = int64(len(out))
+	if opt.Symbols {
+		if err := f.writeSymbols(linked, opt.Output+SymbolsSuffix); err != nil {
+			return err
+		}
+	}
 	return replaceFile(opt.Output, out)
+}
+
+// SymbolsSuffix is what an image's name has more when it is that of the file with
+// its symbols: what the linker wrote, symbol table and DWARF included, with the
+// image's stamp, by which the two are known to belong together. The image itself
+// has no symbols, so that loaders read no more than what is run.
+const SymbolsSuffix = ".debug"
+
+// writeSymbols writes the linker's output with the stamp that putStamp has made.
+func (f *linkedFile) writeSymbols(linked, path string) error {
+	b, err := os.ReadFile(linked)
+	if err != nil {
+		return err
+	}
+	const size = uint64(boot.StampSize)
+	for _, p := range f.segments {
+		if f.stamp >= p.Vaddr && f.stamp+size <= p.Vaddr+p.Filesz {
+			copy(b[p.Off+f.stamp-p.Vaddr:], f.data[f.stamp-f.start:][:size])
+		}
+	}
+	return replaceFile(path, b)
 }
 
 // replaceFile writes a file whole or not at all.

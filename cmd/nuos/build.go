@@ -16,20 +16,22 @@ import (
 
 func buildCommand() *cobra.Command {
 	var o image.Options
+	strip := false
 	cmd := &cobra.Command{
 		Use:   "build PACKAGE",
 		Short: "Write a bootable image of a Go program",
 		Long: `Build compiles a main package with the stock Go toolchain and writes one file that
 PVH and Multiboot loaders boot, QEMU's -kernel among them. PACKAGE is any program,
 as it is: a package of this module, a folder of another one, or PATH@VERSION of a
-module that the go command can fetch.`,
+module that the go command can fetch. Symbols go to a file of their own beside the
+image, with .debug behind its name.`,
 		Example: `  nuos build ./images/kv
   nuos build -o kv.elf --archive ./assets ./images/kv
   nuos build ../elsewhere/cmd/server
   nuos build go.etcd.io/bbolt/cmd/bbolt@v1.4.0`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.Package = args[0]
+			o.Package, o.Symbols = args[0], !strip
 			start := time.Now()
 			fmt.Fprintf(os.Stderr, "building %s ...\n", o.Package)
 			r, err := image.Build(cmd.Context(), o)
@@ -42,7 +44,7 @@ module that the go command can fetch.`,
 	}
 	cmd.Flags().StringVarP(&o.Output, "output", "o", "", "file to write (default the package's name and .elf)")
 	cmd.Flags().StringVar(&o.Archive, "archive", "", "folder to pack into the boot archive beside the image")
-	cmd.Flags().StringVar(&o.Symbols, "symbols", "", "file to keep the linked program in, with symbols for a debugger")
+	cmd.Flags().BoolVar(&strip, "strip", false, "do not write the file with symbols for debuggers beside the image, IMAGE"+image.SymbolsSuffix)
 	return cmd
 }
 
@@ -71,7 +73,7 @@ func buildFor(ctx context.Context, o *qemu.Options, target, archive, dir string)
 		o.Package = target
 		return nil
 	}
-	r, err := image.Build(ctx, image.Options{Package: target, Output: filepath.Join(dir, "image.elf")})
+	r, err := image.Build(ctx, image.Options{Package: target, Output: filepath.Join(dir, "image.elf"), Symbols: true})
 	o.Image = r.Path
 	return err
 }

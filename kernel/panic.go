@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"nuos/boot"
+	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
 
@@ -17,6 +18,9 @@ import (
 
 // panicking is set by the first processor that panics or ends the machine.
 var panicking atomic.Uint32
+
+// panicTime is the TSC when it did.
+var panicTime uint64
 
 // kernelPanic reports a broken invariant of the kernel and ends the machine.
 func kernelPanic(why string) {
@@ -87,6 +91,7 @@ func beginPanic(why string) {
 	if !panicking.CompareAndSwap(0, 1) {
 		stopForever() // another processor is at it
 	}
+	panicTime = x86.ReadTSC()
 	askOthers()
 	printString("\nnuos: kernel panic: ")
 	printString(why)

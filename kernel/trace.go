@@ -119,8 +119,15 @@ func recorded(result uint64) bool {
 	return result >= blocked || traceCalls.Load() // errors are large numbers, too
 }
 
-// recordCall records a call of t's with its first argument and its result.
+// recordCall records a call of t's with its first argument and its result. Who has
+// no result but does not wait has returned from a signal handler.
 func (c *cpu) recordCall(t *thread, nr, a, result uint64) {
+	if result == blocked && t.state == threadRunning {
+		if !traceCalls.Load() {
+			return
+		}
+		result = 0
+	}
 	c.record(eventCall, t.tid, callIndex(nr), a, result)
 }
 

@@ -2,21 +2,16 @@
 
 package kernel
 
-import (
-	"unsafe"
-
-	"nuos/kernel/internal/x86"
-)
+import "unsafe"
 
 // dumped is how many events of each processor a kernel panic prints. All of them
 // are in the core, if there is one.
 const dumped = 16
 
-// printTrace prints the last events of every processor, with the time that has
-// passed since. The others have been stopped; a ring that one was just writing
+// printTrace prints the last events of every processor and how long before the
+// panic they were. The others have been stopped; a ring that one was just writing
 // may end in an event that is half written.
 func printTrace() {
-	now := x86.ReadTSC()
 	for i := range numCPUs {
 		c := &cpus[i]
 		if c.ring == 0 || c.recorded == 0 {
@@ -24,18 +19,18 @@ func printTrace() {
 		}
 		printString("last events of processor ")
 		printInt(int64(i))
-		printString(", microseconds ago:\n")
+		printString(", microseconds before:\n")
 		for n := c.recorded - min(c.recorded, dumped); n < c.recorded; n++ {
-			printEvent((*event)(pointer(c.ring+n%ringEvents*unsafe.Sizeof(event{}))), now)
+			printEvent((*event)(pointer(c.ring + n%ringEvents*unsafe.Sizeof(event{}))))
 		}
 	}
 }
 
-func printEvent(e *event, now uint64) {
+func printEvent(e *event) {
 	if e.kind == eventNone || e.kind >= numEvents {
 		return
 	}
-	ago := fixedMul(now-e.time, clock.mult)
+	ago := fixedMul(panicTime-min(e.time, panicTime), clock.mult) // another processor may have gone on a little
 	printString("  ")
 	printInt(int64(ago / 1000))
 	printString(".")

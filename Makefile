@@ -4,7 +4,7 @@
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO   := go
 
-.PHONY: demo test soak qemu redis redis-server go
+.PHONY: demo test soak qemu redis redis-server gdb go
 
 demo: go qemu redis
 	$(GO) run ./cmd/demo
@@ -13,7 +13,7 @@ demo: go qemu redis
 # are small enough for it to be quick.
 RACE := ./boot/... ./mm/... ./drivers/... ./rack/... ./proclet ./proclet/dist ./proclet/internal/... ./migrate/... ./images/kv/load/... ./qemu/tor/...
 
-test: go qemu redis-server
+test: go qemu redis-server gdb
 	$(GO) vet ./...
 	$(GO) vet -tags metal ./boot ./mm ./kernel/... ./drivers/... ./rack ./proclet ./migrate ./images/...
 	$(GO) run ./cmd/nuos vet ./images/...
@@ -34,6 +34,9 @@ go:
 qemu:
 	@command -v qemu-system-x86_64 >/dev/null || { $(SUDO) apt-get update -q && \
 	  $(SUDO) apt-get install -y -q --no-install-recommends qemu-system-x86 ipxe-qemu; }
+
+gdb:
+	@command -v gdb >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends gdb; }
 
 redis:
 	@command -v redis-benchmark >/dev/null || { $(SUDO) apt-get update -q && \

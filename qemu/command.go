@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
+	"strings"
 )
 
 // The emulator's command line.
@@ -34,6 +35,9 @@ type hardware struct {
 	mac   string // empty: no network card
 	mtu   int
 	line  string
+
+	monitor string // socket of the monitor for everybody; empty: none
+	watchFD int    // descriptor of the launcher's own monitor, with monitor only
 }
 
 // arguments is the command line of one machine. A guest that resets ends
@@ -72,7 +76,21 @@ func arguments(o *Options, h hardware) []string {
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,host_mtu=%d,rx_queue_size=%d,"+
 				"mrg_rxbuf=on,event_idx=on,disable-legacy=on,romfile=", h.mac, h.mtu, maxQueue))
 	}
+	if h.monitor != "" {
+		args = append(args, monitorArguments(h.monitor, h.watchFD)...)
+	}
 	return append(args, o.ExtraArgs...)
+}
+
+// monitorArguments gives a machine two monitors, because each serves one client at
+// a time: one for who asks at a socket, one for the launcher, which is told when the
+// machine crashes. A machine that crashes stops, and waits until it has been saved.
+func monitorArguments(socket string, watchFD int) []string {
+	return []string{
+		"-chardev", "socket,id=monitor,server=on,wait=off,path=" + strings.ReplaceAll(socket, ",", ",,"), "-mon", "chardev=monitor,mode=control",
+		"-chardev", fmt.Sprintf("socket,id=watch,fd=%d", watchFD), "-mon", "chardev=watch,mode=control",
+		"-device", "pvpanic", "-action", "panic=pause,shutdown=pause",
+	}
 }
 
 // processors is the argument of -smp. Where there can never be a second

@@ -71,6 +71,9 @@ func (c *Console) note(line string) {
 	}
 }
 
+// say adds a line of the launcher's own, on a line of its own.
+func (c *Console) say(line string) { c.Write([]byte("\r\n" + line)) }
+
 // end says that nothing more will come.
 func (c *Console) end() {
 	c.mu.Lock()

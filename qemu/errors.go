@@ -32,6 +32,9 @@ var (
 	// ErrNotRunning: no rack runs in that folder.
 	ErrNotRunning = errors.New("no rack is running")
 
+	// ErrHosted: there is no machine to look into.
+	ErrHosted = errors.New("it is an ordinary process of this computer: use gdb -p, or pprof")
+
 	// ErrStopped: the rack was stopped.
 	ErrStopped = errors.New("the rack was stopped")
 )

@@ -85,7 +85,6 @@ func proves(ctx context.Context, accel string, rounds uint32) error {
 // through the debug-exit device. Counting matters: the broken kind of KVM
 // stalls after a while, not at once.
 func proofGuest(rounds uint32) []byte {
-	const load = 0x100000
 	le := binary.LittleEndian
 	code := append([]byte{0xbf}, le.AppendUint32(nil, rounds)...) // mov edi, rounds
 	code = append(code,
@@ -101,6 +100,13 @@ func proofGuest(rounds uint32) []byte {
 		0xf4,       // stop: hlt
 		0xeb, 0xfd, // jmp stop
 	)
+	return bareImage(code)
+}
+
+// bareImage is the smallest file that boots: 32-bit code with nothing around it.
+func bareImage(code []byte) []byte {
+	const load = 0x100000
+	le := binary.LittleEndian
 	// The note that makes a PVH loader start it in 32-bit mode at `load`
 	// (Xen's public/elfnote.h, XEN_ELFNOTE_PHYS32_ENTRY).
 	note := le.AppendUint32(nil, 4)

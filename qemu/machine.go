@@ -199,16 +199,31 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 		files = []*os.File{cable}
 		h.mac, h.mtu, words = m.MAC().String(), o.MTU, m.rack.parameters(m.index)
 	}
+	var watch *os.File
+	if m.rack.Dir != "" {
+		ours, its, err := socketPair()
+		if err != nil {
+			return nil, err
+		}
+		defer its.Close()
+		watch, h.monitor, h.watchFD = ours, m.monitorPath(), 3+len(files)
+		files = append(files, its)
+	}
 	line, fits := boot.Line(words)
 	if !fits {
+		watch.Close()
 		return nil, ErrLongLine
 	}
 	h.line = line
 	p, err := startProcess(path, arguments(o, h), nil, files, console)
 	if err != nil {
+		watch.Close()
 		return nil, err
 	}
 	p.emulator = true
+	if watch != nil {
+		go m.watch(watch, console)
+	}
 	if m.port != nil && m.rack.accel == "tcg" {
 		go p.yieldProcessors(o.CPUs)
 	}

@@ -16,8 +16,12 @@ import (
 //	rack.lock       locked for as long as the launcher lives
 //	switch.sock     where tor.Dial gets a port of the switch
 //	machine-N.sock  vhost-user, hosted machines only
+//	monitor-N.sock  QEMU's monitor (package monitor), emulated machines only
+//	gdb-N.sock      for gdb, while somebody uses it
 //	machine         the executable of hosted machines, if it was built by Start
 //	console-N.log   what machine N says; stays when the rack is stopped
+//	core-N          the machine's memory when it crashed; stays, too
+//	core-N.debug    the symbols for it, if the image has any
 
 // State is what rack.json says of a running rack.
 type State struct {
@@ -39,6 +43,7 @@ type Instance struct {
 	IP      netip.Addr
 	MAC     string
 	Console string // file
+	Monitor string // socket; empty when hosted
 }
 
 const (
@@ -88,9 +93,11 @@ func (r *Rack) occupy() error {
 	if err := sweep(dir); err != nil {
 		return err
 	}
-	logs, _ := filepath.Glob(filepath.Join(dir, "console-*.log"))
-	for _, log := range logs {
-		os.Remove(log)
+	for _, pattern := range []string{"console-*.log", "core-*"} {
+		old, _ := filepath.Glob(filepath.Join(dir, pattern))
+		for _, path := range old {
+			os.Remove(path)
+		}
 	}
 	return nil
 }
@@ -135,7 +142,11 @@ func (r *Rack) save() error {
 	defer r.saving.Unlock()
 	for _, m := range r.Machines() {
 		p, _ := m.current()
-		s.Machines = append(s.Machines, Instance{m.index, p.cmd.Process.Pid, m.IP(), m.MAC().String(), m.ConsolePath()})
+		i := Instance{Index: m.index, PID: p.cmd.Process.Pid, IP: m.IP(), MAC: m.MAC().String(), Console: m.ConsolePath()}
+		if p.emulator {
+			i.Monitor = m.monitorPath()
+		}
+		s.Machines = append(s.Machines, i)
 	}
 	text, err := json.MarshalIndent(s, "", "\t")
 	if err != nil {

@@ -41,5 +41,6 @@ func command() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&rackName, "name", "nuos", "name of the rack")
 	root.AddCommand(buildCommand(), runCommand(), psCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), testCommand(), benchCommand(), vetCommand())
+	root.AddCommand(statCommand(), traceCommand(), stacksCommand(), dumpCommand(), coreCommand(), gdbCommand())
 	return root
 }

@@ -1,0 +1,131 @@
+"""Commands for the threads of the nuos kernel, which gdb does not know as such:
+its threads are the machine's processors.
+
+    info kthreads        list the kernel's threads
+    kthread N COMMAND    run a gdb command, such as bt, as if thread N were selected
+    kthread all COMMAND  the same for all threads
+"""
+
+import gdb
+
+
+def variable(name):
+    return gdb.parse_and_eval("'nuos/kernel.%s'" % name)
+
+
+def threads():
+    """Yield the number and the value of each thread."""
+    pointer = gdb.lookup_type("nuos/kernel.thread").pointer()
+    table = variable("threads")
+    low, high = table.type.range()
+    size = table.type.target().sizeof
+    raw = gdb.selected_inferior().read_memory(int(table.address), (high - low + 1) * size).tobytes()
+    for tid in range(high - low + 1):
+        address = int.from_bytes(raw[tid * size:(tid + 1) * size], "little")
+        if address:
+            yield tid, gdb.Value(address).cast(pointer).dereference()
+
+
+def constants(prefix, names):
+    """Map values of the kernel's constants to their names without the prefix."""
+    return {int(variable(prefix + name)): name.lower() for name in names}
+
+
+def call(thread):
+    """Name the system call that a thread has made last."""
+    names, number = variable("callNames"), int(thread["nr"])
+    if number <= names.type.range()[1]:
+        name = names[number]
+        if int(name["len"]):
+            return name["str"].string(length=int(name["len"]))
+    return "call %d" % number
+
+
+def processor(thread):
+    """Return the gdb thread that is the processor on which a thread runs, if it is
+    in the program there: its registers are the processor's then, else its own."""
+    if int(thread["state"]) != int(variable("threadRunning")):
+        return None
+    block = variable("cpus")[int(thread["cpu"])]
+    if int(block["mode"]) != int(variable("modeUser")):
+        return None
+    for t in gdb.selected_inferior().threads():
+        if t.num == int(thread["cpu"]) + 1:
+            return t
+    return None
+
+
+def place(pc):
+    block = gdb.block_for_pc(pc)
+    while block and not block.function:
+        block = block.superblock
+    at = gdb.find_pc_line(pc)
+    name = block.function.name if block else "?"
+    return "%s  %s:%d" % (name, at.symtab.filename, at.line) if at.symtab else name
+
+
+class InfoThreads(gdb.Command):
+    "List the threads of the nuos kernel."
+
+    def __init__(self):
+        super().__init__("info kthreads", gdb.COMMAND_STATUS)
+
+    def invoke(self, arg, from_tty):
+        states = constants("thread", ["Ready", "Running", "Blocked"])
+        for tid, t in threads():
+            state = states.get(int(t["state"]), "?")
+            pc = int(t["ip"])
+            selected = gdb.selected_thread()
+            on = processor(t)
+            if on:
+                on.switch()
+                pc = int(gdb.selected_frame().pc())
+                selected.switch()
+            where = " in " + call(t) if state == "blocked" else ""
+            print("%4d  processor %d  %s%s  %s" % (tid, int(t["cpu"]), state, where, place(pc)))
+
+
+class Thread(gdb.Command):
+    "Run a command as if a thread of the nuos kernel were selected: kthread N COMMAND."
+
+    # Registers that make a stack; all others keep the processor's values.
+    registers = {"rsp": "sp", "rbp": "bp", "rip": "ip"}
+
+    def __init__(self):
+        super().__init__("kthread", gdb.COMMAND_STACK, gdb.COMPLETE_NONE)
+
+    def invoke(self, arg, from_tty):
+        number, _, command = arg.partition(" ")
+        wanted = [(n, t) for n, t in threads() if number == "all" or number == str(n)]
+        if not wanted or not command:
+            raise gdb.GdbError("kthread N COMMAND, or kthread all COMMAND; info kthreads lists them")
+        for n, t in wanted:
+            if number == "all":
+                print("\nthread %d:" % n)
+            self.run(t, command)
+
+    def run(self, t, command):
+        selected, on = gdb.selected_thread(), processor(t)
+        if on:
+            on.switch()
+            try:
+                gdb.execute(command)
+            finally:
+                selected.switch()
+            return
+        frame = gdb.newest_frame()
+        frame.select()
+        saved = {r: int(frame.read_register(r)) & (1 << 64) - 1 for r in self.registers}
+        values = {r: int(t[field]) for r, field in self.registers.items()}
+        try:
+            for r, v in values.items():
+                gdb.execute("set $%s = %d" % (r, v))
+            gdb.execute(command)
+        finally:
+            gdb.newest_frame().select()
+            for r, v in saved.items():
+                gdb.execute("set $%s = %d" % (r, v))
+
+
+InfoThreads()
+Thread()

@@ -168,7 +168,13 @@ func TestEndings(t *testing.T) {
 		{"kernel stack's guard page", guest{line: "-- overflow"}, boot.ExitPanic,
 			`(?s)nuos: kernel panic: stack overflow in the kernel\nvector 14 .*main\.greedyHandler\+`},
 		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
-		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus, `nuos: out of memory`},
+		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus,
+			`(?s)nuos: out of memory: of \d{5} KiB, \d+ are free; the others have\n +\d{5} KiB  the program: Go: heap\n.* KiB  the kernel\n` +
+				`.*the largest files have\n +2\d{3} KiB  /tmp/ballast\n.*thread \d+ needs more:\n.*main\.exhaust\+`},
+		{"memory exhausted by a call", guest{memory: 64, line: "-- exhaust,call"}, boot.MaxStatus, `(?s)nuos: out of memory: .*needs more:.*syscall\.`},
+		{"memory exhausted by a file", guest{memory: 64, line: "-- exhaust,file"}, boot.MaxStatus,
+			`(?s)nuos: out of memory: .*others have\n +\d{5} KiB  files\n.*the largest files have\n +\d{5} KiB  /tmp/mapped\n`},
+		{"more memory than there is", guest{memory: 64, line: "-- exhaust,huge"}, 2, `fatal error: runtime: out of memory`},
 		{"too little memory", guest{memory: 8, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

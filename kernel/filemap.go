@@ -75,23 +75,36 @@ func releaseUnmapped() {
 	unlock()
 }
 
-// fileFault brings the page of a file that a fault asks for. Asked is false if it
-// asks for none; resolved is false if the page is behind the end of the file, or
-// there is no memory.
+// fileFault brings the page of a file that a fault asks for.
 // Precondition: the kernel's lock is held.
-func fileFault(addr, code uint64) (asked, resolved bool) {
+func fileFault(addr, code uint64) filePage {
 	file, asked := space().FileFault(mm.Virt(addr), code)
 	n := ramfs.Node(file.ID)
-	if !asked || int64(file.Offset) >= n.Size() {
-		return asked, false
+	if !asked {
+		return noFile
+	}
+	if int64(file.Offset) >= n.Size() {
+		return behindFile
 	}
 	page := n.Page(int64(file.Offset))
-	return true, page != 0 && space().MapFilePage(mm.Virt(addr), code, file, mm.Virt(page))
+	if page == 0 || !space().MapFilePage(mm.Virt(addr), code, file, mm.Virt(page)) {
+		return noMemory
+	}
+	return brought
 }
 
+// filePage is what has become of the wish for a page of a file.
+type filePage uint8
+
+const (
+	noFile     filePage = iota // no file is mapped there, or not so
+	brought                    // the access will succeed
+	behindFile                 // the file ends before
+	noMemory
+)
+
 // populateFiles brings the pages of files that are mapped in a range, as advice to
-// populate it for reading or writing asks for. EFAULT is for a page behind the end of
-// its file, ENOMEM for want of memory.
+// populate it for reading or writing asks for.
 func populateFiles(addr, length, advice uint64) syscall.Errno {
 	const populateWrite = 23
 	code := uint64(0)
@@ -100,14 +113,13 @@ func populateFiles(addr, length, advice uint64) syscall.Errno {
 	}
 	for at := addr; at-addr < length; at += mm.PageSize {
 		lock()
-		asked, resolved := fileFault(at, code)
+		page := fileFault(at, code)
 		unlock()
-		switch {
-		case resolved || !asked:
-		case space().Usage().Free == 0:
-			return syscall.ENOMEM
-		default:
+		switch page {
+		case behindFile:
 			return eFAULT
+		case noMemory:
+			return syscall.ENOMEM
 		}
 	}
 	return 0

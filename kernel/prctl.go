@@ -10,7 +10,7 @@ var attributes = struct {
 	parentSignal              uint64 // the one process has no parent that might die
 }{dumpable: 1}
 
-func prctl(t *thread, op, arg uint64) uint64 {
+func prctl(t *thread, op, arg, a, b, d uint64) uint64 {
 	const (
 		setParentSignal, getParentSignal = 1, 2
 		getDumpable, setDumpable         = 3, 4
@@ -18,6 +18,7 @@ func prctl(t *thread, op, arg uint64) uint64 {
 		setName, getName                 = 15, 16
 		readBounding                     = 23
 		setNoNewPrivs, getNoNewPrivs     = 38, 39
+		setVMA                           = 0x53564d41
 	)
 	switch op {
 	case setParentSignal:
@@ -72,8 +73,10 @@ func prctl(t *thread, op, arg uint64) uint64 {
 		attributes.noNewPrivileges = 1
 	case getNoNewPrivs:
 		return attributes.noNewPrivileges
+	case setVMA:
+		return nameMapping(arg, a, b, d)
 	default:
-		return errno(eINVAL) // names of mappings among them, PR_SET_VMA
+		return errno(eINVAL)
 	}
 	return 0
 }

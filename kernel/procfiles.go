@@ -223,7 +223,13 @@ func (r *report) maps() {
 		}
 		r.text("p ")
 		if !a.Program || a.Base < mm.Virt(base) {
-			r.text("00000000 00:00 0\n")
+			r.text("00000000 00:00 0")
+			if a.Name != 0 {
+				r.text("                          [anon:")
+				r.bytes(mappingName(a.Name))
+				r.byte(']')
+			}
+			r.byte('\n')
 			continue
 		}
 		r.number(uint64(a.Base-mm.Virt(base)), 16, 8)

@@ -11,7 +11,6 @@ import (
 // processor (trace.go).
 var stats struct {
 	strayInterrupts, watched uint64
-	exhausted                uint64      // of mm, when last seen
 	unknown                  [512]uint32 // by system call number; the last for all others
 }
 

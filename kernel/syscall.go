@@ -248,7 +248,7 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case syscall.SYS_SETRLIMIT:
 		return prlimit(0, a, b, 0)
 	case syscall.SYS_PRCTL:
-		return prctl(t, a, b)
+		return prctl(t, a, b, d, e, f)
 	case syscall.SYS_GETRUSAGE:
 		return getrusage(t, int32(a), b)
 	case syscall.SYS_TIMES:

@@ -46,20 +46,20 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 			return t
 		}
 		lock()
-		switch asked, resolved := fileFault(addr, code); {
-		case resolved:
+		switch fileFault(addr, code) {
+		case brought:
 			c.record(eventFault, t.tid, uint16(code), addr, t.ip)
 			unlock()
 			return t
-		case asked:
+		case behindFile:
 			const busAddress = 2
 			c.fault(t, int32(syscall.SIGBUS), busAddress, addr, vector, code)
 			return c.leave(t)
+		case noMemory:
+			outOfMemory(t)
 		}
-		if n := space().Exhausted(); n != stats.exhausted {
-			stats.exhausted = n
-			printString("\nnuos: out of memory\n")
-			killed(int32(syscall.SIGKILL))
+		if ranOut() {
+			outOfMemory(t)
 		}
 		c.fault(t, int32(syscall.SIGSEGV), segvCode(code), addr, vector, code)
 		return c.leave(t)
@@ -186,9 +186,12 @@ func ownFileFault(addr, code uint64) bool {
 	if !held {
 		lock()
 	}
-	_, resolved := fileFault(addr, code)
+	page := fileFault(addr, code)
+	if page == noMemory || ranOut() {
+		outOfMemory(threadOn(thisCPU()))
+	}
 	if !held {
 		unlock()
 	}
-	return resolved
+	return page == brought
 }

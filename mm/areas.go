@@ -15,6 +15,7 @@ type area struct {
 	shared     bool // anonymous memory that MADV_DONTNEED does not take away
 	unreserved bool // MAP_NORESERVE: may be more than the machine has
 	program    bool // put in place by the loader: it stays
+	name       uint8
 }
 
 func (a area) span() Range { return Range{a.start, uint64(a.end - a.start)} }
@@ -187,20 +188,19 @@ func (l *areaList) firstGap(f *frames, within Range, from Virt, size uint64) (Vi
 // Area is a piece of the address space with one protection.
 type Area struct {
 	Range
-	Prot    Prot
-	Program bool // the loader put it in place
+	Prot       Prot
+	Program    bool  // the loader put it in place
+	SharedFile bool  // its pages are a file's own
+	Name       uint8 // see Space.Name
 }
 
 // AreaFrom is the first area that ends behind v, false if there is none.
-func (s *Space) AreaFrom(v Virt) (Area, bool) {
+func (s *Space) AreaFrom(v Virt) (found Area, ok bool) {
 	interrupts := s.mu.lock()
 	f := &s.tables.frames
-	i := s.areas.search(f, v)
-	found := i < s.areas.count
-	var a area
-	if found {
-		a = s.areas.all(f)[i]
+	if a := s.areas.at(f, s.areas.search(f, v)); a != nil {
+		found, ok = Area{a.span(), a.prot, a.program, a.file.Shared, a.name}, true
 	}
 	s.mu.unlock(interrupts)
-	return Area{Range{a.start, uint64(a.end - a.start)}, a.prot, a.program}, found
+	return found, ok
 }

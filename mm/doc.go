@@ -8,7 +8,7 @@
 //     system), how a loader's memory map becomes its first runs, frames zeroed
 //     ahead of time, and the books by owner
 //   - entry.go, tables.go, translate.go, back.go, dma.go: page tables
-//   - areas.go, space.go, protect.go, advise.go, remap.go, fault.go, files.go,
+//   - areas.go, space.go, protect.go, advise.go, remap.go, names.go, fault.go, files.go,
 //     special.go, linux.go: the address space and the memory system calls of the
 //     program's runtime; a test makes them here and on Linux, and compares
 //   - seal.go, audit.go: memory is written or executed, at all of its addresses
@@ -59,7 +59,8 @@
 //     direct map use 2 MiB pages where they fit. MADV_HUGEPAGE has no effect.
 //   - Memory is overcommitted, as on Linux: only a mapping of more than the machine
 //     has is refused. A fault without a free frame is reported as a bad access, and
-//     Space.Exhausted counts it.
+//     Space.Exhausted counts it; the kernel then says what has taken the memory, and ends
+//     the program.
 //   - Frames of unmapped memory stay resident in a hosted machine's memfd, those
 //     of small pieces of heaps excepted.
 //   - Hosted, there are at most 60,000 separate mappings. Pieces of heaps of up to

@@ -57,6 +57,7 @@ const (
 const (
 	ok        = syscall.Errno(0)
 	ePerm     = syscall.EPERM
+	eBadF     = syscall.EBADF
 	eFault    = syscall.EFAULT
 	eNoMem    = syscall.ENOMEM
 	eInval    = syscall.EINVAL

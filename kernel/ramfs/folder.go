@@ -210,3 +210,39 @@ func (n Node) NameOf(buf []byte) (int, syscall.Errno) {
 	}
 	return at, 0
 }
+
+// Largest fills into with the files that take most memory, the largest first, and
+// returns how many there are: each has a name, and at least a page. It looks through all
+// names.
+func Largest(into []Node) (count int) {
+	for _, e := range &names {
+		for ; e != 0; e = entryAt(e).chain {
+			count = insertLargest(into, count, entryAt(e).node)
+		}
+	}
+	return count
+}
+
+// insertLargest puts n where it belongs among count files that are in order, unless it
+// is there already, by another name.
+func insertLargest(into []Node, count int, n Node) int {
+	if n.in().pages == 0 {
+		return count
+	}
+	at := count
+	for i, other := range into[:count] {
+		if other == n {
+			return count
+		}
+		if at == count && other.in().pages < n.in().pages {
+			at = i
+		}
+	}
+	if at == len(into) {
+		return count
+	}
+	count = min(count+1, len(into))
+	copy(into[at+1:count], into[at:])
+	into[at] = n
+	return count
+}

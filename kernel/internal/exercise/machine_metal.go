@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"time"
@@ -98,13 +99,45 @@ func processors(args []string) error {
 	return nil
 }
 
-// exhaust asks for memory until there is none.
-func exhaust([]string) error {
+// exhaust asks for memory until there is none. Besides touching its own it can have a
+// system call touch it, or the pages of a file, or ask for too much at once.
+func exhaust(args []string) error {
+	if err := os.WriteFile("/tmp/ballast", make([]byte, 2<<20), 0o600); err != nil {
+		return err
+	}
+	touch := func(page []byte) { page[0] = 1 }
+	grow := func() ([]byte, error) { return make([]byte, 1<<20), nil }
+	if len(args) > 0 {
+		zero, err := os.Open("/dev/zero")
+		if err != nil {
+			return err
+		}
+		switch args[0] {
+		case "call":
+			touch = func(page []byte) { zero.Read(page[:1]) }
+		case "file":
+			f, err := os.Create("/tmp/mapped")
+			if err != nil {
+				return err
+			}
+			if err := f.Truncate(1 << 30); err != nil {
+				return err
+			}
+			grow = func() ([]byte, error) { return mapShared(f, 0, 1<<30) }
+		case "huge":
+			huge := make([]byte, 1<<40)
+			huge[0] = 1
+			return errors.New("there is a terabyte")
+		}
+	}
 	var keep [][]byte
 	for range 1 << 16 {
-		b := make([]byte, 1<<20)
+		b, err := grow()
+		if err != nil {
+			return err
+		}
 		for i := 0; i < len(b); i += mm.PageSize {
-			b[i] = 1
+			touch(b[i:])
 		}
 		keep = append(keep, b)
 	}

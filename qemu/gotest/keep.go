@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"nuos/boot/image"
 )
@@ -67,16 +66,16 @@ func (o Options) keep(r *Result) error {
 	return os.Rename(file+".new", file)
 }
 
-// revision is what git calls the sources that images are made of, "" if it does not
+// revision is what git calls the sources that images are made of now, "" if it does not
 // know them.
-var revision = sync.OnceValue(func() string {
-	tree, err := image.SourceTree(context.Background())
+func revision(ctx context.Context) string {
+	tree, err := image.SourceTree(ctx)
 	if err != nil {
 		return ""
 	}
-	out, err := exec.Command("git", "-C", tree, "describe", "--always", "--dirty", "--exclude=*").Output()
+	out, err := exec.CommandContext(ctx, "git", "-C", tree, "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
-})
+}

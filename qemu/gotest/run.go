@@ -55,7 +55,7 @@ func Run(ctx context.Context, pkg string, o Options) (*Result, error) {
 	if kept := o.kept(p.ImportPath); kept != nil {
 		return kept, nil
 	}
-	res.Args, res.Began, res.Revision = o.Args, time.Now(), revision()
+	res.Args, res.Began, res.Revision = o.Args, time.Now(), revision(ctx)
 	if err := o.run(ctx, p, work, res); err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ var machine = sync.OnceValues(func() (*hosted, error) {
 
 // newHosted maps size bytes of shared memory at DirectArea.
 func newHosted(size uint64) (*hosted, error) {
-	fd, err := unix.MemfdCreate("nuos", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("nuos", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("mm: memfd_create: %w", err)
 	}
@@ -51,6 +51,11 @@ func newHosted(size uint64) (*hosted, error) {
 	if err := unix.Ftruncate(fd, int64(h.fileSize())); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mm: memory of %d bytes: %w", size, err)
+	}
+	// Who maps it must not find it gone.
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("mm: sealing the machine's memory: %w", err)
 	}
 	if err := h.show(Range{DirectArea.Base, h.fileSize()}, 0, unix.MAP_FIXED_NOREPLACE|unix.MAP_NORESERVE); err != nil {
 		unix.Close(fd)

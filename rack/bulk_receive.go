@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"nuos/drivers/nic"
 	"nuos/mm"
 )
 
@@ -109,7 +110,7 @@ func (s *session) beginBulk(transfer uint64, b *bulkIn) {
 }
 
 // piece takes a piece into its place. Called with mu held.
-func (s *session) piece(now time.Duration, f []byte) {
+func (s *session) piece(now time.Duration, f []byte, rest [][]byte) {
 	if len(f) < pieceAt {
 		s.e.drop(dropShort)
 		return
@@ -121,7 +122,8 @@ func (s *session) piece(now time.Duration, f []byte) {
 		s.e.drop(dropBulk)
 		return
 	}
-	if length != len(f)-pieceAt || length != b.length(index, b.size) {
+	there := nic.Frame{Bytes: f[pieceAt:], Rest: rest}
+	if length != there.Len() || length != b.length(index, b.size) {
 		s.e.drop(dropShort)
 		return
 	}
@@ -131,10 +133,16 @@ func (s *session) piece(now time.Duration, f []byte) {
 		s.counts.Duplicates++
 		return
 	}
-	from := f[pieceAt:]
 	b.into = b.slice(b.into[:0], uint64(index)*uint64(b.size), length)
+	from := f[pieceAt:]
 	for _, r := range b.into {
-		from = from[copy(memory(r), from):]
+		for to := memory(r); len(to) > 0; {
+			for len(from) == 0 {
+				from, rest = rest[0], rest[1:]
+			}
+			n := copy(to, from)
+			to, from = to[n:], from[n:]
+		}
 	}
 	b.have[index/64] |= 1 << (index % 64)
 	b.got++

@@ -238,7 +238,7 @@ func pages(ranges []mm.Range) (n int) {
 	return n
 }
 
-// head writes the headers of a piece and the CRC of all of it. They carry no
+// head writes the headers of a piece and, if the card needs it, the CRC of all of it. They carry no
 // acknowledgement, so the session need not be locked: its route and tag do not
 // change once it is open, and nobody grants before.
 func (w *pieceWriter) head(f []byte, index uint32, length int, gather []mm.Range) {
@@ -247,6 +247,10 @@ func (w *pieceWriter) head(f []byte, index uint32, length int, gather []mm.Range
 	binary.LittleEndian.PutUint64(f[packetAt:], 0)
 	binary.LittleEndian.PutUint64(f[ackAt:], 0)
 	putPieceHeader(f, w.transfer, index, length)
+	if s.e.exact {
+		binary.LittleEndian.PutUint32(f[crcAt:], 0)
+		return
+	}
 	crc := frameCRC(f)
 	for _, r := range gather {
 		crc = crc32.Update(crc, castagnoli, memory(r))

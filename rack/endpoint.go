@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nuos/drivers/nic"
 	"nuos/drivers/nic/port"
 )
 
@@ -21,7 +22,8 @@ type endpoint struct {
 	nonce uint64 // of this incarnation; random, so that no two ever agree
 	build string
 	start time.Time
-	limit int // ticks without a word after which a peer is given up
+	exact bool // frames arrive as they were sent, or not at all
+	limit int  // ticks without a word after which a peer is given up
 
 	role  atomic.Uint32 // a role
 	id    atomic.Uint32 // a MachineID, 0 before membership
@@ -64,7 +66,7 @@ type fencedAs struct {
 func newEndpoint(p *port.Port, auth *authenticator, build string, limit int) *endpoint {
 	e := &endpoint{
 		port: p, auth: auth, mac: macAddr(p.MAC()), nonce: randomTag(), build: build,
-		start: time.Now(), limit: limit, fenced: map[uint64]*fencedAs{},
+		start: time.Now(), exact: p.Info().Exact, limit: limit, fenced: map[uint64]*fencedAs{},
 	}
 	e.peers.Store(&peerTable{map[uint64]*session{}, map[uint64]*session{}})
 	e.handlers.Store(&map[Service]handler{})
@@ -76,7 +78,7 @@ func newEndpoint(p *port.Port, auth *authenticator, build string, limit int) *en
 func randomTag() uint64 { return rand.Uint64() | 1 }
 
 // listen begins to take frames.
-func (e *endpoint) listen() { e.cancel = e.port.Claim(ours, e.deliver) }
+func (e *endpoint) listen() { e.cancel = e.port.ClaimPieces(ours, e.deliver) }
 
 func (e *endpoint) now() time.Duration { return time.Since(e.start) }
 
@@ -87,8 +89,8 @@ func (e *endpoint) routeTo(mac macAddr, ip netip.Addr) route {
 }
 
 // deliver takes a frame from the port. It runs on the poller.
-func (e *endpoint) deliver(f []byte) {
-	f, k, why, ok := parse(f)
+func (e *endpoint) deliver(whole nic.Frame) {
+	f, rest, k, why, ok := parse(whole, e.exact)
 	if !ok {
 		e.drop(why)
 		return
@@ -122,7 +124,7 @@ func (e *endpoint) deliver(f []byte) {
 		return
 	}
 	e.taken.Add(1)
-	s.receive(k, f)
+	s.receive(k, f, rest)
 }
 
 // greeted handles an authentic control frame.

@@ -61,9 +61,14 @@ type packet struct {
 // Two pools, so that small packets do not hold jumbo buffers.
 const smallPacket = 512
 
+// largestPacket is a frame of the largest MTU that real cards have. Packets are kept until they
+// are acknowledged, so larger ones would be memory to no purpose; pieces of bulk transfers,
+// which are not kept, may be as large as the card takes.
+const largestPacket = 9014
+
 var (
 	smallPackets = sync.Pool{New: func() any { return &packet{buf: make([]byte, smallPacket)} }}
-	largePackets = sync.Pool{New: func() any { return &packet{buf: make([]byte, 9014)} }}
+	largePackets = sync.Pool{New: func() any { return &packet{buf: make([]byte, largestPacket)} }}
 )
 
 func newPacket(size int) *packet {
@@ -280,7 +285,7 @@ func (s *session) again(now time.Duration, p *packet) {
 }
 
 // room is how many bytes of a message fit into a packet.
-func (s *session) room() int { return s.mtu + etherLen - dataAt }
+func (s *session) room() int { return min(s.mtu+etherLen, largestPacket) - dataAt }
 
 // release frees everything. Called with mu held, when the session closes.
 func (d *sender) release() {

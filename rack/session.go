@@ -111,7 +111,7 @@ func (s *session) keepOpen() {
 }
 
 // receive takes a frame of this session, on the poller.
-func (s *session) receive(k kind, f []byte) {
+func (s *session) receive(k kind, f []byte, rest [][]byte) {
 	var left errand
 	s.mu.Lock()
 	if s.state != sessionOpen {
@@ -135,7 +135,7 @@ func (s *session) receive(k kind, f []byte) {
 	case k == kindGrant:
 		s.granted(f)
 	case k == kindPiece:
-		s.piece(now, f)
+		s.piece(now, f, rest)
 	}
 	s.flush(now)
 	s.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"nuos/drivers/nic"
 	"nuos/drivers/nic/nictest"
 	"nuos/drivers/nic/port"
 	"nuos/mm"
@@ -24,24 +25,24 @@ func pair(t testing.TB, o nictest.Options, f nictest.Faults) (a, b *endpoint, se
 	t.Helper()
 	seg = nictest.New(t, o)
 	seg.SetFaults(f)
-	one := func() *endpoint {
-		p := port.New(seg.Attach(), netip.Prefix{})
-		e := newEndpoint(p, newAuthenticator("test", "key"), "build", 12)
-		e.admit = func(*greeting) error { return nil }
-		e.control = func(kind, *greeting) {}
-		e.verifyBulk = true
-		e.role.Store(uint32(roleMember))
-		e.listen()
-		t.Cleanup(func() {
-			e.close(ErrClosed)
-			p.Close()
-		})
-		return e
-	}
-	a, b = one(), one()
-	a.id.Store(1)
-	b.id.Store(2)
-	return a, b, seg
+	return member(t, seg.Attach(), 1), member(t, seg.Attach(), 2), seg
+}
+
+// member is a machine with a number on a card.
+func member(t testing.TB, card nic.Device, id uint32) *endpoint {
+	p := port.New(card, netip.Prefix{})
+	e := newEndpoint(p, newAuthenticator("test", "key"), "build", 12)
+	e.admit = func(*greeting) error { return nil }
+	e.control = func(kind, *greeting) {}
+	e.verifyBulk = true
+	e.role.Store(uint32(roleMember))
+	e.id.Store(id)
+	e.listen()
+	t.Cleanup(func() {
+		e.close(ErrClosed)
+		p.Close()
+	})
+	return e
 }
 
 func (e *endpoint) to(o *endpoint) *session { return e.session(o.nonce, o.mac, o.port.Addr().Addr()) }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"net/netip"
+
+	"nuos/drivers/nic"
 )
 
 // Frames on the wire, without the check sequence:
@@ -19,7 +21,8 @@ import (
 // Numbers above UDP are little-endian. A frame may be followed by Ethernet
 // padding; its length is that of the IPv4 header. Frames of a session carry as
 // tag the random number that their receiver gave to the sender, control frames
-// the hash of the rack's name. The body of a control frame ends with an
+// the hash of the rack's name. Pieces of bulk transfers have a CRC of 0 on cards that
+// change no frame (nic.Info.Exact). The body of a control frame ends with an
 // authenticator; see control.go.
 const (
 	etherLen  = 14
@@ -172,25 +175,36 @@ func ours(f []byte) bool {
 }
 
 // parse checks everything about a frame that does not depend on who sent it,
-// and returns it without padding. The frame has passed ours.
-func parse(f []byte) (frame []byte, k kind, why drop, ok bool) {
+// and returns it without padding. The frame has passed ours. Only a piece of a bulk transfer
+// has a rest, and only of an exact card's it has no CRC.
+func parse(whole nic.Frame, exact bool) (frame []byte, rest [][]byte, k kind, why drop, ok bool) {
+	f, rest := whole.Bytes, whole.Rest
 	length := etherLen + int(binary.BigEndian.Uint16(f[16:]))
 	switch {
-	case length > len(f) || length < bodyAt:
-		return nil, 0, dropShort, false
+	case length > whole.Len() || length < bodyAt || len(f) < bodyAt:
+		return nil, nil, 0, dropShort, false
 	case f[headerAt] != magic0 || f[headerAt+1] != magic1 || f[headerAt+2] != version:
-		return nil, 0, dropForeign, false
+		return nil, nil, 0, dropForeign, false
 	}
-	f = f[:length]
 	k = kind(f[headerAt+3])
-	if binary.LittleEndian.Uint32(f[crcAt:]) != frameCRC(f) {
-		return nil, 0, dropCorrupt, false
+	if rest != nil && (k != kindPiece || len(f) < pieceAt || length != whole.Len()) {
+		f, rest = whole.Whole(), nil
+	}
+	f = f[:min(length, len(f))]
+	if !(exact && k == kindPiece) {
+		crc := frameCRC(f)
+		for _, b := range rest {
+			crc = crc32.Update(crc, castagnoli, b)
+		}
+		if binary.LittleEndian.Uint32(f[crcAt:]) != crc {
+			return nil, nil, 0, dropCorrupt, false
+		}
 	}
 	if !k.control() && !k.session() {
-		return nil, 0, dropForeign, false
+		return nil, nil, 0, dropForeign, false
 	}
 	if k.session() && length < payloadAt {
-		return nil, 0, dropShort, false
+		return nil, nil, 0, dropShort, false
 	}
-	return f, k, 0, true
+	return f, rest, k, 0, true
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"nuos/drivers/nic"
 	"nuos/drivers/nic/nictest"
 )
 
@@ -36,7 +37,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		before := x.taken.Load()
 		if ours(b) {
-			x.deliver(b)
+			x.deliver(nic.Frame{Bytes: b})
 		}
 		if _, _, _, ok := parseAny(b); !ok && x.taken.Load() != before {
 			t.Errorf("taken: %x", b)
@@ -48,7 +49,8 @@ func parseAny(b []byte) (frame []byte, k kind, why drop, ok bool) {
 	if !ours(b) {
 		return nil, 0, 0, false
 	}
-	return parse(b)
+	frame, _, k, why, ok = parse(nic.Frame{Bytes: b}, false)
+	return frame, k, why, ok
 }
 
 func TestGreetingTravels(t *testing.T) {
@@ -58,7 +60,7 @@ func TestGreetingTravels(t *testing.T) {
 		IP: netip.AddrFrom4([4]byte{1, 2, 3, 4}), ID: 9, MTU: 9000, Role: roleMember, Answer: true,
 		Machines: 10, Build: "a build", Text: "a text",
 	}
-	f, k, _, ok := parse(a.encode(&route{}, kindHello, &want))
+	f, k, _, ok := parseAny(a.encode(&route{}, kindHello, &want))
 	if !ok || k != kindHello {
 		t.Fatalf("parse = %v, %v", k, ok)
 	}
@@ -75,7 +77,7 @@ func TestGreetingTravels(t *testing.T) {
 			continue // of no meaning, or checked by ours
 		}
 		f[i] ^= 1
-		if g, _, _, ok := parse(f); ok {
+		if g, _, _, ok := parseAny(f); ok {
 			if _, _, ok := a.decode(g); ok {
 				t.Errorf("taken with byte %d altered", i)
 			}
@@ -118,7 +120,7 @@ func TestFramesAreCounted(t *testing.T) {
 		if !ours(c.frame) {
 			t.Fatalf("%x is not even ours", c.frame)
 		}
-		x.deliver(c.frame)
+		x.deliver(nic.Frame{Bytes: c.frame})
 		if got := x.drops[c.want].Load(); got != before+1 {
 			t.Errorf("%s: counted %d times", dropNames[c.want], got-before)
 		}

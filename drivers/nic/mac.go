@@ -1,6 +1,7 @@
 package nic
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 )
@@ -26,4 +27,12 @@ func ParseMAC(s string) (MAC, error) {
 		return MAC{}, fmt.Errorf("nic: %q is no Ethernet address xx:xx:xx:xx:xx:xx", s)
 	}
 	return m, nil
+}
+
+// RandomMAC returns an address for a card that has none of its own: one of those
+// that anybody may take, unicast (IEEE 802, 8.4).
+func RandomMAC() (m MAC) {
+	rand.Read(m[:])
+	m[0] = m[0]&^1 | 2
+	return m
 }

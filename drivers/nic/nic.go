@@ -52,17 +52,43 @@ type Device interface {
 type Info struct {
 	Name string // "virtio-net 00:03.0"
 	MAC  MAC
-	MTU  int // bytes of payload after the 14-byte Ethernet header, at most 9000
+	MTU  int // bytes of payload after the 14-byte Ethernet header, at most 65535
 
 	// MaxPieces is the most ranges of Gather, after being cut where device
 	// addresses are not contiguous, that one packet may have.
 	MaxPieces int
+
+	// Exact says that frames arrive as they were sent or not at all, so that
+	// nobody has to look at a checksum.
+	Exact bool
 }
 
 // Frame is a received Ethernet frame without its check sequence.
 type Frame struct {
 	Bytes  []byte
-	Cookie uint64 // the driver's
+	Rest   [][]byte // what follows Bytes; most cards deliver frames in one piece
+	Cookie uint64   // the driver's
+}
+
+// Len is the length of the frame in bytes.
+func (f *Frame) Len() int {
+	n := len(f.Bytes)
+	for _, b := range f.Rest {
+		n += len(b)
+	}
+	return n
+}
+
+// Whole returns the frame in one piece: as it lies there, or else in new memory.
+func (f *Frame) Whole() []byte {
+	if len(f.Rest) == 0 {
+		return f.Bytes
+	}
+	whole := append(make([]byte, 0, f.Len()), f.Bytes...)
+	for _, b := range f.Rest {
+		whole = append(whole, b...)
+	}
+	return whole
 }
 
 // Packet is an Ethernet frame to send: Head followed by the Gather ranges.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"nuos/drivers/nic"
 )
 
 // claims is who gets which frame. Delivery reads a snapshot without a lock.
@@ -17,17 +19,23 @@ type claims struct {
 
 type claim struct {
 	match   func(frame []byte) bool
-	deliver func(frame []byte)
+	deliver func(f nic.Frame)
 }
 
 // Claim has deliver called with every received frame that match accepts and
 // that no earlier claim has taken. Both run on whoever polls, one frame at a
 // time; they must be quick, must not keep frame and must cope with any bytes,
-// of any length. A match that returns false may have looked.
+// of any length. A match that returns false may have looked; it sees the first piece of a
+// frame that has several.
 //
 // cancel withdraws the claim; when it returns, deliver is not running and will
 // not be called again.
 func (p *Port) Claim(match func(frame []byte) bool, deliver func(frame []byte)) (cancel func()) {
+	return p.ClaimPieces(match, func(f nic.Frame) { deliver(f.Whole()) })
+}
+
+// ClaimPieces is Claim for who takes frames in the pieces in which a card delivers them.
+func (p *Port) ClaimPieces(match func(frame []byte) bool, deliver func(f nic.Frame)) (cancel func()) {
 	c := &claim{match, deliver}
 	p.claims.replace(func(l []*claim) []*claim { return append(l, c) })
 	return func() {
@@ -38,10 +46,10 @@ func (p *Port) Claim(match func(frame []byte) bool, deliver func(frame []byte)) 
 	}
 }
 
-// ClaimRest has deliver called with every frame that no claim has taken. There
+// ClaimRest has deliver called with every frame that no claim has taken, in one piece. There
 // is one such claimant, the last to ask.
 func (p *Port) ClaimRest(deliver func(frame []byte)) (cancel func()) {
-	c := &claim{nil, deliver}
+	c := &claim{nil, func(f nic.Frame) { deliver(f.Whole()) }}
 	p.claims.rest.Store(c)
 	return func() {
 		p.claims.rest.CompareAndSwap(c, nil)
@@ -70,17 +78,17 @@ func (c *claims) replace(change func([]*claim) []*claim) {
 }
 
 // deliver hands a frame to its claimant. Called with the receiving lock held.
-func (c *claims) deliver(frame []byte) {
+func (c *claims) deliver(f nic.Frame) {
 	if l := c.list.Load(); l != nil {
 		for _, claim := range *l {
-			if claim.match(frame) {
-				claim.deliver(frame)
+			if claim.match(f.Bytes) {
+				claim.deliver(f)
 				return
 			}
 		}
 	}
 	if rest := c.rest.Load(); rest != nil {
-		rest.deliver(frame)
+		rest.deliver(f)
 		return
 	}
 	c.unclaimed.Add(1)

@@ -118,7 +118,7 @@ func (p *Port) Poll() int {
 	// recovers from neither stops the port nor loses the card's buffers.
 	defer p.dev.Release(batch)
 	for _, f := range batch {
-		p.claims.deliver(f.Bytes)
+		p.claims.deliver(f)
 	}
 	return len(batch)
 }

@@ -82,7 +82,7 @@ func (d *Device) initialise(o options) (err error) {
 		d.info.MTU = min(c.mtu, maxMTU)
 	}
 	if !d.has(featMAC) {
-		d.info.MAC = randomMAC()
+		d.info.MAC = nic.RandomMAC()
 	}
 	if err := d.openReceiver(o); err != nil {
 		return err

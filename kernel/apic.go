@@ -53,7 +53,11 @@ func startTimer() {
 }
 
 // interrupt sends a vector to the processor.
-func (c *cpu) interrupt(vector uint32) { local.Send(c.apic, vector) }
+func (c *cpu) interrupt(vector uint32) {
+	self := thisCPU()
+	self.record(eventIPI, self.currentTID(), uint16(vector), uint64(c.id), 0)
+	local.Send(c.apic, vector)
+}
 
 // setTimer makes the processor's timer interrupt once, at time at.
 func setTimer(at int64) { local.SetTimer(uint64(max(at-nanotime(), 1))) }

@@ -28,6 +28,9 @@ func (m *Machine) Processors() (all []Processor, err error) {
 			f := m.at(at, "nuos/kernel.faultFrame")
 			p.Stack = m.stack(f.field("ip").uint(), f.field("bp").uint())
 		} else if r, ok := m.registers(c); ok {
+			if p.Mode == "user" {
+				r = m.program(c, r)
+			}
 			p.Stack = m.stack(r.IP, r.BP)
 		}
 		// So does a fault of the kernel itself.
@@ -63,6 +66,32 @@ func (m *Machine) registers(c value) (registers, bool) {
 }
 
 type registers struct{ IP, SP, BP uint64 }
+
+// program returns the registers of the program on a processor that is in user mode.
+// These may be in the first or last instructions of the kernel (entry_amd64.s), where
+// the mode is not set yet, or not any more: processors stop there gladly, between an
+// interrupt and its handler.
+func (m *Machine) program(c value, r registers) registers {
+	const firstInterrupt, stubSize = 32, 16
+	// What an interrupt pushes: IP, CS, flags, SP, SS.
+	pushed := func(at uint64) registers { return registers{m.word(at), m.word(at + 24), r.BP} }
+	f := m.symbols.functions.PCToFunc(r.IP)
+	if f == nil {
+		return r
+	}
+	switch f.Name {
+	case "nuos/kernel.vectorStubs":
+		if offset := r.IP - f.Entry; offset >= firstInterrupt*stubSize && offset%stubSize == 0 {
+			return pushed(r.SP)
+		}
+	case "trap":
+		return pushed(r.SP + 16) // behind vector and error code
+	case "enter", "resume":
+		t := m.at(c.field("current").uint(), "nuos/kernel.thread")
+		return registers{t.field("ip").uint(), t.field("sp").uint(), t.field("bp").uint()}
+	}
+	return r
+}
 
 // Thread is a thread of the kernel.
 type Thread struct {
@@ -104,7 +133,7 @@ func (m *Machine) Threads() (all []Thread, err error) {
 			// the processor's.
 			c := m.variable("nuos/kernel.cpus").index(t.Processor)
 			if r, ok := m.registers(c); ok && m.mode(c) == "user" {
-				t.registers = r
+				t.registers = m.program(c, r)
 			}
 		}
 		t.Stack = m.stack(t.registers.IP, t.registers.BP)

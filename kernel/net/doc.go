@@ -26,13 +26,14 @@
 // are given back only after close, which is the last call on a socket; a
 // socket is served by one goroutine at a time.
 //
-// Caveats: the NIC has addresses of IPv4 only; of IPv6 there is the loopback
-// interface. A datagram that cannot be sent is reported by the next send on its
-// socket, and one of IPv6 may have no more than 65492 bytes. IP_PKTINFO lets nobody
-// send from another IPv4 address than the datagram would come from anyhow.
-// recvmmsg(2) and sendmmsg(2) wait for their first message only, and so have no use
-// for recvmmsg's time-out. Netlink sockets dump interfaces and addresses and do
-// nothing else. Raw sockets are of ICMP, TCP and UDP, or only send (IPPROTO_RAW), and
-// lose packets of more than 65507 bytes; ping sockets are everybody's. TCP_INFO says of a connection what gVisor
-// knows: no counts of bytes. Some options have no effect (optiontable.go).
+// Caveats: of IPv6 the NIC has its link-local address only. A datagram that cannot
+// be sent is reported by the next send on its socket, and one of IPv6 may have no
+// more than 65492 bytes. IP_PKTINFO lets nobody send from another IPv4 address than
+// the datagram would come from anyhow. recvmmsg(2) and sendmmsg(2) wait for their
+// first message only, and so have no use for recvmmsg's time-out. Netlink sockets
+// dump interfaces and addresses and do nothing else. Raw sockets are of ICMP, TCP, UDP
+// and a few more protocols (rawprotocol.go), or only send (IPPROTO_RAW), and lose
+// packets of more than 65507 bytes; ping sockets are everybody's. TCP_INFO says of a
+// connection what gVisor knows: no counts of bytes. There are no packet sockets and no
+// filters (SO_ATTACH_FILTER), and some options have no effect (optiontable.go).
 package net

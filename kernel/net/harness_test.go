@@ -73,6 +73,9 @@ func otherStack(t testing.TB, p *port.Port) *stack.Stack {
 	if err := addAddress(s, portNIC, p.Addr(), stack.AddressProperties{}); err != nil {
 		t.Fatal(err)
 	}
+	if err := addAddress(s, portNIC, linkLocal(l.mac), stack.AddressProperties{}); err != nil {
+		t.Fatal(err)
+	}
 	s.SetRouteTable(routes(p.Addr(), netip.Addr{}))
 	t.Cleanup(func() {
 		cancel()

@@ -5,8 +5,17 @@ package net
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"syscall"
 	"testing"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"nuos/drivers/nic/nictest"
 
 	"nuos/kernel"
 )
@@ -206,5 +215,67 @@ func TestRoute(t *testing.T) {
 		}
 		f.Close()
 	}
+	settle(t)
+}
+
+// TestLinkLocal connects to another machine, and it to this one, by the addresses that
+// their interfaces have given themselves.
+func TestLinkLocal(t *testing.T) {
+	_, peer := network(t, nictest.Options{})
+	macs := map[*stack.Stack]tcpip.FullAddress{}
+	for _, s := range []*stack.Stack{internet, peer} {
+		mac := s.NICInfo()[portNIC].LinkAddress
+		macs[s] = tcpip.FullAddress{NIC: portNIC, Addr: header.LinkLocalAddr(mac), Port: 77}
+	}
+	pl, err := gonet.ListenTCP(peer, macs[peer], ipv6.ProtocolNumber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pl.Close()
+	f := newSocket6(t, syscall.SOCK_STREAM)
+	c, err := dialOn(f, addressOf(macs[peer], true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pl.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write([]byte("out")); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 3)
+	if _, err := io.ReadFull(p, b); err != nil || string(b) != "out" {
+		t.Errorf("the peer read %q, %v", b, err)
+	}
+	if got, _ := c.name(syscall.SYS_GETSOCKNAME); got.zone != uint16(portNIC) || got.hi>>48 != 0xfe80 {
+		t.Errorf("own address %+v", got)
+	}
+	p.Close()
+	c.Close()
+
+	l := newSocket6(t, syscall.SOCK_STREAM)
+	if err := l.bind(any6.at(78)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.listen(1); err != nil {
+		t.Fatal(err)
+	}
+	to := macs[internet]
+	to.Port = 78
+	in, err := gonet.DialTCP(peer, to, ipv6.ProtocolNumber)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, from, err := l.accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := addressOf(macs[peer], true); from.hi != want.hi || from.lo != want.lo || from.zone != uint16(portNIC) {
+		t.Errorf("from %+v, want %+v", from, want)
+	}
+	in.Close()
+	a.Close()
+	l.Close()
 	settle(t)
 }

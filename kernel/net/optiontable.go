@@ -36,7 +36,7 @@ func (s *socket) kind() kinds {
 // option is an integer socket option. Setting one stores it in the socket; the
 // end hears of it and tells gVisor (endoptions.go). Some are stored and have no effect,
 // as there is nothing that they are about: optPriority, optMark, optBusyPoll,
-// optFastOpen, optNotSentLow, optBindNoPort and optDontFragment6.
+// optFastOpen, optNotSentLow, optBindNoPort, optDontFragment6 and optReceivePathMTU.
 type option struct {
 	level, name       uint16
 	has               kinds
@@ -96,6 +96,7 @@ const (
 	optDontFragment6
 	optBindNoPort
 	optMulticastIf6 // an interface
+	optReceivePathMTU
 
 	numOptions
 )
@@ -120,6 +121,7 @@ const (
 	ipBindNoPort     = 24
 	ipv6Checksum     = 7
 	ipv6DontFragment = 62
+	ipv6RecvPathMTU  = 60
 
 	tcpKeepSeconds = 32767 // the longest interval Linux takes
 	finTimeout     = 60    // seconds in the state FIN_WAIT_2
@@ -163,19 +165,20 @@ var optionTable = [numOptions]option{
 	optHeaderIncluded: {syscall.IPPROTO_IP, syscall.IP_HDRINCL, raws, 0, 0, 1},
 	optChecksum:       {syscall.IPPROTO_IPV6, ipv6Checksum, raws, -1, -1, 65535},
 
-	optPriority:      {syscall.SOL_SOCKET, syscall.SO_PRIORITY, all, 0, -1 << 31, maxInt},
-	optMark:          {syscall.SOL_SOCKET, soMark, all, 0, -1 << 31, maxInt},
-	optBusyPoll:      {syscall.SOL_SOCKET, soBusyPoll, all, 0, 0, maxInt},
-	optNoCheck:       {syscall.SOL_SOCKET, syscall.SO_NO_CHECK, all, 0, 0, 1},
-	optDevice:        {syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, all, 0, 0, maxInt},
-	optFastOpen:      {syscall.IPPROTO_TCP, tcpFastOpen, streams, 0, 0, kernel.MaxBacklog},
-	optDeferAccept:   {syscall.IPPROTO_TCP, syscall.TCP_DEFER_ACCEPT, streams, 0, 0, maxInt},
-	optFinTimeout:    {syscall.IPPROTO_TCP, syscall.TCP_LINGER2, streams, finTimeout, -1, maxFinTimeout},
-	optNotSentLow:    {syscall.IPPROTO_TCP, tcpNotSentLow, streams, 0, -1 << 31, maxInt},
-	optCongestion:    {syscall.IPPROTO_TCP, syscall.TCP_CONGESTION, streams, 0, 0, int32(len(congestionNames) - 1)},
-	optMTUDiscover:   {syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, all, 1, 0, 5},
-	optMTUDiscover6:  {syscall.IPPROTO_IPV6, syscall.IPV6_MTU_DISCOVER, all, 1, 0, 5},
-	optDontFragment6: {syscall.IPPROTO_IPV6, ipv6DontFragment, all, 0, 0, 1},
-	optBindNoPort:    {syscall.IPPROTO_IP, ipBindNoPort, all, 0, 0, 1},
-	optMulticastIf6:  {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_IF, datagrams, 0, 0, maxInt},
+	optPriority:       {syscall.SOL_SOCKET, syscall.SO_PRIORITY, all, 0, -1 << 31, maxInt},
+	optMark:           {syscall.SOL_SOCKET, soMark, all, 0, -1 << 31, maxInt},
+	optBusyPoll:       {syscall.SOL_SOCKET, soBusyPoll, all, 0, 0, maxInt},
+	optNoCheck:        {syscall.SOL_SOCKET, syscall.SO_NO_CHECK, all, 0, 0, 1},
+	optDevice:         {syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, all, 0, 0, maxInt},
+	optFastOpen:       {syscall.IPPROTO_TCP, tcpFastOpen, streams, 0, 0, kernel.MaxBacklog},
+	optDeferAccept:    {syscall.IPPROTO_TCP, syscall.TCP_DEFER_ACCEPT, streams, 0, 0, maxInt},
+	optFinTimeout:     {syscall.IPPROTO_TCP, syscall.TCP_LINGER2, streams, finTimeout, -1, maxFinTimeout},
+	optNotSentLow:     {syscall.IPPROTO_TCP, tcpNotSentLow, streams, 0, -1 << 31, maxInt},
+	optCongestion:     {syscall.IPPROTO_TCP, syscall.TCP_CONGESTION, streams, 0, 0, int32(len(congestionNames) - 1)},
+	optMTUDiscover:    {syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, all, 1, 0, 5},
+	optMTUDiscover6:   {syscall.IPPROTO_IPV6, syscall.IPV6_MTU_DISCOVER, all, 1, 0, 5},
+	optDontFragment6:  {syscall.IPPROTO_IPV6, ipv6DontFragment, all, 0, 0, 1},
+	optBindNoPort:     {syscall.IPPROTO_IP, ipBindNoPort, all, 0, 0, 1},
+	optMulticastIf6:   {syscall.IPPROTO_IPV6, syscall.IPV6_MULTICAST_IF, datagrams, 0, 0, maxInt},
+	optReceivePathMTU: {syscall.IPPROTO_IPV6, ipv6RecvPathMTU, all, 0, 0, 1},
 }

@@ -31,6 +31,12 @@ func datagramProtocol(v6, raw bool, protocol uintptr) (uint8, syscall.Errno) {
 		return syscall.IPPROTO_UDP, 0
 	case raw && (protocol == syscall.IPPROTO_TCP || protocol == ipprotoRaw):
 		return uint8(protocol), 0
+	case raw:
+		for k := range spokenByPrograms {
+			if uintptr(spokenByPrograms[k]) == protocol {
+				return uint8(protocol), 0
+			}
+		}
 	}
 	return 0, syscall.EPROTONOSUPPORT
 }

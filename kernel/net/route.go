@@ -119,8 +119,11 @@ func (d *dump) addresses(id tcpip.NICID, nic stack.NICInfo) {
 		if ip.Len() == 16 {
 			family = syscall.AF_INET6
 		}
-		if nic.Flags.Loopback {
+		switch {
+		case nic.Flags.Loopback:
 			scope = syscall.RT_SCOPE_HOST
+		case header.IsV6LinkLocalUnicastAddress(ip):
+			scope = syscall.RT_SCOPE_LINK
 		}
 		b := make([]byte, syscall.SizeofIfAddrmsg)
 		b[0], b[1], b[2], b[3] = family, byte(a.AddressWithPrefix.PrefixLen), syscall.IFA_F_PERMANENT, scope

@@ -32,12 +32,25 @@ const loopbackMTU = 65536 // as Linux's, and gVisor's
 // it: all of 127.0.0.0/8, as gVisor takes a subnet for its own there.
 var loopbackPrefixes = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("::1/128")}
 
+// linkLocalPrefixes are what is on the NIC's link whatever its address of IPv4 is: the
+// addresses that interfaces of IPv6 give themselves, and multicast.
+var linkLocalPrefixes = []netip.Prefix{netip.MustParsePrefix("fe80::/64"), netip.MustParsePrefix("ff00::/8")}
+
+// linkLocal is the address that an interface gives itself (RFC 4291, section 2.5.6).
+func linkLocal(mac tcpip.LinkAddress) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom16(header.LinkLocalAddr(mac).As16()), 64)
+}
+
 // newStack returns a stack with the given congestion control that knows the
 // loopback network only.
 func newStack() (*stack.Stack, error) {
+	transports := []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6}
+	for _, number := range spokenByPrograms {
+		transports = append(transports, newRawProtocol(number))
+	}
 	s := stack.New(stack.Options{
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol, arp.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
+		TransportProtocols: transports,
 		RawFactory:         raw.EndpointFactory{},
 		HandleLocal:        true,
 	})
@@ -99,6 +112,9 @@ func routes(p netip.Prefix, gateway netip.Addr) []tcpip.Route {
 	var table []tcpip.Route
 	for _, l := range loopbackPrefixes {
 		table = append(table, tcpip.Route{Destination: subnet(l.Masked()), NIC: loopbackNIC})
+	}
+	for _, l := range linkLocalPrefixes {
+		table = append(table, tcpip.Route{Destination: subnet(l), NIC: portNIC})
 	}
 	if p.IsValid() {
 		table = append(table, tcpip.Route{Destination: subnet(p.Masked()), NIC: portNIC})

@@ -62,6 +62,9 @@ func attachPort(p *port.Port) error {
 	}
 	publishInterface(portNIC, l.LinkAddress(), l.MTU())
 	p.ClaimRest(l.receive)
+	if err := addAddress(internet, portNIC, linkLocal(l.mac), stack.AddressProperties{}); err != nil {
+		return err
+	}
 	if !c.DHCP {
 		if err := setAddress(netip.Prefix{}, p.Addr(), c.Gateway, c.DNS); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 // through them.
 func raws() {
 	for _, domain := range []int{unix.AF_INET, unix.AF_INET6} {
-		for _, protocol := range []int{0, unix.IPPROTO_ICMP, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMPV6, unix.IPPROTO_RAW, 256, 1000} {
+		for _, protocol := range []int{0, unix.IPPROTO_ICMP, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_ICMPV6, unix.IPPROTO_GRE, unix.IPPROTO_RAW, 256, 1000} {
 			if domain == unix.AF_INET && protocol == unix.IPPROTO_ICMPV6 || domain == unix.AF_INET6 && protocol == unix.IPPROTO_ICMP || protocol == 256 {
 				continue // Linux lets everybody have those, which are of no use
 			}

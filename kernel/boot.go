@@ -8,6 +8,7 @@ import (
 
 	"nuos/boot"
 	"nuos/boot/acpi"
+	"nuos/kernel/internal/sched"
 	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
@@ -50,9 +51,8 @@ func bootProcessor(c *cpu) {
 	t := startProgram()
 	startThreads()
 
-	lock()
 	wake(t)
-	firstResume(c.leave(nil))
+	firstResume(c.leave())
 }
 
 // refuse ends a machine that cannot start.
@@ -69,6 +69,7 @@ func startMemory() {
 	var m memoryLists
 	m.add(info)
 	fixProgramHeader()
+	sched.Relax = relax
 	mm.SetHooks(mm.Hooks{Flush: flushAll, Relax: relax, Fatal: memoryFatal})
 	if problem := mm.Start(mm.Memory{
 		Usable:   m.usable[:m.numUsable],

@@ -56,7 +56,9 @@ type cpu struct {
 	id      int32 // index in cpus
 	apic    uint32
 	inFault bool
-	resched bool // the current thread must give way
+	mapped  bool // a fault of the kernel's means that copyBytes fails: see loadMapped32
+
+	resched atomic.Bool // the current thread must give way
 
 	online  atomic.Uint32
 	idling  atomic.Uint32 // idle* below
@@ -70,7 +72,8 @@ type cpu struct {
 	armed    int64 // what the timer is set to, 0 if not
 	spin     int64 // how long to poll before the next halt, ns
 	sleepers timerHeap
-	timers   int32 // first of those set here, and 1: see timerfd.go
+	timers   int32        // first of those set here, and 1: see timerfd.go
+	timerAt  atomic.Int64 // when that one runs out, 0 for none
 
 	// See trace.go; written here alone, interrupts off.
 	ring     uintptr // *[ringEvents]event

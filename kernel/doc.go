@@ -27,14 +27,17 @@
 //     Threads, files and the rest refer to each other by index. TestKernelCode
 //     follows the calls of the linked program for what violates this, and for
 //     how much stack they take.
-//   - One lock, bigLock, guards everything that does not say otherwise. It is
-//     taken in handlers only, and no handler keeps it while it waits, except
-//     for other processors to flush translations, which they do also while they
-//     wait for the lock.
+//   - One lock, bigLock, guards everything that does not say otherwise. What
+//     wakes, stops and preempts threads does without it: futexes, sleeps, signals
+//     and the run queues have locks of their own; sched.go has the order. No
+//     handler waits for anything else with a lock than for other processors to flush
+//     translations, which they do also while they wait for the lock.
+//   - A thread has one owner, who alone touches it: a processor, a run queue, or
+//     who has ended its wait (package sched).
 //   - Hardware never pushes on a program's stack: every vector has an entry in
 //     the interrupt stack table.
 //   - A thread that wakes up runs at once, on an idle processor or in the place
-//     of the thread that has had most (sched.go).
+//     of the thread that has had most (package sched).
 //   - Memory of the program is touched with copyBytes alone, for which a wild
 //     address is a result and not a fault.
 //   - A call that the kernel does not have returns ENOSYS, is counted, and is

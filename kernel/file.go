@@ -250,14 +250,19 @@ func (c *cpu) wait(t *thread, f *file) uint64 {
 	return blocked
 }
 
+// wakeWaiter has the first thread that waits for the file make its call again, but for
+// those whose wait has just ended for another reason.
 func wakeWaiter(f *file) {
-	t := threadAt(f.waiters.first)
-	f.waiters.remove(t)
-	t.retry = true
-	unblock(t)
+	for f.waiters.first != 0 {
+		t := threadAt(f.waiters.first)
+		f.waiters.remove(t)
+		if t.task.Claim() {
+			t.retry = true
+			unblock(t)
+			return
+		}
+	}
 }
-
-func waitersRemove(t *thread) { files[t.waitOn].waiters.remove(t) }
 
 // notify says that something has happened to the file that makes it ready for
 // what mask says: waiting calls are made again, epoll items become ready.

@@ -5,6 +5,7 @@ package kernel
 import (
 	"sync/atomic"
 
+	"nuos/kernel/internal/sched"
 	"nuos/kernel/internal/x86"
 )
 
@@ -28,21 +29,21 @@ const (
 	idleHalt
 )
 
-// idle waits until there may be something to run and returns the time.
-// Precondition: the kernel's lock is held. It is released meanwhile.
-func (c *cpu) idle() int64 {
+// idle waits until there may be something to run and returns the time, and the next
+// task if it has got one.
+// Precondition: no lock is held.
+func (c *cpu) idle() (next *sched.Task, now int64) {
 	c.record(eventIdle, 0, 0, 0, 0)
 	c.setCurrent(nil)
 	c.idling.Store(idlePolling)
-	sched.idle |= 1 << uint(c.id)
-	next := c.nextTimer()
-	c.arm(nil)
-	unlock()
-
-	watched := c.await(next)
-
-	lock()
-	sched.idle &^= 1 << uint(c.id)
+	scheduler.JoinIdle(c.id)
+	watched := false
+	if next = scheduler.Next(c.id, nanotime()); next == nil {
+		at := c.nextTimer()
+		c.arm(nil)
+		watched = c.await(at)
+	}
+	scheduler.LeaveIdle(c.id)
 	c.idling.Store(idleBusy)
 	for v := range int32(256) {
 		if c.pending[v>>6]>>(uint(v)&63)&1 != 0 {
@@ -51,11 +52,16 @@ func (c *cpu) idle() int64 {
 		}
 	}
 	if watched {
+		lock()
 		signalWatched()
+		unlock()
 	}
-	now := nanotime()
+	now = nanotime()
 	c.runTimers(now)
-	return now
+	if next == nil {
+		next = scheduler.Next(c.id, now)
+	}
+	return next, now
 }
 
 // await returns when the processor is kicked, interrupted, has a timer to run
@@ -103,9 +109,14 @@ func (c *cpu) await(next int64) (watched bool) {
 	return false
 }
 
-// kick ends the idling of a processor.
+// kick ends the idling of a processor, or has it choose anew if it has ended that
+// already.
 func (c *cpu) kick() {
-	if c.idling.Swap(idleKicked) == idleHalted {
+	switch c.idling.Swap(idleKicked) {
+	case idleHalted:
 		c.interrupt(vecResched)
+	case idleBusy:
+		c.idling.CompareAndSwap(idleKicked, idleBusy)
+		c.reschedule()
 	}
 }

@@ -20,7 +20,8 @@ func getitimer(which, at uint64) uint64 {
 	case itimerReal:
 		interval, left = timers[alarmTimer].interval, timers[alarmTimer].left()
 	case itimerProf:
-		interval, left = processProfile.interval, processProfile.left
+		p := processProfile.get()
+		interval, left = p.interval, p.left
 	default:
 		return errno(eINVAL)
 	}
@@ -53,7 +54,7 @@ func (c *cpu) setitimer(which, set, get uint64) uint64 {
 		}
 	}
 	if which == itimerProf {
-		processProfile.interval, processProfile.left = interval, left
+		processProfile.set(cpuTimer{interval: interval, left: left})
 	} else {
 		c.setAlarm(interval, left)
 	}

@@ -152,28 +152,6 @@ func setpriority(which, who, nice uint64) uint64 {
 	return 0
 }
 
-// schedSetaffinity accepts what is the case: every thread may run everywhere.
-func schedSetaffinity(tid int32, size, addr uint64) uint64 {
-	mask := uint64(0)
-	for i := range min(size, 8) {
-		var b [1]byte
-		if !CopyIn(b[:], uintptr(addr+i)) {
-			return errno(eFAULT)
-		}
-		mask |= uint64(b[0]) << (8 * i)
-	}
-	all := processorBits()
-	switch {
-	case tid != 0 && threadAt(tid) == nil:
-		return errno(syscall.ESRCH)
-	case mask&all == 0:
-		return errno(eINVAL)
-	case mask&all != all:
-		return errno(syscall.EPERM)
-	}
-	return 0
-}
-
 // processorBits has one bit for each processor that is up.
 func processorBits() uint64 {
 	if numCPUs < 64 {

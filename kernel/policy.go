@@ -4,7 +4,8 @@ package kernel
 
 import "syscall"
 
-// Scheduling policies: there is one, SCHED_OTHER, with one priority.
+// Scheduling policies: there is one, SCHED_OTHER, with one priority. And on which
+// processors threads may run.
 
 const (
 	policyOther      = 0
@@ -95,5 +96,42 @@ func schedRRGetInterval(t *thread, tid int32, at uint64) uint64 {
 	if !storeTimespec(at, slice) {
 		return errno(eFAULT)
 	}
+	return 0
+}
+
+// schedGetaffinity is sched_getaffinity(2): of a thread, one bit for each processor
+// that is up and on which it may run.
+func schedGetaffinity(t *thread, tid int32, size, addr uint64) uint64 {
+	r, e := threadOf(t, tid)
+	switch {
+	case size < 8 || size%8 != 0:
+		return errno(eINVAL)
+	case e != 0:
+		return errno(syscall.ESRCH)
+	case !storeUser64(addr, processorBits()&r.task.Allowed()):
+		return errno(eFAULT)
+	}
+	return 8
+}
+
+// schedSetaffinity is sched_setaffinity(2).
+func schedSetaffinity(t *thread, tid int32, size, addr uint64) uint64 {
+	mask := uint64(0)
+	for i := range min(size, 8) {
+		var b [1]byte
+		if !CopyIn(b[:], uintptr(addr+i)) {
+			return errno(eFAULT)
+		}
+		mask |= uint64(b[0]) << (8 * i)
+	}
+	r, e := threadOf(t, tid)
+	mask &= processorBits()
+	switch {
+	case e != 0:
+		return errno(syscall.ESRCH)
+	case mask == 0:
+		return errno(eINVAL)
+	}
+	tell(scheduler.SetAllowed(&r.task, mask, nanotime()))
 	return 0
 }

@@ -24,7 +24,8 @@ func (c *cpu) clone(t *thread, flags, stack, childTID, tls uint64) uint64 {
 	n.bx, n.cx, n.dx, n.si, n.di, n.bp = t.bx, t.cx, t.dx, t.si, t.di, t.bp
 	n.r8, n.r9, n.r10, n.r11 = t.r8, t.r9, t.r10, t.r11
 	n.r12, n.r13, n.r14, n.r15 = t.r12, t.r13, t.r14, t.r15
-	n.ip, n.flags, n.fs, n.mask = t.ip, t.flags, t.fs, t.mask
+	n.ip, n.flags, n.fs = t.ip, t.flags, t.fs
+	n.mask.Store(t.mask.Load())
 	n.ax, n.name = 0, t.name
 	n.sp = t.sp
 	if stack != 0 {
@@ -33,10 +34,10 @@ func (c *cpu) clone(t *thread, flags, stack, childTID, tls uint64) uint64 {
 	if flags&syscall.CLONE_SETTLS != 0 {
 		n.fs = tls
 	}
-	n.cpu = t.cpu
-	n.runtime = sched.minRuntime
+	n.task.Inherit(&t.task)
+	tid := n.tid
 	wake(n)
-	return uint64(n.tid)
+	return uint64(tid)
 }
 
 // processID is the number of the one process. It leads its group and session.
@@ -75,28 +76,12 @@ func archPrctl(t *thread, op, addr uint64) uint64 {
 	return errno(eINVAL)
 }
 
-// schedGetaffinity has one bit for each processor that is up.
-func schedGetaffinity(size, addr uint64) uint64 {
-	if size < 8 || size%8 != 0 {
-		return errno(eINVAL)
-	}
-	if !storeUser64(addr, processorBits()) {
-		return errno(eFAULT)
-	}
-	return 8
-}
-
-// yield lets every other ready thread go first.
+// yield lets every other thread go first that is ready on this processor.
 func (c *cpu) yield(t *thread) uint64 {
-	if sched.numReady == 0 {
-		return 0
+	c.account(t, nanotime())
+	if scheduler.Yield(c.id, &t.task) {
+		c.resched.Store(true)
 	}
-	for i := range sched.numReady {
-		if r := threadAt(sched.ready[i]).runtime; t.runtime < r {
-			t.runtime = r
-		}
-	}
-	c.resched = true
 	return 0
 }
 

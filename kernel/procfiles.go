@@ -137,7 +137,7 @@ func (r *report) stat() {
 func runningThreads() uint64 {
 	n := uint64(0)
 	for tid := int32(1); tid < maxThreads; tid++ {
-		if t := threadAt(tid); t != nil && t.state != threadBlocked {
+		if t := threadAt(tid); t != nil && !t.task.Waits() {
 			n++
 		}
 	}

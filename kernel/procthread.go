@@ -24,7 +24,7 @@ func (r *report) threadName(t *thread) {
 
 // letter is the state of a thread as proc(5) has it.
 func (t *thread) letter() byte {
-	if t.state == threadBlocked {
+	if t.task.Waits() {
 		return 'S'
 	}
 	return 'R'
@@ -48,13 +48,13 @@ func (r *report) threadStat() {
 	r.byte(' ')
 	r.list(' ', 0, processID, processID, 0) // parent, group, session, terminal
 	r.text("-1 ")
-	r.list(' ', 0, counted(eventFault), 0, 0, 0)              // flags, faults
-	r.list(' ', ticks(used), 0, 0, 0)                         // time: user, system, and both of children
-	r.list(' ', 20, 0, uint64(numThreads), 0, 0)              // priority, nice, threads, -, start
-	r.list(' ', mappedPages()*mm.PageSize, residentPages())   // memory
-	r.list(' ', unlimited, 0, 0, 0, 0, 0)                     // limit; addresses, which are not told
-	r.list(' ', t.pending, t.mask, 0, 0, 0, 0, 0)             // signals, -
-	r.list(' ', 17, uint64(t.cpu), 0, 0, 0, 0, 0, 0, 0, 0, 0) // exit signal, processor, -
+	r.list(' ', 0, counted(eventFault), 0, 0, 0)                     // flags, faults
+	r.list(' ', ticks(used), 0, 0, 0)                                // time: user, system, and both of children
+	r.list(' ', 20, 0, uint64(numThreads), 0, 0)                     // priority, nice, threads, -, start
+	r.list(' ', mappedPages()*mm.PageSize, residentPages())          // memory
+	r.list(' ', unlimited, 0, 0, 0, 0, 0)                            // limit; addresses, which are not told
+	r.list(' ', t.pending.Load(), t.mask.Load(), 0, 0, 0, 0, 0)      // signals, -
+	r.list(' ', 17, uint64(t.task.CPU()), 0, 0, 0, 0, 0, 0, 0, 0, 0) // exit signal, processor, -
 	r.text("0 0 0\n")
 }
 
@@ -92,8 +92,8 @@ func (r *report) status() {
 	r.field("VmHWM", peakPages*kib, " kB")
 	r.field("VmRSS", resident*kib, " kB")
 	r.field("Threads", uint64(numThreads), "")
-	r.set("SigPnd", t.pending)
-	r.set("SigBlk", t.mask)
+	r.set("SigPnd", t.pending.Load())
+	r.set("SigBlk", t.mask.Load())
 	ignored, caught := uint64(0), uint64(0)
 	for i := range uint64(64) {
 		switch actions[i+1].handler {

@@ -3,8 +3,11 @@
 package kernel
 
 import (
+	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"nuos/kernel/internal/sched"
 )
 
 // Timers that count processor time and send SIGPROF, for CPU profiles: one per
@@ -29,7 +32,13 @@ func (p *cpuTimer) charge(d int64) bool {
 	return true
 }
 
-var processProfile cpuTimer
+var (
+	profileLock    sched.Lock
+	processProfile cpuTimer
+
+	// profiled is set once there has been a timer; until then nothing is charged.
+	profiled atomic.Bool
+)
 
 // Codes by which Go tells the two apart.
 const (
@@ -39,23 +48,47 @@ const (
 
 // chargeProfile books d ns of processor time of thread t.
 func chargeProfile(t *thread, d int64) {
-	if t.profile.charge(d) {
+	if !profiled.Load() {
+		return
+	}
+	profileLock.Lock()
+	own, process := t.profile.charge(d), processProfile.charge(d)
+	profileLock.Unlock()
+	if own {
 		raise(t, int32(syscall.SIGPROF), siTimer)
 	}
-	if processProfile.charge(d) {
+	if process {
 		raise(t, int32(syscall.SIGPROF), siKernel)
 	}
+}
+
+// set replaces a timer.
+func (p *cpuTimer) set(n cpuTimer) {
+	profiled.Store(true)
+	profileLock.Lock()
+	*p = n
+	profileLock.Unlock()
+}
+
+// get is a timer as it is now.
+func (p *cpuTimer) get() cpuTimer {
+	profileLock.Lock()
+	n := *p
+	profileLock.Unlock()
+	return n
 }
 
 // profileEnd is the latest moment at which the running thread has to be
 // charged so that its profile is regular.
 func profileEnd(t *thread, now int64) int64 {
 	end := forever
-	if t.profile.left > 0 {
-		end = now + t.profile.left
+	if !profiled.Load() {
+		return end
 	}
-	if processProfile.left > 0 && now+processProfile.left < end {
-		end = now + processProfile.left
+	for _, p := range [...]cpuTimer{t.profile.get(), processProfile.get()} {
+		if p.left > 0 {
+			end = min(end, now+p.left)
+		}
 	}
 	return end
 }
@@ -81,7 +114,7 @@ func timerCreate(t *thread, which, event, id uint64) uint64 {
 	if !storeUser32(id, uint32(t.tid)) {
 		return errno(eFAULT)
 	}
-	t.profile = cpuTimer{made: true}
+	t.profile.set(cpuTimer{made: true})
 	return 0
 }
 
@@ -95,7 +128,7 @@ func timerSettime(id, set uint64) uint64 {
 	if e != 0 || e2 != 0 {
 		return errno(eINVAL)
 	}
-	t.profile.interval, t.profile.left = interval, left
+	t.profile.set(cpuTimer{true, left, interval})
 	return 0
 }
 
@@ -104,7 +137,7 @@ func timerDelete(id uint64) uint64 {
 	if t == nil || !t.profile.made {
 		return errno(eINVAL)
 	}
-	t.profile = cpuTimer{}
+	t.profile.set(cpuTimer{})
 	return 0
 }
 

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"nuos/boot"
+	"nuos/kernel/internal/sched"
 )
 
 // Signals as Go uses them: handlers on the signal stack of each thread, faults
@@ -40,6 +41,9 @@ const (
 	ssOnStack = 1
 	ssDisable = 2
 )
+
+// signalLock guards the actions, and threads that are sent signals from ending.
+var signalLock sched.Lock
 
 var (
 	actions     [65]action
@@ -75,28 +79,58 @@ type signalFrame struct {
 	}
 }
 
-// raise makes a signal pending for a thread and sees to it that the thread
-// notices: it runs, ready or waiting.
-// Precondition: the kernel's lock is held.
+// raise makes a signal pending for the running thread, or one that another lock keeps
+// from ending.
 func raise(t *thread, signo int32, code int32) {
+	signalLock.Lock()
+	waited := post(t, signo, code)
+	signalLock.Unlock()
+	if waited {
+		endWait(t, true)
+	}
+}
+
+// post makes a signal pending for a thread and sees to it that the thread notices: it
+// runs, ready or waiting. If it waited, which is the result, the wait is the caller's to end.
+// Precondition: signalLock is held.
+func post(t *thread, signo int32, code int32) (waited bool) {
 	bit := uint64(1) << uint(signo-1)
-	a := &actions[signo]
-	if a.handler == sigIgnore || a.handler == sigDefault && ignoredByDefault(signo) {
-		return
+	if !actions[signo].handled(signo) {
+		return false
 	}
-	t.pending |= bit
+	t.pending.Or(bit)
 	signalCodes[signo] = code
-	if t.mask&bit != 0 {
-		return
-	}
-	switch t.state {
-	case threadRunning:
-		if c := &cpus[t.cpu]; c != thisCPU() {
-			c.interrupt(vecResched)
+	for t.mask.Load()&bit == 0 {
+		at := t.task.Now()
+		if t.pending.Load()&bit == 0 {
+			break // it has noticed
 		}
-	case threadBlocked:
-		interrupt(t)
+		switch t.task.Poke(at) {
+		case sched.Changed:
+			continue
+		case sched.Runs:
+			if c := &cpus[t.task.CPU()]; c != thisCPU() {
+				c.interrupt(vecResched)
+			}
+		case sched.Claimed:
+			return true
+		}
+		break
 	}
+	return false
+}
+
+// handled reports whether a signal does anything.
+func (a *action) handled(signo int32) bool {
+	return a.handler != sigIgnore && (a.handler != sigDefault || !ignoredByDefault(signo))
+}
+
+// actionOf is what a signal does now.
+func actionOf(signo int32) action {
+	signalLock.Lock()
+	a := actions[signo]
+	signalLock.Unlock()
+	return a
 }
 
 func ignoredByDefault(signo int32) bool {
@@ -110,8 +144,8 @@ func ignoredByDefault(signo int32) bool {
 // signalsRestart reports whether the handlers of all signals that t is about to
 // get let interrupted calls be made again.
 func signalsRestart(t *thread) bool {
-	for p := t.pending &^ t.mask; p != 0; p &= p - 1 {
-		if actions[bits.TrailingZeros64(p)+1].flags&saRestart == 0 {
+	for p := t.deliverable(); p != 0; p &= p - 1 {
+		if a := actionOf(int32(bits.TrailingZeros64(p)) + 1); a.flags&saRestart == 0 {
 			return false
 		}
 	}
@@ -123,11 +157,11 @@ func (c *cpu) fault(t *thread, signo, code int32, addr, trap, errCode uint64) {
 	c.record(eventException, t.tid, uint16(trap), addr, t.ip)
 	bit := uint64(1) << uint(signo-1)
 	t.fault = faultInfo{code, addr, trap, errCode}
-	if t.mask&bit != 0 || actions[signo].handler <= sigIgnore {
+	if a := actionOf(signo); t.mask.Load()&bit != 0 || a.handler <= sigIgnore {
 		reportFault(t, signo, addr)
 		killed(signo)
 	}
-	t.pending |= bit
+	t.pending.Or(bit)
 }
 
 // killed ends the machine as a signal's default action ends a process; the
@@ -143,7 +177,7 @@ func killed(signo int32) {
 // deliver makes t enter the handler of one pending signal. It returns false if
 // there may be more to do.
 func (c *cpu) deliver(t *thread) bool {
-	p := t.pending &^ t.mask
+	p := t.deliverable()
 	// Faults first: their registers are those of the instruction that faulted.
 	const synchronous = 1<<(syscall.SIGSEGV-1) | 1<<(syscall.SIGBUS-1) | 1<<(syscall.SIGFPE-1) |
 		1<<(syscall.SIGILL-1) | 1<<(syscall.SIGTRAP-1)
@@ -152,14 +186,14 @@ func (c *cpu) deliver(t *thread) bool {
 		signo = int32(bits.TrailingZeros64(p&synchronous)) + 1
 	}
 	bit := uint64(1) << uint(signo-1)
-	t.pending &^= bit
+	t.pending.And(^bit)
 	if t.written != 0 {
 		// A handler may write too: the call ends with what it has done.
 		t.ax, t.written = t.written, 0
 		t.ip += 2
 	}
-	a := &actions[signo]
-	if a.handler == sigIgnore || a.handler == sigDefault && ignoredByDefault(signo) {
+	a := actionOf(signo)
+	if !a.handled(signo) {
 		return false
 	}
 	if a.handler == sigDefault {
@@ -199,10 +233,11 @@ func (c *cpu) deliver(t *thread) bool {
 	if !copyBytes(uintptr(sp), uintptr(unsafe.Pointer(&f)), unsafe.Sizeof(f)) {
 		lostStack(t, signo)
 	}
-	t.mask |= a.mask
+	mask := t.mask.Load() | a.mask
 	if a.flags&saNoDefer == 0 {
-		t.mask |= bit
+		mask |= bit
 	}
+	t.mask.Store(mask)
 	t.di = uint64(signo)
 	t.si = sp + uint64(unsafe.Offsetof(f.info))
 	t.dx = sp + uint64(unsafe.Offsetof(f.ucFlags))
@@ -249,7 +284,7 @@ func (c *cpu) rtSigreturn(t *thread) uint64 {
 	t.di, t.si, t.bp, t.bx, t.dx, t.ax, t.cx, t.sp, t.ip = r.di, r.si, r.bp, r.bx, r.dx, r.ax, r.cx, r.sp, r.ip
 	const arithmetic = 0xCD5 // CF PF AF ZF SF DF OF
 	t.flags = r.flags&arithmetic | flagsIF | 2
-	t.mask = f.mask &^ unblockable
+	t.mask.Store(f.mask &^ unblockable)
 	if r.fpstate != 0 {
 		if !copyBytes(t.vector, uintptr(r.fpstate), vectorSize) {
 			lostStack(t, int32(syscall.SIGSEGV))
@@ -273,8 +308,8 @@ func rtSigaction(signo, set, get uint64) uint64 {
 	if signo == 0 || signo > 64 {
 		return errno(eINVAL)
 	}
-	a := &actions[signo]
-	if get != 0 && !copyBytes(uintptr(get), uintptr(unsafe.Pointer(a)), unsafe.Sizeof(*a)) {
+	old := actionOf(int32(signo))
+	if get != 0 && !copyBytes(uintptr(get), uintptr(unsafe.Pointer(&old)), unsafe.Sizeof(old)) {
 		return errno(eFAULT)
 	}
 	if set != 0 {
@@ -286,14 +321,16 @@ func rtSigaction(signo, set, get uint64) uint64 {
 			return errno(eFAULT)
 		}
 		n.mask &^= unblockable
-		*a = n
+		signalLock.Lock()
+		actions[signo] = n
+		signalLock.Unlock()
 	}
 	return 0
 }
 
 func rtSigprocmask(t *thread, how, set, get uint64) uint64 {
 	const block, unblock, setmask = 0, 1, 2
-	old := t.mask
+	old := t.mask.Load()
 	if set != 0 {
 		m, ok := loadUser64(set)
 		if !ok {
@@ -301,15 +338,14 @@ func rtSigprocmask(t *thread, how, set, get uint64) uint64 {
 		}
 		switch how {
 		case block:
-			t.mask |= m
+			m |= old
 		case unblock:
-			t.mask &^= m
+			m = old &^ m
 		case setmask:
-			t.mask = m
 		default:
 			return errno(eINVAL)
 		}
-		t.mask &^= unblockable
+		t.mask.Store(m &^ unblockable)
 	}
 	if get != 0 && !storeUser64(get, old) {
 		return errno(eFAULT)
@@ -350,16 +386,19 @@ func sigaltstack(t *thread, set, get uint64) uint64 {
 
 // kill is tkill(2): signal signo to one thread.
 func kill(tid int32, signo uint64) uint64 {
-	t := threadAt(tid)
-	switch {
-	case signo > 64:
-		return errno(eINVAL)
-	case t == nil:
-		return errno(syscall.ESRCH)
-	case signo == 0:
-		return 0
-	}
 	const siTKill = -6
-	raise(t, int32(signo), siTKill)
+	if signo > 64 {
+		return errno(eINVAL)
+	}
+	signalLock.Lock()
+	t := threadAt(tid)
+	waited := t != nil && signo != 0 && post(t, int32(signo), siTKill)
+	signalLock.Unlock()
+	if waited {
+		endWait(t, true)
+	}
+	if t == nil {
+		return errno(syscall.ESRCH)
+	}
 	return 0
 }

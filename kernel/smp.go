@@ -157,12 +157,12 @@ func otherProcessor(c *cpu) {
 		c.pending = [4]uint64{}
 		local.EndOfInterrupt()
 	}
-	lock()
-	resume(c.leave(nil))
+	resume(c.leave())
 }
 
 // startThreads lets threads run on all processors.
 func startThreads() {
+	scheduler.SetProcessors(numCPUs)
 	started.Store(1)
 	for i := int32(1); i < numCPUs; i++ {
 		cpus[i].interrupt(vecResched)

@@ -180,9 +180,10 @@ func newToken(tid int32) Token {
 // completeCall ends the wait of the call that token names.
 func completeCall(token Token, result int) {
 	t := threadAt(int32(token % maxThreads))
-	if t == nil || t.wait != waitCall || t.token != token {
+	if t == nil || t.token != token || !t.task.Claim() {
 		return
 	}
+	t.token = 0 // no call has that
 	if result == Again {
 		t.ax, t.retry = t.nr, true
 	} else {

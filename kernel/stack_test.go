@@ -68,7 +68,7 @@ var handlerRules = rules{
 		".Find(":       regexp.MustCompile(`^nuos/kernel\.findNode$`),
 		".Unbind(":     regexp.MustCompile(`^nuos/kernel\.unbindNode$`),
 		"hooks.Flush(": regexp.MustCompile(`^nuos/kernel\.flushAll$`),
-		"hooks.Relax(": regexp.MustCompile(`^nuos/kernel\.relax$`),
+		"Relax()":      regexp.MustCompile(`^nuos/kernel\.relax$`),
 		"hooks.Fatal(": regexp.MustCompile(`^nuos/kernel\.memoryFatal$`),
 	},
 	loops: map[string]int{

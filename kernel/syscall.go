@@ -45,57 +45,88 @@ func errno(e syscall.Errno) uint64 { return -uint64(e) }
 func handleSyscall(t *thread) *thread {
 	c := thisCPU()
 	c.countCall(t)
-	// Memory has its own lock, and much of what it does takes long. Nothing
-	// that asks this processor to switch is missed: it comes with an
-	// interrupt, which is pending until the thread goes on.
-	nr, result := t.ax, uint64(0)
-	switch nr {
-	case syscall.SYS_MMAP:
-		result = mmap(t.di, t.si, t.dx, t.r10, int32(t.r8), t.r9)
-	case syscall.SYS_MUNMAP:
-		result = munmap(t.di, t.si)
-	case syscall.SYS_MPROTECT:
-		result = mprotect(t.di, t.si, t.dx)
-	case syscall.SYS_MADVISE:
-		result = madvise(t.di, t.si, t.dx)
-	case syscall.SYS_MREMAP:
-		result = mremap(t.di, t.si, t.dx, t.r10, t.r8)
-	case syscall.SYS_MINCORE:
-		result = mincore(t.di, t.si, t.dx)
-	default:
+	nr, a, tid := t.ax, t.di, t.tid // which are gone when t waits
+	t.nr = nr
+	if r, done := c.dispatchAlone(t, nr, a, t.si, t.dx, t.r10, t.r8, t.r9); done {
+		c.finish(t, tid, nr, a, r)
+	} else {
 		lock()
-		answerFlush()
 		c.systemCall(t)
-		return c.leave(t)
+		unlock()
 	}
-	if recorded(result) {
-		c.recordCall(t, nr, t.di, result)
-	}
-	t.ax = result
-	return t
+	return c.leave()
 }
 
 // systemCall makes the call in t's registers, for the first time or again.
+// Precondition: the kernel's lock is held.
 func (c *cpu) systemCall(t *thread) {
-	nr := t.ax
+	nr, a, tid := t.ax, t.di, t.tid // rt_sigreturn changes two, and exit the third
 	t.nr = nr
-	a := t.di // which rt_sigreturn changes
-	r := c.dispatch(t, nr, a, t.si, t.dx, t.r10, t.r8, t.r9)
+	c.finish(t, tid, nr, a, c.dispatch(t, nr, a, t.si, t.dx, t.r10, t.r8, t.r9))
+}
+
+// finish gives the call its result, if it has one.
+func (c *cpu) finish(t *thread, tid int32, nr, a, r uint64) {
 	if recorded(r) {
-		c.recordCall(t, nr, a, r)
+		c.recordCall(tid, nr, a, r)
 	}
 	if r != blocked {
 		t.ax = r
 	}
-	if t.state == threadBlocked && t.pending&^t.mask != 0 {
-		interrupt(t) // the signal came before the wait
-	}
 }
 
+// dispatchAlone makes calls that have locks of their own or need none, and reports
+// whether this is one. Memory's take long, and those of threads are how Go's scheduler wakes,
+// stops and preempts them.
+func (c *cpu) dispatchAlone(t *thread, nr, a, b, d, e, f, g uint64) (result uint64, done bool) {
+	switch nr {
+	case syscall.SYS_MMAP:
+		result = mmap(a, b, d, e, int32(f), g)
+	case syscall.SYS_MUNMAP:
+		result = munmap(a, b)
+	case syscall.SYS_MPROTECT:
+		result = mprotect(a, b, d)
+	case syscall.SYS_MADVISE:
+		result = madvise(a, b, d)
+	case syscall.SYS_MREMAP:
+		result = mremap(a, b, d, e, f)
+	case syscall.SYS_MINCORE:
+		result = mincore(a, b, d)
+	case syscall.SYS_FUTEX:
+		result = c.futex(t, a, b, d, e)
+	case syscall.SYS_NANOSLEEP:
+		result = c.nanosleep(t, a)
+	case syscall.SYS_SCHED_YIELD:
+		result = c.yield(t)
+	case syscall.SYS_TGKILL:
+		result = kill(int32(b), d)
+	case syscall.SYS_TKILL:
+		result = kill(int32(a), b)
+	case syscall.SYS_RT_SIGPROCMASK:
+		result = rtSigprocmask(t, a, b, d)
+	case syscall.SYS_RT_SIGRETURN:
+		result = c.rtSigreturn(t)
+	case syscall.SYS_SIGALTSTACK:
+		result = sigaltstack(t, a, b)
+	case syscall.SYS_PAUSE:
+		result = c.pause(t)
+	case syscall.SYS_CLOCK_NANOSLEEP:
+		result = c.clockNanosleep(t, a, b, d)
+	case syscall.SYS_GETPID, syscall.SYS_GETPGRP:
+		result = processID
+	case syscall.SYS_GETPPID:
+	case syscall.SYS_GETTID:
+		result = uint64(t.tid)
+	default:
+		return 0, false
+	}
+	return result, true
+}
+
+// dispatch makes all other calls.
+// Precondition: the kernel's lock is held.
 func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	switch nr {
-	case syscall.SYS_FUTEX:
-		return c.futex(t, a, b, d, e)
 	case syscall.SYS_READ:
 		return c.read(t, int32(a), b, d)
 	case syscall.SYS_WRITE:
@@ -122,14 +153,6 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return c.selectTimeval(t, int32(a), b, d, e, f)
 	case syscall.SYS_PSELECT6:
 		return c.pselect6(t, int32(a), b, d, e, f, g)
-	case syscall.SYS_NANOSLEEP:
-		return c.nanosleep(t, a)
-	case syscall.SYS_CLOCK_NANOSLEEP:
-		return c.clockNanosleep(t, a, b, d)
-	case syscall.SYS_PAUSE:
-		return c.pause(t)
-	case syscall.SYS_SCHED_YIELD:
-		return c.yield(t)
 	case syscall.SYS_CLOCK_GETTIME:
 		return clockGettime(t, a, b)
 	case syscall.SYS_CLOCK_SETTIME:
@@ -153,36 +176,19 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 		return timerfdGettime(int32(a), b)
 	case syscall.SYS_GETTIMEOFDAY:
 		return gettimeofday(a)
-	case syscall.SYS_GETPID, syscall.SYS_GETPGRP:
-		return processID
-	case syscall.SYS_GETPPID:
-		return 0
-	case syscall.SYS_GETTID:
-		return uint64(t.tid)
 	case syscall.SYS_CLONE:
 		return c.clone(t, a, b, e, f)
 	case syscall.SYS_EXIT:
-		t.state = threadEnded // leave does the rest
-		return blocked
+		return c.exit(t)
 	case syscall.SYS_EXIT_GROUP:
 		exit(int(int32(a)))
 	case syscall.SYS_ARCH_PRCTL:
 		return archPrctl(t, a, b)
 	case syscall.SYS_SCHED_GETAFFINITY:
-		return schedGetaffinity(b, d)
+		return schedGetaffinity(t, int32(a), b, d)
 
 	case syscall.SYS_RT_SIGACTION:
 		return rtSigaction(a, b, d)
-	case syscall.SYS_RT_SIGPROCMASK:
-		return rtSigprocmask(t, a, b, d)
-	case syscall.SYS_RT_SIGRETURN:
-		return c.rtSigreturn(t)
-	case syscall.SYS_SIGALTSTACK:
-		return sigaltstack(t, a, b)
-	case syscall.SYS_TGKILL:
-		return kill(int32(b), d)
-	case syscall.SYS_TKILL:
-		return kill(int32(a), b)
 	case syscall.SYS_KILL:
 		return killProcess(int32(a), b)
 	case syscall.SYS_WAIT4, syscall.SYS_WAITID:
@@ -274,7 +280,7 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case syscall.SYS_SCHED_RR_GET_INTERVAL:
 		return schedRRGetInterval(t, int32(a), b)
 	case syscall.SYS_SCHED_SETAFFINITY:
-		return schedSetaffinity(int32(a), b, d)
+		return schedSetaffinity(t, int32(a), b, d)
 	case sysGetcpu:
 		return getcpu(c, a, b)
 
@@ -360,6 +366,15 @@ func CopyOut(addr uintptr, src []byte) bool {
 
 func loadUser32(addr uint64) (v uint32, ok bool) {
 	ok = copyBytes(uintptr(unsafe.Pointer(&v)), uintptr(addr), 4)
+	return v, ok
+}
+
+// loadMapped32 is loadUser32 for those who hold a lock under which no page can be
+// brought in: it fails if the page is not there.
+func (c *cpu) loadMapped32(addr uint64) (v uint32, ok bool) {
+	c.mapped = true
+	v, ok = loadUser32(addr)
+	c.mapped = false
 	return v, ok
 }
 

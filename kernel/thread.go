@@ -2,7 +2,12 @@
 
 package kernel
 
-import "unsafe"
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"nuos/kernel/internal/sched"
+)
 
 // Threads: what clone(2) makes. A thread is one frame, its saved registers and
 // bookkeeping in front and its vector state behind. There is no kernel stack
@@ -15,15 +20,6 @@ import "unsafe"
 const (
 	maxThreads   = 4096
 	vectorOffset = 1024 // of the vector state in a thread's frame
-)
-
-type threadState uint8
-
-const (
-	threadEnded   threadState = iota
-	threadReady               // in the run queue
-	threadRunning             // on processor thread.cpu
-	threadBlocked             // see thread.wait
 )
 
 // waitKind is what a blocked thread waits for.
@@ -47,9 +43,8 @@ type thread struct {
 	fs                                   uint64  // FS base
 	vector                               uintptr // vector state, 64-byte aligned
 
+	task  sched.Task // says who may touch the rest
 	tid   int32
-	cpu   int32 // where it runs, or ran last
-	state threadState
 	wait  waitKind
 	retry bool // make the system call again before returning to the program
 	again bool // it is being made again
@@ -65,17 +60,16 @@ type thread struct {
 	heapCPU  int32
 	heapAt   int32
 
-	runtime int64 // virtual run time, ns; see sched.go
-	used    int64 // processor time, ns
+	used int64 // processor time, ns; others read it without a lock
 
 	nr      uint64   // system call being made
 	written uint64   // so far, of a write that goes on: see writeAll
 	name    [16]byte // PR_SET_NAME, a C string
 
-	mask        uint64 // blocked signals, bit signo-1
-	maskBefore  uint64 // see waitmask.go
+	mask        atomic.Uint64 // blocked signals, bit signo-1; written by the owner alone
+	maskBefore  uint64        // see waitmask.go
 	maskSwapped bool
-	pending     uint64
+	pending     atomic.Uint64 // signals; anybody adds to it with signalLock, the owner takes away
 	altStack    uintptr
 	altSize     uintptr
 	altFlags    int32
@@ -84,7 +78,8 @@ type thread struct {
 }
 
 // threads has the address of each thread by number; thread numbers begin at 1
-// and the first is the process's.
+// and the first is the process's. It is changed with the kernel's lock and signalLock
+// held, so that a thread that is found with either of them does not end meanwhile.
 var (
 	threads    [maxThreads]uintptr
 	numThreads int32 // alive
@@ -120,7 +115,9 @@ func newThread() *thread {
 		t.vector = frame + vectorOffset
 		t.flags = flagsIF | 2
 		resetVector(t.vector)
+		signalLock.Lock()
 		threads[lastTID] = frame
+		signalLock.Unlock()
 		numThreads++
 		return t
 	}
@@ -135,69 +132,119 @@ func resetVector(addr uintptr) {
 	*(*uint32)(pointer(addr + 24)) = 0x1F80
 }
 
-// freeThread ends a thread. Its registers are not used again, and we are on
+// exit ends the running thread. Its registers are not used again, and we are on
 // the processor's stack, so its frame can go at once.
-func freeThread(t *thread) {
+// Precondition: the kernel's lock is held.
+func (c *cpu) exit(t *thread) uint64 {
+	c.account(t, nanotime())
+	c.setCurrent(nil)
 	deadTime += t.used
+	signalLock.Lock()
 	threads[t.tid] = 0
+	signalLock.Unlock()
 	numThreads--
 	freeFrames(uintptr(unsafe.Pointer(t)))
+	return blocked
 }
 
-// block makes the running thread wait. The caller has set wait and what
-// belongs to it; a deadline of 0 is none.
+// block makes the running thread wait, unless a signal has come that ends the wait at
+// once. The caller has set AX and what belongs to the wait, has put the thread into
+// the list of those that wait for the same, and holds the lock of that list; it does not touch
+// the thread afterwards if the lock is another than the kernel's. A deadline of 0 is
+// none.
 func (c *cpu) block(t *thread, kind waitKind, deadline int64) {
-	t.state, t.wait, t.deadline = threadBlocked, kind, deadline
+	t.wait, t.deadline = kind, deadline
 	if deadline != 0 {
 		c.sleepers.push(c.id, t)
 	}
+	now := nanotime()
+	c.account(t, now)
+	signals := kind != waitCall
+	if signals && t.deliverable() != 0 || !t.task.Block(signals) {
+		if t.deadline != 0 {
+			c.sleepers.remove(t)
+		}
+		t.leaveList()
+		t.interrupted()
+		return
+	}
+	c.setCurrent(nil)
 }
 
-// unblock makes a blocked thread ready. It is no longer in any list but a timer
-// heap.
+// deliverable is the set of signals that the thread has to handle now.
+func (t *thread) deliverable() uint64 { return t.pending.Load() &^ t.mask.Load() }
+
+// unblock makes a thread ready whose wait is over. It is the caller's, by Claim, and no
+// longer in any list but a timer heap.
 func unblock(t *thread) {
-	if t.heapAt != 0 {
+	if t.deadline != 0 {
 		cpus[t.heapCPU].sleepers.remove(t)
 	}
 	t.wait = waitNone
 	wake(t)
 }
 
-// interrupt ends a wait early, with EINTR or by making the call again after the
-// handlers, because a signal has come. It reports false for waits that signals do not end.
-func interrupt(t *thread) bool {
+// leaveList takes a thread out of the list in which it waits.
+// Precondition: the lock of the list is held.
+func (t *thread) leaveList() {
 	switch t.wait {
-	case waitSleep:
-		t.storeRest()
 	case waitFutex:
-		futexRemove(t)
+		futexBucket(t.waitOn).threads.remove(t)
 	case waitEpoll, waitFile:
-		waitersRemove(t)
-		t.storeLeft()
-	default:
-		return false
+		files[t.waitOn].waiters.remove(t)
+	}
+}
+
+// endWait ends the wait of a thread that is the caller's before what it waits for has come:
+// because of a signal, or because its time is over.
+func endWait(t *thread, bySignal bool) {
+	taken := false
+	switch t.wait {
+	case waitFutex:
+		b := futexBucket(t.waitOn)
+		b.lock.Lock()
+		t.leaveList()
+		b.lock.Unlock()
+	case waitEpoll, waitFile:
+		taken = relock()
+		t.leaveList()
+	}
+	if bySignal {
+		t.interrupted()
+	} else {
+		t.timedOut()
+	}
+	if taken {
+		unlock()
+	}
+	unblock(t)
+}
+
+// interrupted is how a wait ends because a signal has come: with EINTR, or with the
+// call made again after the handlers.
+func (t *thread) interrupted() {
+	if t.wait == waitSleep {
+		t.storeRest()
 	}
 	if t.wait == waitFile && t.deadline == 0 && signalsRestart(t) {
 		t.ip -= 2 // to the SYSCALL instruction, with the call's number still in AX
 	} else {
 		t.ax = errno(eINTR)
 	}
-	thisCPU().disown(t)
-	unblock(t)
-	return true
+	if t.wait == waitEpoll || t.wait == waitFile {
+		t.storeLeft()
+		thisCPU().disown(t)
+	}
 }
 
-// timeout ends a wait whose deadline has passed.
-func timeout(t *thread) {
+// timedOut is how a wait ends whose deadline has passed.
+func (t *thread) timedOut() {
 	switch t.wait {
 	case waitSleep:
 		t.ax = 0
 	case waitFutex:
-		futexRemove(t)
 		t.ax = errno(eTIMEDOUT)
 	case waitEpoll, waitFile:
-		waitersRemove(t)
 		t.retry = true // which finds that its time is over
 	}
-	unblock(t)
 }

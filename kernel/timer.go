@@ -2,10 +2,20 @@
 
 package kernel
 
+import (
+	"sync/atomic"
+
+	"nuos/kernel/internal/sched"
+)
+
 // timerHeap is a binary heap of threads by the end of their waits, one for each
 // processor, so that a deadline interrupts only the processor that it was set
-// on. Index 0 is not used: thread.heapAt of 0 means "in no heap".
+// on. It alone takes out those whose time has come; others only those whose wait they
+// have ended. Index 0 is not used: thread.heapAt of 0 means "in no heap".
 type timerHeap struct {
+	earliest atomic.Int64 // deadline of the first, 0 if there is none
+
+	lock sched.Lock
 	n    int32
 	tids uintptr // *[maxThreads]int32, allocated with the processor
 }
@@ -19,33 +29,75 @@ func (h *timerHeap) set(i int32, t *thread) {
 	t.heapAt = i
 }
 
-// first returns the earliest deadline, or forever.
+// first returns the earliest deadline, or forever. It may be over already when
+// another processor ends that wait.
 func (h *timerHeap) first() int64 {
-	if h.n == 0 {
-		return forever
+	if at := h.earliest.Load(); at != 0 {
+		return at
 	}
-	return h.at(1).deadline
+	return forever
+}
+
+func (h *timerHeap) settle() {
+	at := int64(0)
+	if h.n > 0 {
+		at = h.at(1).deadline
+	}
+	h.earliest.Store(at)
 }
 
 func (h *timerHeap) push(cpu int32, t *thread) {
+	h.lock.Lock()
 	h.n++
 	t.heapCPU = cpu
 	h.up(h.n, t)
+	h.settle()
+	h.lock.Unlock()
 }
 
+// remove takes a thread out of the heap, if it is there.
 func (h *timerHeap) remove(t *thread) {
+	h.lock.Lock()
+	h.cut(t)
+	h.lock.Unlock()
+}
+
+// expired claims a thread whose deadline has passed, nil if there is none. It does
+// so with the lock held, without which nobody makes the thread ready, so that the
+// claim is for the wait that the deadline belongs to.
+func (h *timerHeap) expired(now int64) *thread {
+	if h.first() > now {
+		return nil
+	}
+	h.lock.Lock()
+	for h.n > 0 && h.at(1).deadline <= now {
+		t := h.at(1)
+		h.cut(t)
+		if t.task.Claim() {
+			h.lock.Unlock()
+			return t
+		}
+	}
+	h.lock.Unlock()
+	return nil
+}
+
+func (h *timerHeap) cut(t *thread) {
 	i := t.heapAt
+	if i == 0 {
+		return
+	}
 	t.heapAt = 0
 	last := h.at(h.n)
 	h.n--
-	if last == t {
-		return
-	}
-	if i > 1 && last.deadline < h.at(i/2).deadline {
+	switch {
+	case last == t:
+	case i > 1 && last.deadline < h.at(i/2).deadline:
 		h.up(i, last)
-	} else {
+	default:
 		h.down(i, last)
 	}
+	h.settle()
 }
 
 func (h *timerHeap) up(i int32, t *thread) {
@@ -74,19 +126,23 @@ func (h *timerHeap) down(i int32, t *thread) {
 // nextTimer is the moment for which the processor's timer is needed.
 func (c *cpu) nextTimer() int64 {
 	next := c.sleepers.first()
-	if c.timers != 0 {
-		next = min(next, timers[c.timers-1].deadline)
+	if at := c.timerAt.Load(); at != 0 {
+		next = min(next, at)
 	}
 	return next
 }
 
 // runTimers ends the waits whose deadline has passed.
-// Precondition: the kernel's lock is held.
+// Precondition: no lock is held.
 func (c *cpu) runTimers(now int64) {
-	for c.sleepers.n > 0 && c.sleepers.at(1).deadline <= now {
-		timeout(c.sleepers.at(1))
+	for t := c.sleepers.expired(now); t != nil; t = c.sleepers.expired(now) {
+		endWait(t, false)
 	}
-	c.runSetTimers(now)
+	if at := c.timerAt.Load(); at != 0 && at <= now {
+		lock()
+		c.runSetTimers(now)
+		unlock()
+	}
 }
 
 // arm makes the processor's timer interrupt at the next deadline or at the end

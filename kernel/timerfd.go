@@ -141,6 +141,16 @@ func (c *cpu) startTimer(x *timer, deadline int64) {
 		at = &timers[*at-1].next
 	}
 	x.next, *at = *at, x.index()+1
+	c.settleTimers()
+}
+
+// settleTimers tells the processor when the first of its timers runs out.
+func (c *cpu) settleTimers() {
+	at := int64(0)
+	if c.timers != 0 {
+		at = timers[c.timers-1].deadline
+	}
+	c.timerAt.Store(at)
 }
 
 // stop takes x out of its list, if it is set.
@@ -153,6 +163,7 @@ func (x *timer) stop() {
 		at = &timers[*at-1].next
 	}
 	*at, x.deadline, x.next = x.next, 0, 0
+	cpus[x.cpu].settleTimers()
 }
 
 // runSetTimers makes the files of timers readable that have run out, or sends the

@@ -119,16 +119,16 @@ func recorded(result uint64) bool {
 	return result >= blocked || traceCalls.Load() // errors are large numbers, too
 }
 
-// recordCall records a call of t's with its first argument and its result. Who has
-// no result but does not wait has returned from a signal handler.
-func (c *cpu) recordCall(t *thread, nr, a, result uint64) {
-	if result == blocked && t.state == threadRunning {
+// recordCall records a call of a thread's with its first argument and its result. Who
+// has no result but does not wait has returned from a signal handler.
+func (c *cpu) recordCall(tid int32, nr, a, result uint64) {
+	if result == blocked && c.current != 0 {
 		if !traceCalls.Load() {
 			return
 		}
 		result = 0
 	}
-	c.record(eventCall, t.tid, callIndex(nr), a, result)
+	c.record(eventCall, tid, callIndex(nr), a, result)
 }
 
 // counted is the sum of a counter over all processors.

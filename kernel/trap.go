@@ -54,15 +54,17 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 		case behindFile:
 			const busAddress = 2
 			c.fault(t, int32(syscall.SIGBUS), busAddress, addr, vector, code)
-			return c.leave(t)
+			unlock()
+			return c.leave()
 		case noMemory:
 			outOfMemory(t)
 		}
 		if ranOut() {
 			outOfMemory(t)
 		}
+		unlock()
 		c.fault(t, int32(syscall.SIGSEGV), segvCode(code), addr, vector, code)
-		return c.leave(t)
+		return c.leave()
 	}
 	if vector == vecFlush {
 		c.record(eventFlush, t.tid, 0, 0, 0)
@@ -70,7 +72,6 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 		local.EndOfInterrupt()
 		return t
 	}
-	lock()
 	if vector >= 32 {
 		c.interrupted(int32(vector))
 		if vector == vecTimer {
@@ -79,7 +80,7 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 	} else {
 		c.exception(t, vector, code)
 	}
-	return c.leave(t)
+	return c.leave()
 }
 
 // exception turns a trap of the program into the signal that Linux sends.
@@ -123,7 +124,7 @@ func segvCode(code uint64) int32 {
 
 // interrupted handles the interrupt of vector v, which hit the program or ended
 // a halt.
-// Precondition: the kernel's lock is held.
+// Precondition: no lock is held.
 func (c *cpu) interrupted(v int32) {
 	tid := c.currentTID()
 	switch {
@@ -138,7 +139,9 @@ func (c *cpu) interrupted(v int32) {
 		answerFlush()
 	case v >= vecFirstMSI && v <= vecLastMSI:
 		c.record(eventDevice, tid, uint16(v), 0, 0)
+		lock()
 		deviceInterrupt(v)
+		unlock()
 	case v == vecSpurious:
 		return // has no end
 	}
@@ -150,7 +153,7 @@ func (c *cpu) tick(t *thread) {
 	now := nanotime()
 	c.account(t, now)
 	if now >= c.sliceEnd {
-		c.resched = true
+		c.resched.Store(true)
 	}
 }
 
@@ -166,7 +169,7 @@ func handleFault(f *faultFrame) {
 	if f.vector != trapPage {
 		kernelPanicAt("unexpected trap", f, addr)
 	}
-	if !space().Fault(mm.Virt(addr), f.code) && !ownFileFault(addr, f.code) {
+	if c.mapped || !space().Fault(mm.Virt(addr), f.code) && !ownFileFault(addr, f.code) {
 		begin, fix := addressOfCopy()
 		if f.ip < uint64(begin) || f.ip >= uint64(fix) {
 			kernelPanicAt("page fault", f, addr)
@@ -182,15 +185,12 @@ func handleFault(f *faultFrame) {
 // lock already: what guards files is in order wherever memory of the program is
 // touched.
 func ownFileFault(addr, code uint64) bool {
-	held := holdsLock()
-	if !held {
-		lock()
-	}
+	taken := relock()
 	page := fileFault(addr, code)
 	if page == noMemory || ranOut() {
 		outOfMemory(threadOn(thisCPU()))
 	}
-	if !held {
+	if taken {
 		unlock()
 	}
 	return page == brought

@@ -21,8 +21,8 @@ func (t *thread) swapMask(addr, size uint64) syscall.Errno {
 	if !ok {
 		return eFAULT
 	}
-	t.maskBefore, t.maskSwapped = t.mask, true
-	t.mask = m &^ unblockable
+	t.maskBefore, t.maskSwapped = t.mask.Load(), true
+	t.mask.Store(m &^ unblockable)
 	return 0
 }
 
@@ -31,14 +31,15 @@ func (t *thread) restoreMask() bool {
 	if !t.maskSwapped {
 		return false
 	}
-	t.mask, t.maskSwapped = t.maskBefore, false
+	t.maskSwapped = false
+	t.mask.Store(t.maskBefore)
 	return true
 }
 
 // maskOfFrame is the mask that the return from a handler brings back.
 func (t *thread) maskOfFrame() uint64 {
 	if !t.maskSwapped {
-		return t.mask
+		return t.mask.Load()
 	}
 	t.maskSwapped = false
 	return t.maskBefore

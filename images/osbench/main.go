@@ -26,6 +26,7 @@ var rows = []row{
 	{"PageFault", pageFault},
 	{"MmapMunmap", mmapMunmap},
 	{"FutexHandoff", futexHandoff},
+	{"ContextSwitch", contextSwitch},
 	{"LockedHandoff", lockedHandoff},
 	{"PipeRoundTrip", pipeRoundTrip},
 	{"Wakeup", wakeup},

@@ -74,6 +74,37 @@ func futexHandoff() []figure {
 	})
 }
 
+// bind keeps the calling thread on processor 0.
+func bind() {
+	mask := [16]uint64{1}
+	_, _, e := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask)))
+	if e != 0 {
+		panic("sched_setaffinity: " + e.Error())
+	}
+}
+
+// contextSwitch has two threads on one processor give way to each other.
+func contextSwitch() []figure {
+	return perOperation(func(n int) (took time.Duration) {
+		var ready atomic.Int32
+		yields := func() {
+			bind()
+			for ready.Add(1); ready.Load() < 2; {
+				syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+			}
+			start := time.Now()
+			for range (n + 1) / 2 {
+				syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0)
+			}
+			if ready.Add(1) == 3 {
+				took = time.Since(start)
+			}
+		}
+		onThreads(yields, yields)
+		return took
+	})
+}
+
 // lockedHandoff passes a value over a channel between goroutines that are locked to
 // their threads.
 func lockedHandoff() []figure {

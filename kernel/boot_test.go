@@ -52,6 +52,9 @@ func buildExercise(t *testing.T) string {
 		if exercise.err = os.WriteFile(filepath.Join(files, "etc", "motd"), []byte("welcome"), 0o666); exercise.err != nil {
 			return
 		}
+		if exercise.err = os.WriteFile(filepath.Join(files, "etc", "random-seed"), []byte(strings.Repeat("seed", 8)), 0o600); exercise.err != nil {
+			return
+		}
 		_, exercise.err = image.Build(context.Background(), image.Options{
 			Package: "nuos/kernel/internal/exercise",
 			Output:  exercise.path,
@@ -125,16 +128,16 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10"},
+		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer random,safe faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10"},
 		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults preempt handoff profile idle,500 stress,10"},
 		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
-		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "faults protect audit preempt pipes stress,5"},
+		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "random,guessable faults protect audit preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "rate,the_interval_timer timers stress,5"},
-		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave"}, "calls stress,5"},
-		{"no FSGSBASE", guest{machine: "microvm", cpu: "Nehalem", processors: 2}, "faults preempt"},
-		{"boot archive", guest{machine: "microvm,pit=off,pic=off,rtc=off", archive: true}, "rate,the_emulator's_APIC mappings files,/etc/motd,welcome"},
+		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave", line: "seed=" + strings.Repeat("5eed", 16)}, "random,safe calls stress,5"},
+		{"no FSGSBASE", guest{machine: "microvm,pcie=on", cpu: "Nehalem", processors: 2, extra: []string{"-device", "virtio-rng-pci"}}, "random,safe faults preempt"},
+		{"boot archive", guest{machine: "microvm,pit=off,pic=off,rtc=off", cpu: "qemu64", archive: true}, "random,safe rate,the_emulator's_APIC mappings files,/etc/motd,welcome"},
 		{"no archive", guest{}, "files"},
 		{"collector checks itself", guest{processors: 2, line: "GOGC=5 GODEBUG=gccheckmark=1,clobberfree=1"}, "stress,8 faults"},
 		{"polling when idle", guest{processors: 2, line: "idle=poll"}, "handoff pipes"},

@@ -170,6 +170,8 @@ func (c *cpu) ioctl(t *thread, fd int32, op, arg uint64) uint64 {
 		return c.socketCall(t, syscall.SYS_IOCTL)
 	case f.kind == fileUnix:
 		return c.unixCall(t, f, syscall.SYS_IOCTL)
+	case f.kind == fileRandom:
+		return randomControl(op, arg)
 	case op == fioNRead && (f.kind == filePipe || f.kind == fileRegular || f.kind == fileInotify):
 		n := uint64(0)
 		switch f.kind {

@@ -58,6 +58,7 @@
 //     Linux does, which a test compares call by call (internal/transcript).
 //   - Standard input is empty. Files lie in memory (package ramfs); those of the
 //     boot archive are read in place until they are changed.
-//   - Without RDRAND random numbers come from timing jitter, which the console
-//     says: they are not fit for keys.
+//   - Without RDRAND, RDSEED, a virtio entropy device (package drivers/rng) or a seed
+//     the random numbers can be guessed, which the console says when the program
+//     asks for them.
 package kernel

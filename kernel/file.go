@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"nuos/kernel/ramfs"
+	"nuos/mm"
 )
 
 // Open files: what open, socket and the like make. They are a static array and
@@ -165,8 +166,10 @@ func (c *cpu) write(t *thread, fd int32, buf, n uint64) uint64 {
 	switch f.kind {
 	case fileConsole:
 		return writeConsole(buf, n)
-	case fileNull, fileZero, fileRandom:
+	case fileNull, fileZero:
 		return n
+	case fileRandom:
+		return mixUser(buf, min(n, mm.PageSize), 0)
 	case fileFull:
 		return errno(syscall.ENOSPC)
 	case fileRegular:

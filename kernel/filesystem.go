@@ -107,11 +107,10 @@ func makeFolder(path string) {
 // ASCII" format (cpio(5)): headers of 110 bytes with hexadecimal fields, names
 // and contents padded to 4 bytes.
 func mountArchive() {
-	a := boot.Machine().Archive
-	if a.Size == 0 {
+	archive := bootArchive()
+	if len(archive) == 0 {
 		return
 	}
-	archive := unsafe.Slice((*byte)(pointer(uintptr(mm.DirectArea.Base)+uintptr(a.Base))), a.Size)
 	for at := uint64(0); ; {
 		e, ok := cpioEntry(archive, at)
 		if !ok {

@@ -12,8 +12,11 @@ var idleParam = boot.NewParam("idle", "adaptive", "how long an idle processor po
 
 var traceParam = boot.NewParam("trace", "", "calls: the trace has all system calls, not only those that wait or fail")
 
-// The kernel reads it by itself, before the program starts.
-var _ = boot.NewParam("cwd", "/", "the program's working folder")
+// The kernel reads these by itself, before the program starts.
+var (
+	_ = boot.NewParam("cwd", "/", "the program's working folder")
+	_ = boot.NewParam("seed", "", "at least 64 hexadecimal digits that nobody can guess, for machines without a source of random numbers")
+)
 
 func init() {
 	switch v := idleParam.Value(); v {

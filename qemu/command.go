@@ -59,6 +59,7 @@ func arguments(o *Options, h hardware) []string {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+		"-device", "virtio-rng-pci,disable-legacy=on",
 		"-kernel", o.Image,
 	}
 	if o.CPU != "default" {

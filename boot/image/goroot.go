@@ -75,7 +75,7 @@ func SourceTree(ctx context.Context) (string, error) {
 // standard library.
 func kernelPackages(ctx context.Context, tree string) ([]program, error) {
 	out, err := runGo(ctx, tree, "list", "-tags", "metal", "-deps", "-json=Dir,ImportPath,Standard",
-		"nuos/boot", "nuos/kernel", "nuos/kernel/net")
+		"nuos/boot", "nuos/kernel", "nuos/kernel/net", "nuos/drivers/rng")
 	if err != nil {
 		return nil, err
 	}

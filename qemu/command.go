@@ -59,7 +59,6 @@ func arguments(o *Options, h hardware) []string {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-		"-device", "virtio-rng-pci,disable-legacy=on",
 		"-kernel", o.Image,
 	}
 	if o.CPU != "default" {
@@ -75,7 +74,8 @@ func arguments(o *Options, h hardware) []string {
 		args = append(args,
 			"-netdev", fmt.Sprintf("stream,id=net0,server=off,addr.type=fd,addr.str=%d", nicFD),
 			"-device", fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,host_mtu=%d,rx_queue_size=%d,"+
-				"mrg_rxbuf=on,event_idx=on,disable-legacy=on,romfile=", h.mac, h.mtu, maxQueue))
+				"mrg_rxbuf=on,event_idx=on,disable-legacy=on,romfile=", h.mac, h.mtu, maxQueue),
+			"-device", "virtio-rng-pci,disable-legacy=on")
 	}
 	if h.monitor != "" {
 		args = append(args, monitorArguments(h.monitor, h.watchFD)...)

@@ -87,7 +87,7 @@ func askOthers() {
 
 // stopOthers stops all other processors for good.
 func stopOthers() {
-	panicking.Store(1)
+	panicking.Store(uint32(thisCPU().id) + 1)
 	askOthers()
 }
 

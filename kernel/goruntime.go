@@ -38,7 +38,7 @@ func wrongRuntime() string {
 		return "the stack in runtime.g"
 	case g.guard0 != g.lo+stackGuard && g.guard0 != stackPreempt:
 		return "the guard of the stack in runtime.g"
-	case info.fn == nil || !strings.HasSuffix((*runtime.Func)(info.fn).Name(), "kernel.wrongRuntime"):
+	case info.fn == nil || !strings.HasSuffix(info.name(), "kernel.wrongRuntime"):
 		return "runtime.findfunc"
 	}
 	return ""

@@ -16,7 +16,7 @@ import (
 // are stopped by non-maskable interrupt, so that also one that spins with
 // interrupts off shows where it is.
 
-// panicking is set by the first processor that panics or ends the machine.
+// panicking is the number of the first processor that panics or ends the machine, and 1.
 var panicking atomic.Uint32
 
 // panicTime is the TSC when it did.
@@ -60,8 +60,8 @@ func (f *faultFrame) cause(addr uint64) string {
 	cause := ""
 	at, bp := f.ip+1, f.bp
 	for range 8 {
-		if fn := functionAt(at); fn != nil {
-			switch fn.Name() {
+		if fn, ok := functionAt(at); ok {
+			switch fn.name() {
 			case "runtime.panicBounds", "runtime.panicBounds64":
 				return "index out of range in the kernel"
 			case "runtime.panicdivide":
@@ -88,8 +88,15 @@ func (c *cpu) isGuard(addr uint64) bool {
 }
 
 func beginPanic(why string) {
-	if !panicking.CompareAndSwap(0, 1) {
-		stopForever() // another processor is at it
+	self := uint32(thisCPU().id) + 1
+	if !panicking.CompareAndSwap(0, self) {
+		if panicking.Load() != self {
+			stopForever() // another processor is at it
+		}
+		printString("\nnuos: kernel panic in the report of the one before: ")
+		printString(why)
+		printString("\n")
+		boot.Exit(boot.ExitPanic)
 	}
 	panicTime = x86.ReadTSC()
 	askOthers()

@@ -85,8 +85,10 @@ func (f *faultFrame) printStack() {
 		// The caller of an assembly function without a frame, such as morestack,
 		// is not in the chain of frame pointers. In all others this word is data,
 		// which can look like an address of code.
-		if at, ok := readWord(f.sp); ok && functionAt(at) != nil {
-			printFrame(at)
+		if at, ok := readWord(f.sp); ok {
+			if _, ok := functionAt(at); ok {
+				printFrame(at)
+			}
 		}
 	}
 	printStack(0, f.bp)
@@ -150,20 +152,48 @@ func readWord(addr uint64) (uint64, bool) {
 	}
 }
 
-// funcInfo is runtime.funcInfo; its first field points to the entry of the
-// function table, which is what *runtime.Func points to as well.
-type funcInfo struct{ fn, module unsafe.Pointer }
+// funcInfo is runtime.funcInfo: a function, and the module that it belongs to.
+type funcInfo struct {
+	fn     *funcRecord
+	module *moduleRecord
+}
+
+// funcRecord is how runtime._func begins, moduleRecord how runtime.moduledata does.
+type (
+	funcRecord   struct{ entry, name uint32 } // offsets from the module's code, and in its names
+	moduleRecord struct {
+		header unsafe.Pointer
+		names  []byte // each with a zero behind it
+	}
+)
 
 // findfunc finds a function by an address in it. It is linknamed because
-// runtime.FuncForPC allocates for an address in an inlined function; for the
-// entry of a function it never does.
+// runtime.FuncForPC allocates for an address in an inlined function.
 //
 //go:linkname findfunc runtime.findfunc
 func findfunc(pc uintptr) funcInfo
 
-// functionAt returns the function that a call returns to at pc, nil if there is none.
-func functionAt(pc uint64) *runtime.Func {
-	return (*runtime.Func)(findfunc(uintptr(pc - 1)).fn)
+// functionAt returns the function that a call returns to at pc.
+func functionAt(pc uint64) (f funcInfo, ok bool) {
+	f = findfunc(uintptr(pc - 1))
+	return f, f.fn != nil
+}
+
+// name is the function's, as the linker has it. runtime.Func.Name leaves the type
+// arguments of a generic function out, for which it allocates.
+func (f funcInfo) name() string {
+	names := f.module.names
+	begin := min(int(f.fn.name), len(names))
+	end := begin
+	for end < len(names) && names[end] != 0 {
+		end++
+	}
+	return unsafe.String(unsafe.SliceData(names[begin:]), end-begin)
+}
+
+// entry is the address of the function's first instruction.
+func (f funcInfo) entry() uint64 {
+	return uint64((*runtime.Func)(unsafe.Pointer(f.fn)).Entry())
 }
 
 // printFrame names the function at pc. Its line would need the runtime's cache
@@ -171,11 +201,11 @@ func functionAt(pc uint64) *runtime.Func {
 func printFrame(pc uint64) {
 	printString("  ")
 	printHex(pc)
-	if f := functionAt(pc); f != nil {
+	if f, ok := functionAt(pc); ok {
 		printString("  ")
-		printString(f.Name())
+		printString(f.name())
 		printString("+")
-		printHex(pc - uint64(f.Entry()))
+		printHex(pc - f.entry())
 	}
 	printString("\n")
 }

@@ -83,7 +83,7 @@ var handlerRules = rules{
 		"nuos/mm.(*tables).unmapIn":            4, // levels of page tables
 		"nuos/mm.(*tables).protectIn":          4,
 	},
-	leaf: regexp.MustCompile(`^runtime\.(mem(move|equal|clrNoHeapPointers)|duff(zero|copy).*|findfunc|\(\*Func\)\.(Name|Entry)|` +
+	leaf: regexp.MustCompile(`^runtime\.(mem(move|equal|clrNoHeapPointers)|duff(zero|copy).*|findfunc|\(\*Func\)\.Entry|` +
 		`panic\w+|gopanic|morestack_noctxt)(\.abi0)?$|` +
 		`^math/bits\.|^type:\.eq\.nuos/|^github\.com/usbarmory/tamago/soc/intel/uart\.`),
 	// What goroutines and handlers call looks whether it is in a handler (inHandler).

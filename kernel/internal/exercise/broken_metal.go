@@ -16,7 +16,7 @@ func init() { exercises["broken"] = broken }
 
 var brokenHandlers = map[string]func(*kernel.Call) int{
 	"pointer": func(*kernel.Call) int { nilPointer().near = 1; return 0 },
-	"index":   func(c *kernel.Call) int { return indexed(zero() + 7) },
+	"index":   func(c *kernel.Call) int { return int(indexed(few[:], zero()+7)) },
 	"slice":   func(c *kernel.Call) int { return len(few[zero()+2 : zero()+1]) },
 	"divide":  func(c *kernel.Call) int { return 7 / zero() },
 	"endless": func(c *kernel.Call) int { return endless(1) },
@@ -40,8 +40,10 @@ func broken(args []string) error {
 
 var few [4]byte
 
+// indexed is generic, which has a name of another kind.
+//
 //go:noinline
-func indexed(i int) int { return int(few[i]) }
+func indexed[T any](list []T, i int) T { return list[i] }
 
 //go:noinline
 func endless(n int) int { return endless(n+1) + n }

@@ -38,6 +38,9 @@ func run() (int, error) {
 	if err := loopback(); err != nil {
 		return 125, fmt.Errorf("loopback: %w", err)
 	}
+	if err := writeFiles(); err != nil {
+		return 125, err
+	}
 	b, err := os.ReadFile("/command.json")
 	if err != nil {
 		return 125, err
@@ -57,6 +60,27 @@ func run() (int, error) {
 		return exit.ExitCode() & 0x7f, nil
 	}
 	return 0, err
+}
+
+// writeFiles writes what programs look for in /etc, as an image has it.
+func writeFiles() error {
+	if err := os.MkdirAll("/etc", 0o755); err != nil {
+		return err
+	}
+	for _, f := range []struct{ name, content string }{
+		{"group", "root:x:0:\nnogroup:x:65534:\n"},
+		{"hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n"},
+		{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
+		{"passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"},
+		{"protocols", "icmp\t1\tICMP\ntcp\t6\tTCP\nudp\t17\tUDP\n"},
+		{"resolv.conf", ""},
+		{"services", "domain\t53/tcp\ndomain\t53/udp\nhttp\t80/tcp\nhttps\t443/tcp\n"},
+	} {
+		if err := os.WriteFile("/etc/"+f.name, []byte(f.content), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // loopback brings the interface lo up.

@@ -221,8 +221,9 @@ func init() { nuosBoot.Announce(nuosOS.Stderr) }
 }
 
 // link runs go build, or go test -c, with the generated file laid over the
-// package's folder. The file of a test belongs to the external test package,
-// which may import what imports the package itself.
+// package's folder. The file of a test belongs to the package under test, so that the
+// kernel is there when its variables are initialized; to the external test package,
+// which may import what imports the package itself, where the kernel does.
 func link(ctx context.Context, opt Options, p *program, work, output string) error {
 	name, file, command := "main", "nuos_generated_metal.go", []string{"build", "-buildmode=exe"}
 	if opt.Test {
@@ -232,8 +233,12 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	dir, environment := p.Dir, []string(nil)
 	if p.foreign() {
 		root := filepath.Join(work, "goroot")
-		if err := linkGoroot(ctx, root); err != nil {
+		kernel, err := linkGoroot(ctx, root)
+		if err != nil {
 			return err
+		}
+		if opt.Test && !slices.Contains(kernel, p.ImportPath) {
+			name = p.Name
 		}
 		if p.Standard {
 			// In its own module nothing else is called nuos.

@@ -19,41 +19,46 @@ import (
 // link, to the Go release or to this module; what the kernel needs of other modules
 // lies in src/vendor, where the program's own versions do not meet it.
 
-// linkGoroot makes such a GOROOT in dir.
-func linkGoroot(ctx context.Context, dir string) error {
+// linkGoroot makes such a GOROOT in dir, and returns the paths of all packages that
+// an image may have because of the kernel.
+func linkGoroot(ctx context.Context, dir string) (kernel []string, err error) {
 	tree, err := SourceTree(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out, err := runGo(ctx, tree, "env", "GOROOT")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	release := strings.TrimSpace(string(out))
 	src := filepath.Join(dir, "src")
 	if err := os.MkdirAll(src, 0o777); err != nil {
-		return err
+		return nil, err
 	}
 	if err := linkAll(release, dir, "src"); err != nil {
-		return err
+		return nil, err
 	}
 	if err := linkAll(filepath.Join(release, "src"), src, "vendor"); err != nil {
-		return err
+		return nil, err
 	}
 	packages, err := kernelPackages(ctx, tree)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range packages {
+		kernel = append(kernel, p.ImportPath)
+		if p.Standard {
+			continue
+		}
 		to := filepath.Join(src, p.ImportPath)
 		if !strings.HasPrefix(p.ImportPath, "nuos/") {
 			to = filepath.Join(src, "vendor", p.ImportPath)
 		}
 		if err := linkSources(p.Dir, to); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return linkVendored(filepath.Join(release, "src", "vendor"), filepath.Join(src, "vendor"))
+	return kernel, linkVendored(filepath.Join(release, "src", "vendor"), filepath.Join(src, "vendor"))
 }
 
 // SourceTree is the folder of this module's sources.
@@ -71,8 +76,7 @@ func SourceTree(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// kernelPackages lists what an image is linked with besides the program and the
-// standard library.
+// kernelPackages lists what an image is linked with besides the program.
 func kernelPackages(ctx context.Context, tree string) ([]program, error) {
 	out, err := runGo(ctx, tree, "list", "-tags", "metal", "-deps", "-json=Dir,ImportPath,Standard",
 		"nuos/boot", "nuos/kernel", "nuos/kernel/net", "nuos/drivers/rng")
@@ -85,9 +89,7 @@ func kernelPackages(ctx context.Context, tree string) ([]program, error) {
 		if err := dec.Decode(&p); err != nil {
 			return nil, err
 		}
-		if !p.Standard {
-			all = append(all, p)
-		}
+		all = append(all, p)
 	}
 	return all, nil
 }

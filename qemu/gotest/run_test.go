@@ -19,9 +19,9 @@ func TestOutcomes(t *testing.T) {
 		failed  []string
 		code    int
 	}{
-		{"whole", []string{"-test.skip=TestExit|TestInner"}, map[string]string{"TestPass": "pass", "TestSkip": "skip", "TestNever": "pass"}, nil, 0},
+		{"whole", []string{"-test.skip=TestExit|TestInner"}, map[string]string{"TestPass": "pass", "TestSkip": "skip", "TestInit": "pass", "TestNever": "pass"}, nil, 0},
 		{"exit", nil, map[string]string{
-			"TestPass": "pass", "TestSkip": "skip", "TestInner": "fail", "TestInner/good": "pass", "TestInner/bad": "fail", "TestExit": "fail",
+			"TestPass": "pass", "TestSkip": "skip", "TestInit": "pass", "TestInner": "fail", "TestInner/good": "pass", "TestInner/bad": "fail", "TestExit": "fail",
 		}, []string{"TestInner/bad", "TestExit"}, 7},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ package outcomes
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"testing"
 )
@@ -11,6 +12,16 @@ import (
 func TestPass(t *testing.T) {}
 
 func TestSkip(t *testing.T) { t.Skip("not today") }
+
+// listener is made before any code of the tests runs.
+var listener, listenErr = net.Listen("tcp", "127.0.0.1:0")
+
+func TestInit(t *testing.T) {
+	if listenErr != nil {
+		t.Fatal(listenErr)
+	}
+	listener.Close()
+}
 
 func TestInner(t *testing.T) {
 	t.Run("good", func(t *testing.T) {})

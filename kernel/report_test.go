@@ -32,6 +32,8 @@ func TestReports(t *testing.T) {
 		{"divide", guest{machine: "microvm"}, `(?s)kernel panic: division by zero in the kernel\n.*main\.init\.func`},
 		{"endless", guest{machine: "microvm"},
 			`(?s)kernel panic: stack overflow in the kernel\n.*main\.endless\+.*and \d+ times more\n.*handleSyscall`},
+		{"push", guest{machine: "microvm"},
+			`(?s)kernel panic: stack overflow in the kernel\nvector 14 code 0x2 .*main\.pushForever\+.*handleSyscall`},
 		{"twice", guest{machine: "microvm"}, `(?s)kernel panic: double fault\nvector 8 .*main\.faultTwice\+.*handleSyscall`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -16,12 +16,55 @@ type stack struct {
 // signalReturn is what a signal handler returns to. Its frame lies there.
 const signalReturn = "runtime.sigreturn__sigaction"
 
-// stack follows frame pointers from a processor's or a thread's registers: at BP
-// lies the caller's BP, above it the address to return to. The frames of a stack
-// grow upwards. A handler of a signal is followed by what it has interrupted.
+// stackOf is the stack of a processor or a thread with these registers. At the first
+// instruction of a function, and in the way into a signal handler, there is no frame
+// yet.
+func (m *Machine) stackOf(r registers) stack {
+	f := m.symbols.functions.PCToFunc(r.IP)
+	switch {
+	case f != nil && f.Entry == r.IP && m.peek(r.SP) != m.symbols.signalReturn:
+		s := stack{places: m.symbols.places(r.IP + 1)}
+		return m.follow(s, m.peek(r.SP), r.BP)
+	case f != nil && f.Name == "runtime.sigtramp":
+		const most = 32 // words that it pushes
+		for at := r.SP; at < r.SP+8*most; at += 8 {
+			if m.peek(at) == m.symbols.signalReturn {
+				s := stack{places: m.symbols.places(r.IP + 1)}
+				return m.interruptedBy(s, at)
+			}
+		}
+	}
+	return m.stack(r.IP, r.BP)
+}
+
+// stack is a stack by the address of an instruction and the frame pointer there.
 func (m *Machine) stack(ip, bp uint64) (s stack) {
-	if ip != 0 {
-		s.places = append(s.places, m.symbols.places(ip+1)...)
+	if ip == 0 {
+		return m.follow(s, 0, bp)
+	}
+	return m.follow(s, ip+1, bp)
+}
+
+// interruptedBy goes on with what a signal has interrupted, whose frame is at an
+// address.
+func (m *Machine) interruptedBy(s stack, at uint64) stack {
+	frame := m.at(at, "nuos/kernel.signalFrame")
+	if _, err := m.read(at, int(frame.typ.Size())); err != nil {
+		return s
+	}
+	r := frame.field("regs")
+	s.places = append(s.places, place{function: "signal handler called"})
+	s.interrupted = append(s.interrupted, r.field("sp").uint())
+	return m.follow(s, r.field("ip").uint()+1, r.field("bp").uint())
+}
+
+// follow adds the function with the return address pc, if it is not 0, and follows
+// frame pointers from there: at BP lies the caller's BP, above it the address to
+// return to. The frames of a stack grow upwards. A handler of a signal is followed by
+// what it has interrupted.
+func (m *Machine) follow(s stack, pc, bp uint64) stack {
+	if pc != 0 {
+		s.places = append(s.places, m.symbols.places(pc)...)
 	}
 	for len(s.places) < maxFrames && bp != 0 && bp%8 == 0 {
 		b, err := m.read(bp, 16)
@@ -33,12 +76,7 @@ func (m *Machine) stack(ip, bp uint64) (s stack) {
 			return s
 		}
 		if back == m.symbols.signalReturn {
-			r := m.at(bp+8, "nuos/kernel.signalFrame").field("regs")
-			s.places = append(s.places, place{function: "signal handler called"})
-			s.places = append(s.places, m.symbols.places(r.field("ip").uint()+1)...)
-			s.interrupted = append(s.interrupted, r.field("sp").uint())
-			bp = r.field("bp").uint()
-			continue
+			return m.interruptedBy(s, bp+8)
 		}
 		p := m.symbols.places(back)
 		if len(p) == 0 {

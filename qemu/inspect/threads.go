@@ -31,7 +31,7 @@ func (m *Machine) Processors() (all []Processor, err error) {
 			if p.Mode == "user" {
 				r = m.program(c, r)
 			}
-			p.Stack = m.stack(r.IP, r.BP)
+			p.Stack = m.stackOf(r)
 		}
 		// So does a fault of the kernel itself.
 		if c.field("inFault").uint() != 0 {
@@ -74,7 +74,7 @@ type registers struct{ IP, SP, BP uint64 }
 func (m *Machine) program(c value, r registers) registers {
 	const firstInterrupt, stubSize = 32, 16
 	// What an interrupt pushes: IP, CS, flags, SP, SS.
-	pushed := func(at uint64) registers { return registers{m.word(at), m.word(at + 24), r.BP} }
+	pushed := func(at uint64) registers { return registers{m.peek(at), m.peek(at + 24), r.BP} }
 	f := m.symbols.functions.PCToFunc(r.IP)
 	if f == nil {
 		return r
@@ -136,7 +136,7 @@ func (m *Machine) Threads() (all []Thread, err error) {
 				t.registers = m.program(c, r)
 			}
 		}
-		t.Stack = m.stack(t.registers.IP, t.registers.BP)
+		t.Stack = m.stackOf(t.registers)
 		all = append(all, t)
 	}
 	return all, nil

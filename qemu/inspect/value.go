@@ -188,6 +188,16 @@ func (m *Machine) word(address uint64) uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
+// peek reads eight bytes, or 0 where there is no memory: of a stack that may be
+// broken.
+func (m *Machine) peek(address uint64) uint64 {
+	b, err := m.read(address, 8)
+	if err != nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
 func (v value) bytes(n int) []byte {
 	b, err := v.m.read(v.address, n)
 	if err != nil {

@@ -26,9 +26,22 @@ def threads():
             yield tid, gdb.Value(address).cast(pointer).dereference()
 
 
-def constants(prefix, names):
-    """Map values of the kernel's constants to their names without the prefix."""
-    return {int(variable(prefix + name)): name.lower() for name in names}
+STATES = {"ready": "ready", "running": "running", "blocked": "blocked", "deaf": "blocked", "claimed": "ready"}
+
+
+def state(thread):
+    """Name the state of a thread."""
+    constant = lambda name: int(gdb.parse_and_eval("'nuos/kernel/internal/sched.%s'" % name))
+    bits = int(thread["task"]["state"]["v"]) & constant("stateBits")
+    for name, shown in STATES.items():
+        if bits == constant(name):
+            return shown
+    return "new"
+
+
+def processor_number(thread):
+    """Return the processor on which a thread runs, or ran last."""
+    return int(thread["task"]["cpu"]["v"])
 
 
 def call(thread):
@@ -44,13 +57,13 @@ def call(thread):
 def processor(thread):
     """Return the gdb thread that is the processor on which a thread runs, if it is
     in the program there: its registers are the processor's then, else its own."""
-    if int(thread["state"]) != int(variable("threadRunning")):
+    if state(thread) != "running":
         return None
-    block = variable("cpus")[int(thread["cpu"])]
+    block = variable("cpus")[processor_number(thread)]
     if int(block["mode"]) != int(variable("modeUser")):
         return None
     for t in gdb.selected_inferior().threads():
-        if t.num == int(thread["cpu"]) + 1:
+        if t.num == processor_number(thread) + 1:
             return t
     return None
 
@@ -71,9 +84,8 @@ class InfoThreads(gdb.Command):
         super().__init__("info kthreads", gdb.COMMAND_STATUS)
 
     def invoke(self, arg, from_tty):
-        states = constants("thread", ["Ready", "Running", "Blocked"])
         for tid, t in threads():
-            state = states.get(int(t["state"]), "?")
+            doing = state(t)
             pc = int(t["ip"])
             selected = gdb.selected_thread()
             on = processor(t)
@@ -81,8 +93,8 @@ class InfoThreads(gdb.Command):
                 on.switch()
                 pc = int(gdb.selected_frame().pc())
                 selected.switch()
-            where = " in " + call(t) if state == "blocked" else ""
-            print("%4d  processor %d  %s%s  %s" % (tid, int(t["cpu"]), state, where, place(pc)))
+            where = " in " + call(t) if doing == "blocked" else ""
+            print("%4d  processor %d  %s%s  %s" % (tid, processor_number(t), doing, where, place(pc)))
 
 
 class Thread(gdb.Command):

@@ -97,7 +97,7 @@ func (m *Machine) program(c value, r registers) registers {
 type Thread struct {
 	ID        int
 	Name      string // "" if it has none
-	State     string // ready, running or blocked
+	State     string // ready, running, blocked or new
 	Wait      string // why it is blocked: the system call, or what it waits for
 	Processor int    // where it runs, or ran last
 	Used      uint64 // processor time, ns
@@ -119,7 +119,7 @@ func (m *Machine) Threads() (all []Thread, err error) {
 		}
 		v := m.at(at, "nuos/kernel.thread")
 		t := Thread{
-			ID: i, State: v.field("state").enum("thread"), Processor: int(v.field("cpu").int()),
+			ID: i, State: m.state(v.field("task.state.v").uint()), Processor: int(v.field("task.cpu.v").int()),
 			Used: v.field("used").uint(), Goroutine: goroutines[uint64(i)],
 			registers: registers{v.field("ip").uint(), v.field("sp").uint(), v.field("bp").uint()},
 		}
@@ -140,6 +140,20 @@ func (m *Machine) Threads() (all []Thread, err error) {
 		all = append(all, t)
 	}
 	return all, nil
+}
+
+// state names the state of a thread's task.
+func (m *Machine) state(v uint64) string {
+	const sched = "nuos/kernel/internal/sched."
+	switch v & uint64(m.constant(sched+"stateBits")) {
+	case uint64(m.constant(sched + "ready")), uint64(m.constant(sched + "claimed")):
+		return "ready"
+	case uint64(m.constant(sched + "running")):
+		return "running"
+	case uint64(m.constant(sched + "blocked")), uint64(m.constant(sched + "deaf")):
+		return "blocked"
+	}
+	return "new"
 }
 
 // call names a system call.

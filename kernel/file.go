@@ -44,7 +44,7 @@ type file struct {
 	node      ramfs.Node // held; 0 if it is not in the file system
 	offset    int64
 	locked    uint8    // see lockfile.go
-	count     uint64   // of an eventfd or a timer; of an end of a pipe, see pipe.go; an inotify queue
+	count     uint64   // of an eventfd or a timer; of an end of a pipe, see pipe.go; an inotify queue; of a socket, see sockettimeout.go
 	semaphore bool     // of an eventfd
 	waiters   waitList // threads in read, write or, for an epoll file, in epoll_wait
 	items     int32    // epoll items that watch this file
@@ -52,7 +52,6 @@ type file struct {
 	readyList itemList // of an epoll file
 	nextEnd   int32    // file and 1: of the same pipe
 	opening   bool     // an end of a FIFO that waits for another
-	timeouts  socketTimeouts
 }
 
 var (

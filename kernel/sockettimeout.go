@@ -2,28 +2,35 @@
 
 package kernel
 
-import "syscall"
+import (
+	"syscall"
+	"unsafe"
+)
 
 // SO_RCVTIMEO and SO_SNDTIMEO (socket(7)): how long calls on a socket wait that would
 // wait for ever. They are the same for all families, and no business of theirs.
 
-// socketTimeouts are those of a file that is a socket, in ns, 0 for none: of calls that
+// socketTimeouts are those of a file that is a socket, in ms, 0 for none: of calls that
 // receive and accept, and of calls that send and connect.
-type socketTimeouts struct{ receive, send int64 }
+type socketTimeouts struct{ receive, send uint32 }
+
+// timeouts are in the place of file.count, which sockets do not have otherwise: there
+// are many files. Both take 8 bytes without pointers, which makes it sound.
+func (f *file) timeouts() *socketTimeouts { return (*socketTimeouts)(unsafe.Pointer(&f.count)) }
 
 // Options that on a 64-bit machine are the same as those that package syscall has.
 const soReceiveTimeoutNew, soSendTimeoutNew = 66, 67
 
 // timeoutOption is the timeout that an option names, nil if none.
-func (f *file) timeoutOption(level, name uint64) *int64 {
+func (f *file) timeoutOption(level, name uint64) *uint32 {
 	if level != syscall.SOL_SOCKET || f.kind != fileSocket && f.kind != fileUnix {
 		return nil
 	}
 	switch name {
 	case syscall.SO_RCVTIMEO, soReceiveTimeoutNew:
-		return &f.timeouts.receive
+		return &f.timeouts().receive
 	case syscall.SO_SNDTIMEO, soSendTimeoutNew:
-		return &f.timeouts.send
+		return &f.timeouts().send
 	}
 	return nil
 }
@@ -31,7 +38,7 @@ func (f *file) timeoutOption(level, name uint64) *int64 {
 const sizeofTimeval = 16
 
 // setSocketTimeout is setsockopt(2) for these. A timeout below nothing is over at once.
-func setSocketTimeout(to *int64, addr, size uint64) uint64 {
+func setSocketTimeout(to *uint32, addr, size uint64) uint64 {
 	if size < sizeofTimeval {
 		return errno(eINVAL)
 	}
@@ -44,16 +51,16 @@ func setSocketTimeout(to *int64, addr, size uint64) uint64 {
 		return errno(syscall.EDOM)
 	case int64(sec) < 0:
 		*to = 1
-	case sec > 1<<33:
+	case sec >= 1<<32/1000:
 		*to = 0
 	default:
-		*to = int64(sec)*1e9 + int64(usec)*1e3
+		*to = uint32(sec*1000 + (usec+999)/1000)
 	}
 	return 0
 }
 
 // getSocketTimeout is getsockopt(2).
-func getSocketTimeout(ns int64, addr, sizeAt uint64) uint64 {
+func getSocketTimeout(ms uint32, addr, sizeAt uint64) uint64 {
 	room, ok := loadUser32(sizeAt)
 	if !ok {
 		return errno(eFAULT)
@@ -62,7 +69,7 @@ func getSocketTimeout(ns int64, addr, sizeAt uint64) uint64 {
 		return errno(eINVAL)
 	}
 	var b [sizeofTimeval]byte
-	sec, usec := ns/1e9, ns%1e9/1e3
+	sec, usec := ms/1000, ms%1000*1000
 	for k := range 8 {
 		b[k], b[8+k] = byte(sec>>(8*k)), byte(usec>>(8*k))
 	}
@@ -76,10 +83,10 @@ func getSocketTimeout(ns int64, addr, sizeAt uint64) uint64 {
 // waitSocket has t wait for an event of the socket f, after which the call is made
 // again, unless its time is over.
 func (c *cpu) waitSocket(t *thread, f *file, nr uint64) uint64 {
-	timeout := f.timeouts.receive
+	timeout := f.timeouts().receive
 	switch nr {
 	case syscall.SYS_WRITE, syscall.SYS_WRITEV, syscall.SYS_SENDTO, syscall.SYS_SENDMSG, SysSendmmsg, syscall.SYS_CONNECT:
-		timeout = f.timeouts.send
+		timeout = f.timeouts().send
 	}
 	if timeout == 0 {
 		return c.wait(t, f)
@@ -92,7 +99,7 @@ func (c *cpu) waitSocket(t *thread, f *file, nr uint64) uint64 {
 	}
 	deadline := t.deadline
 	if !t.again || deadline == 0 {
-		deadline = after(timeout)
+		deadline = after(int64(timeout) * 1e6)
 	}
 	t.waitOn = uint64(fileIndex(f))
 	f.waiters.append(t)

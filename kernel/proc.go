@@ -47,7 +47,7 @@ var generated = [...]struct {
 	{"/sys/devices/system/cpu/possible", (*report).processors},
 	{"/sys/devices/system/cpu/present", (*report).processors},
 	// Large pages come by themselves; nobody can ask for them.
-	{"/sys/kernel/mm/transparent_hugepage/enabled", func(r *report) { r.text("always madvise [never]\n") }},
+	{"/sys/kernel/mm/transparent_hugepage/enabled", func(r *report) { r.text("[always] madvise never\n") }},
 	{"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", func(r *report) { r.line(mm.LargePage) }},
 	{processFolder + "/auxv", (*report).auxv},
 	{processFolder + "/cgroup", func(r *report) { r.text("0::/\n") }},

@@ -35,6 +35,12 @@ func known(advice int) bool {
 // Precondition: mu is held.
 func (s *Space) advise(r Range, advice int) syscall.Errno {
 	f := &s.tables.frames
+	switch advice {
+	case madvHugePage:
+		return s.adviseSize(r, pagesLarge)
+	case madvNoHugePage:
+		return s.adviseSize(r, pagesSmall)
+	}
 	holes := false
 	for v := r.Base; v < r.End(); {
 		i := s.areas.search(f, v)

@@ -16,6 +16,7 @@ type area struct {
 	unreserved bool // MAP_NORESERVE: may be more than the machine has
 	program    bool // put in place by the loader: it stays
 	name       uint8
+	pages      pageAdvice
 }
 
 func (a area) span() Range { return Range{a.start, uint64(a.end - a.start)} }

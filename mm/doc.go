@@ -11,6 +11,7 @@
 //   - areas.go, space.go, protect.go, advise.go, remap.go, names.go, fault.go, files.go,
 //     special.go, linux.go: the address space and the memory system calls of the
 //     program's runtime; a test makes them here and on Linux, and compares
+//   - large.go: where anonymous memory has pages of 2 MiB
 //   - seal.go, audit.go: memory is written or executed, at all of its addresses
 //   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
 //   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
@@ -55,8 +56,8 @@
 //
 //   - Memory that is to be written and executed at a time is refused (EACCES), and so
 //     are executable views of a file's own pages, which others may write.
-//   - Anonymous memory is mapped in pages of 4 KiB; proclet heaps and the
-//     direct map use 2 MiB pages where they fit. MADV_HUGEPAGE has no effect.
+//   - Pages that were mapped small stay small: nothing makes a large page of them
+//     later, and MADV_COLLAPSE has no effect.
 //   - Memory is overcommitted, as on Linux: only a mapping of more than the machine
 //     has is refused. A fault without a free frame is reported as a bad access, and
 //     Space.Exhausted counts it; the kernel then says what has taken the memory, and ends

@@ -43,6 +43,9 @@ func (s *Space) fault(addr Virt, code uint64) bool {
 	if a.file.ID != 0 {
 		return false
 	}
+	if !a.program && s.faultLarge(addr, &a) {
+		return true
+	}
 	if a.program || !s.populate(page, a.prot) {
 		s.exhausted++
 		return false

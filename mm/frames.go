@@ -106,6 +106,18 @@ func (f *frames) alloc(order int, owner Owner) (Phys, bool) {
 	return address(n), true
 }
 
+// hasRun reports whether a run of the order is free as it is, without joining what was
+// zeroed ahead of time.
+func (f *frames) hasRun(order int) bool {
+	interrupts := f.mu.lock()
+	found := false
+	for _, first := range f.free[order:] {
+		found = found || first != 0
+	}
+	f.mu.unlock(interrupts)
+	return found
+}
+
 // release gives back a run that alloc returned, whole. Its address must not be
 // in any translation that a processor may still hold.
 func (f *frames) release(p Phys, owner Owner) {

@@ -136,6 +136,13 @@ func TestSpaceAgainstModel(t *testing.T) {
 				m.prot[v] = prot
 			}
 		case 5:
+			if size := rnd.IntN(3); size > 0 {
+				errno := s.Madvise(r.Base, r.Size, []int{0, madvHugePage, madvNoHugePage}[size])
+				if (errno == ok) != covered {
+					t.Fatalf("step %d: madvise for sizes of pages %x: %v", step, r, errno)
+				}
+				break
+			}
 			errno := s.Madvise(r.Base, r.Size, madvDontNeed)
 			if want := map[bool]syscall.Errno{true: ok, false: eNoMem}[covered]; errno != want {
 				t.Fatalf("step %d: madvise %x: %v, want %v", step, r, errno, want)
@@ -206,7 +213,7 @@ func checkAreas(t *testing.T, s *Space, m *spaceModel) {
 		if a.start >= a.end || i > 0 && areas[i-1].end > a.start {
 			t.Fatalf("areas %d: %+v overlap or are empty", i, areas)
 		}
-		if i > 0 && areas[i-1].end == a.start && areas[i-1].prot == a.prot {
+		if i > 0 && areas[i-1].end == a.start && areas[i-1].prot == a.prot && areas[i-1].pages == a.pages {
 			t.Fatalf("areas %d and %d are alike: %+v", i-1, i, a)
 		}
 		for v := a.start; v < a.end; v += PageSize {
@@ -296,6 +303,70 @@ func TestReservationsCostNothing(t *testing.T) {
 	}
 	if errno := s.Munmap(v, 1<<40); errno != ok || s.Usage() != before {
 		t.Errorf("%v; %+v before, %+v after", errno, before, s.Usage())
+	}
+}
+
+// TestLargePages fills memory from its begin: all but the first pages are large. What is
+// given back in between is cut out, and what is advised against stays small.
+func TestLargePages(t *testing.T) {
+	const size = 10 * LargePage
+	for _, test := range []struct {
+		name   string
+		advice int
+		faults uint64
+	}{
+		{"as it grows", madvNormal, 512 + 9},
+		{"as advised", madvHugePage, 10},
+		{"advised against", madvNoHugePage, size / PageSize},
+	} {
+		s := newSpace(t, 64<<20)
+		before := s.Usage()
+		base := Virt(0xc000000000)
+		if _, errno := s.Mmap(base, size, ProtRead|ProtWrite, anon|mapFixed); errno != ok {
+			t.Fatal(errno)
+		}
+		if errno := s.Madvise(base, size, test.advice); errno != ok {
+			t.Fatal(errno)
+		}
+		faults := uint64(0)
+		for v := base; v < base+size; v += PageSize {
+			if e, _, _ := s.tables.leaf(v); e == 0 {
+				faults++
+			}
+			b, fine := touch(s, v, faultWrite)
+			if !fine || *b != 0 {
+				t.Fatalf("%s: page %x cannot be written, or is not zero", test.name, v)
+			}
+			*b = 1
+		}
+		if faults != test.faults {
+			t.Errorf("%s: %d faults, want %d", test.name, faults, test.faults)
+		}
+		hole := Range{base + 3*LargePage + 5*PageSize, 2*LargePage + 7*PageSize}
+		s.Madvise(hole.Base, hole.Size, madvDontNeed)
+		if u := s.Usage(); u.Program*PageSize != size-hole.Size {
+			t.Errorf("%s: %d bytes are left, want %d", test.name, u.Program*PageSize, size-hole.Size)
+		}
+		for v := base; v < base+size; v += PageSize {
+			if b, fine := touch(s, v, 0); !fine || (*b == 0) != hole.Contains(v) {
+				t.Fatalf("%s: page %x: %v", test.name, v, fine)
+			}
+		}
+		checkTables(t, &s.tables)
+		if errno := s.Munmap(base, size); errno != ok || s.Usage() != before {
+			t.Errorf("%s: %v; %+v before, %+v after", test.name, errno, before, s.Usage())
+		}
+	}
+	// With little memory left, a page is a page.
+	s := newSpace(t, 8<<20)
+	v, _ := s.Mmap(0xc000000000, 8<<20, ProtRead|ProtWrite, anon|mapFixed|mapNoReserve)
+	s.Madvise(v, 8<<20, madvHugePage)
+	pages := uint64(0)
+	for s.Fault(v+Virt(pages)*PageSize, faultWrite) {
+		pages++
+	}
+	if u := s.Usage(); u.Free != 0 || u.Program != pages {
+		t.Errorf("%d pages could be touched; %+v", pages, u)
 	}
 }
 

@@ -173,9 +173,11 @@ func (s *Space) place(r Range) (Virt, bool) {
 
 // overcommits reports whether r, which is to be written as part of a, is more memory than the
 // machine has: the program hears of it now and not when it touches it. Less than that
-// is promised to whoever asks, whatever was promised before.
+// is promised to whoever asks, whatever was promised before; and so is what the Go
+// runtime maps at its start and hardly touches, however small the machine is.
 func (s *Space) overcommits(r Range, a *area) bool {
-	return !a.file.Shared && !a.unreserved && r.Size/PageSize > s.tables.frames.ledger.read().Total
+	const always = 64 << 20
+	return !a.file.Shared && !a.unreserved && r.Size > max(always, s.tables.frames.ledger.read().Total*PageSize)
 }
 
 // Munmap is munmap(2). It also gives back what AllocDMA and Map got. ENOMEM

@@ -246,7 +246,7 @@ func TestSpaceBadCalls(t *testing.T) {
 		{"mmap of nothing", mmap(0, 0, rw, anon), eInval},
 		{"mmap of too much", mmap(0, 1<<63, rw, anon), eNoMem},
 		{"mmap that wraps", mmap(0, ^uint64(0), rw, anon), eNoMem},
-		{"mmap of more memory than there is", mmap(0, 9<<20, rw, anon), eNoMem},
+		{"mmap of more memory than there is", mmap(0, 65<<20, rw, anon), eNoMem},
 		{"mmap of page 0", mmap(0, PageSize, rw, anon|mapFixed), ePerm},
 		{"mmap of the direct map", mmap(DirectArea.Base, PageSize, rw, anon|mapFixed), eNoMem},
 		{"mmap of registers", mmap(DeviceArea.Base, PageSize, rw, anon|mapFixed), eNoMem},
@@ -265,7 +265,7 @@ func TestSpaceBadCalls(t *testing.T) {
 		{"mprotect written and executed", s.Mprotect(at, PageSize, rw|ProtExec), eAcces},
 		{"madvise of free addresses", s.Madvise(at-PageSize, 2*PageSize, madvDontNeed), eNoMem},
 		{"madvise unknown", s.Madvise(at, PageSize, 99), eInval},
-		{"mmap of addresses for more", mmap(0, 9<<20, ProtNone, anon), ok},
+		{"mmap of addresses for more", mmap(0, 65<<20, ProtNone, anon), ok},
 		{"madvise huge", s.Madvise(at, PageSize, madvHugePage), ok},
 		{"madvise collapse", s.Madvise(at, PageSize, madvCollapse), ok},
 	}

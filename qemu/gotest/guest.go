@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -70,10 +71,14 @@ func nuosGuest(ctx context.Context, dir string, p *goPackage, work string) (gues
 // linuxGuest builds the tests as an ordinary program for the Linux guest.
 func linuxGuest(ctx context.Context, dir string, p *goPackage, work string) (guest, error) {
 	program := filepath.Join(work, "test")
-	if _, err := goCommand(ctx, dir, "test", "-c", "-trimpath", "-ldflags=-w", "-o", program, p.ImportPath); err != nil {
+	if _, err := goCommand(ctx, dir, "test", "-c", "-ldflags=-w", "-o", program, p.ImportPath); err != nil {
 		return nil, err
 	}
 	return func(args []string) (qemu.Options, error) {
+		work, err := os.MkdirTemp(work, "guest-")
+		if err != nil {
+			return qemu.Options{}, err
+		}
 		return linux.Guest(ctx, linux.Program{Path: program, Args: args, Env: p.environment(), Dir: p.Dir, Files: p.trees()}, work)
 	}, nil
 }

@@ -29,7 +29,7 @@ func (o Options) file(pkg string) string {
 // kept returns the result that the folder has of a package, nil if the tests must run:
 // none is there, it is of other arguments, or the tests did not pass. In the Linux
 // guest, which does not change, those that failed are not run again either, unless they
-// took too long.
+// took too long. With o.Kept whatever is there counts.
 func (o Options) kept(pkg string) *Result {
 	if o.Results == "" {
 		return nil
@@ -39,7 +39,10 @@ func (o Options) kept(pkg string) *Result {
 		return nil
 	}
 	r := newResult(pkg)
-	if json.Unmarshal(b, r) != nil || !slices.Equal(r.Args, o.Args) || !r.Passed() && (!o.Linux || r.Crashed || r.timedOut()) {
+	if json.Unmarshal(b, r) != nil || !slices.Equal(r.Args, o.Args) {
+		return nil
+	}
+	if !o.Kept && !r.Passed() && (!o.Linux || r.Crashed || r.timedOut()) {
 		return nil
 	}
 	r.Kept = true

@@ -49,4 +49,8 @@ func TestKept(t *testing.T) {
 	if r := other.kept("a/b"); r != nil {
 		t.Errorf("of tests that took too long: %+v", r)
 	}
+	other.Kept = true
+	if r := other.kept("a/b"); r == nil {
+		t.Error("whatever is there counts, but does not")
+	}
 }

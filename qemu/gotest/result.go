@@ -118,7 +118,8 @@ func (r *Result) note(e Event) {
 		r.said[e.Test] = ""
 	case "output":
 		line := strings.TrimSpace(e.Output)
-		if _, runs := r.said[e.Test]; runs && line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+		noise := slices.ContainsFunc([]string{"=== ", "--- ", "nuos: "}, func(p string) bool { return strings.HasPrefix(line, p) })
+		if _, runs := r.said[e.Test]; runs && line != "" && !noise {
 			r.said[e.Test] = line
 		}
 	case "pass":

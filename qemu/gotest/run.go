@@ -2,6 +2,7 @@ package gotest
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -19,6 +20,7 @@ type Options struct {
 	Linux   bool          // run them in the Linux guest
 	Output  func(Event)   // if set, gets everything that happens, as it happens
 	Results string        // if set, a folder of results; what it has is not run again, see Result.Kept
+	Kept    bool          // nothing is run: what Results does not have is ErrNotKept
 }
 
 // Run builds and runs the tests of the package pkg, as the go command in o.Dir
@@ -54,6 +56,8 @@ func Run(ctx context.Context, pkg string, o Options) (*Result, error) {
 	}
 	if kept := o.kept(p.ImportPath); kept != nil {
 		return kept, nil
+	} else if o.Kept {
+		return nil, fmt.Errorf("gotest: %s: %w", p.ImportPath, ErrNotKept)
 	}
 	res.Args, res.Began, res.Revision = o.Args, time.Now(), revision(ctx)
 	if err := o.run(ctx, p, work, res); err != nil {
@@ -74,9 +78,6 @@ func (o Options) run(ctx context.Context, p *goPackage, work string, res *Result
 		return err
 	}
 	args := append([]string{"-test.v=test2json", "-test.paniconexit0", "-test.timeout=" + o.Timeout.String()}, o.Args...)
-	if o.Linux {
-		return machine.run(ctx, o, args, res)
-	}
 	// Whoever chooses tests gets those.
 	alone := exceptions().alone(p.ImportPath)
 	if !res.Whole() {

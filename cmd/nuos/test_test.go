@@ -132,6 +132,7 @@ func TestTable(t *testing.T) {
 		"| late | 1 | 1 | 0 | 0 | 1.0s | 0 | not run |  |  |  |  |",
 		"| 3 packages | 5 | 3 | 1 | 1 | 3s | 0 | 4 | 3 | 0 | 1 | 2s |",
 		"- **without a reason that is known**: b TestA",
+		"- b TestA (in the Linux guest: pass)",
 	} {
 		if !slices.Contains(lines, want) {
 			t.Errorf("the document lacks %q:\n%s", want, doc)

@@ -183,6 +183,7 @@ computer that does other things too: they show what is slow, not which system is
 		}
 	}
 	t.reasons(&b)
+	t.failures(&b)
 	return os.WriteFile(file, []byte(b.String()), 0o666)
 }
 
@@ -218,5 +219,27 @@ func (t *table) reasons(w io.Writer) {
 	for _, reason := range slices.Sorted(maps.Keys(by)) {
 		slices.Sort(by[reason])
 		fmt.Fprintf(w, "- %s: %s\n", cmp.Or(reason, "**without a reason that is known**"), strings.Join(by[reason], ", "))
+	}
+}
+
+// failures lists what fails here and is no exception, whatever Linux makes of it.
+func (t *table) failures(w io.Writer) {
+	fmt.Fprintf(w, "\n## Fails here, and is no exception\n\n")
+	n := 0
+	for _, r := range t.rows {
+		if r.nuos == nil {
+			continue
+		}
+		for _, test := range r.nuos.Unexpected() {
+			there := "not run"
+			if r.linux != nil {
+				there = cmp.Or(r.linux.Outcome[test], "not there")
+			}
+			fmt.Fprintf(w, "- %s %s (in the Linux guest: %s)\n", r.pkg, test, there)
+			n++
+		}
+	}
+	if n == 0 {
+		fmt.Fprintln(w, "Nothing.")
 	}
 }

@@ -178,7 +178,7 @@ func TestEndings(t *testing.T) {
 		{"memory exhausted by a file", guest{memory: 64, line: "-- exhaust,file"}, boot.MaxStatus,
 			`(?s)nuos: out of memory: .*others have\n +\d{5} KiB  files\n.*the largest files have\n +\d{5} KiB  /tmp/mapped\n`},
 		{"more memory than there is", guest{memory: 64, line: "-- exhaust,huge"}, 2, `fatal error: runtime: out of memory`},
-		{"too little memory", guest{memory: 8, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
+		{"too little memory", guest{memory: 12, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			console, code := test.run(t)

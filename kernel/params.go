@@ -15,7 +15,7 @@ var traceParam = boot.NewParam("trace", "", "calls: the trace has all system cal
 // The kernel reads these by itself, before the program starts.
 var (
 	_ = boot.NewParam("cwd", "/", "the program's working folder")
-	_ = boot.NewParam("seed", "", "at least 64 hexadecimal digits that nobody can guess, for machines without a source of random numbers")
+	_ = boot.NewParam("random-seed", "", "at least 64 hexadecimal digits that nobody can guess, for machines without a source of random numbers")
 )
 
 func init() {

@@ -43,10 +43,10 @@ func mixTiming() {
 	random.pool.Mix(unsafe.Slice((*byte)(unsafe.Pointer(&times)), unsafe.Sizeof(times)), 0)
 }
 
-// mixParameter mixes in the boot parameter seed=, and blots it out, so that the program
+// mixParameter mixes in the boot parameter random-seed=, and blots it out, so that the program
 // does not show it to others. A digit counts for four bits, as if it were hexadecimal.
 func mixParameter() {
-	const name = "seed="
+	const name = "random-seed="
 	for w := boot.Machine().Words(); w.Next(); {
 		text := w.Text()
 		if w.Kind() != boot.Parameter || len(text) < len(name) || string(text[:len(name)]) != name {

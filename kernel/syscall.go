@@ -49,12 +49,22 @@ func handleSyscall(t *thread) *thread {
 	t.nr = nr
 	if r, done := c.dispatchAlone(t, nr, a, t.si, t.dx, t.r10, t.r8, t.r9); done {
 		c.finish(t, tid, nr, a, r)
+		if c.goesOn(t, r) {
+			return t
+		}
 	} else {
 		lock()
 		c.systemCall(t)
 		unlock()
 	}
 	return c.leave()
+}
+
+// goesOn reports whether t, whose call without the kernel's lock has this result, returns to
+// the program and nothing else is to be done: leave would come to the same, but look at
+// the timer, which no such call sets without waiting.
+func (c *cpu) goesOn(t *thread, r uint64) bool {
+	return r != blocked && threadOn(c) == t && !c.resched.Load() && t.deliverable() == 0 && !t.maskSwapped && !t.retry
 }
 
 // systemCall makes the call in t's registers, for the first time or again.

@@ -2,13 +2,5 @@
 
 package main
 
-import "os"
-
-// threads is how many threads the program has.
-func threads() uint64 {
-	all, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return 0
-	}
-	return uint64(len(all))
-}
+// threads is how many frames threads take: none of the machine's, for they are Linux's.
+func threads() uint64 { return 0 }

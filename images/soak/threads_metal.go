@@ -4,5 +4,5 @@ package main
 
 import "nuos/kernel"
 
-// threads is how many threads the program has.
+// threads is how many frames threads take, one each.
 func threads() uint64 { return kernel.Stats().Threads }

@@ -37,18 +37,23 @@ func inside(ctx context.Context, args []string) (*qemu.Inside, *qemu.Running, er
 	return in, running, err
 }
 
+// look lets f look into the machine that args name, how says whether while that runs.
+func look(ctx context.Context, args []string, how func(*qemu.Inside, func(*inspect.Machine) error) error, f func(*inspect.Machine) error) error {
+	in, _, err := inside(ctx, args)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return how(in, f)
+}
+
 func statCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "stat [MACHINE]",
 		Short: "Show what a machine's kernel has counted: system calls, interrupts, switches, faults, memory",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, _, err := inside(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			defer in.Close()
-			return in.Look(func(m *inspect.Machine) error {
+			return look(cmd.Context(), args, (*qemu.Inside).Look, func(m *inspect.Machine) error {
 				s, err := m.Statistics()
 				if err != nil {
 					return err
@@ -71,12 +76,7 @@ failed. With the boot parameter trace=calls it has all system calls.`,
   nuos trace -c 100`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, _, err := inside(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			defer in.Close()
-			return in.LookStopped(func(m *inspect.Machine) error { return m.WriteTrace(os.Stdout, count) })
+			return look(cmd.Context(), args, (*qemu.Inside).LookStopped, func(m *inspect.Machine) error { return m.WriteTrace(os.Stdout, count) })
 		},
 	}
 	cmd.Flags().IntVarP(&count, "count", "c", 1<<20, "how many events to show")
@@ -151,12 +151,7 @@ func stacksCommand() *cobra.Command {
 		Short: "Show what a machine is doing: its processors, threads and goroutines, with their stacks",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in, _, err := inside(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			defer in.Close()
-			return in.LookStopped(func(m *inspect.Machine) error {
+			return look(cmd.Context(), args, (*qemu.Inside).LookStopped, func(m *inspect.Machine) error {
 				if !threads && !goroutines {
 					return m.Report(os.Stdout, reportEvents)
 				}

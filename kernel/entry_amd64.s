@@ -145,6 +145,7 @@ TEXT ·syscallEntry(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	MOVQ	AX, thread_flags(R11)
 	MOVQ	$0, thread_full(R11)
 	MOVQ	R11, R9
+	MOVQ	cpu_self(GS), R10
 	MOVQ	·syscallVector(SB), R13
 	JMP	enter<>(SB)
 

@@ -41,30 +41,76 @@ const (
 // errno is the result of a call that fails.
 func errno(e syscall.Errno) uint64 { return -uint64(e) }
 
-// handleSyscall is entered by syscallEntry.
-func handleSyscall(t *thread) *thread {
-	c := thisCPU()
+// handleSyscall is entered by syscallEntry, on c, with the thread that calls. Calls that have
+// locks of their own or need none are made here: memory's take long, and those of threads are
+// how Go's scheduler wakes, stops and preempts them. What a call costs at least is decided here
+// and in the entry code: where one waits for nobody, succeeds and leaves nothing else to be
+// done, no function is called but its own.
+func handleSyscall(t *thread, c *cpu) *thread {
 	c.countCall(t)
-	nr, a, tid := t.ax, t.di, t.tid // which are gone when t waits
+	nr, a, b, d, tid := t.ax, t.di, t.si, t.dx, t.tid // which are gone when t waits
 	t.nr = nr
-	if r, done := c.dispatchAlone(t, nr, a, t.si, t.dx, t.r10, t.r8, t.r9); done {
-		c.finish(t, tid, nr, a, r)
-		if c.goesOn(t, r) {
-			return t
-		}
-	} else {
+	var r uint64
+	switch nr {
+	case syscall.SYS_MMAP:
+		r = mmap(a, b, d, t.r10, int32(t.r8), t.r9)
+	case syscall.SYS_MUNMAP:
+		r = munmap(a, b)
+	case syscall.SYS_MPROTECT:
+		r = mprotect(a, b, d)
+	case syscall.SYS_MADVISE:
+		r = madvise(a, b, d)
+	case syscall.SYS_MREMAP:
+		r = mremap(a, b, d, t.r10, t.r8)
+	case syscall.SYS_MINCORE:
+		r = mincore(a, b, d)
+	case syscall.SYS_FUTEX:
+		r = c.futex(t, a, b, d, t.r10)
+	case syscall.SYS_NANOSLEEP:
+		r = c.nanosleep(t, a)
+	case syscall.SYS_SCHED_YIELD:
+		r = c.yield(t)
+	case syscall.SYS_TGKILL:
+		r = kill(int32(b), d)
+	case syscall.SYS_TKILL:
+		r = kill(int32(a), b)
+	case syscall.SYS_RT_SIGPROCMASK:
+		r = rtSigprocmask(t, a, b, d)
+	case syscall.SYS_RT_SIGRETURN:
+		r = c.rtSigreturn(t)
+	case syscall.SYS_SIGALTSTACK:
+		r = sigaltstack(t, a, b)
+	case syscall.SYS_PAUSE:
+		r = c.pause(t)
+	case syscall.SYS_CLOCK_NANOSLEEP:
+		r = c.clockNanosleep(t, a, b, d)
+	case syscall.SYS_GETPID, syscall.SYS_GETPGRP:
+		r = processID
+	case syscall.SYS_GETPPID:
+	case syscall.SYS_GETTID:
+		r = uint64(t.tid)
+	default:
 		lock()
 		c.systemCall(t)
 		unlock()
+		return c.leave()
+	}
+	if !recorded(r) {
+		t.ax = r
+		if c.goesOn(t) {
+			return t
+		}
+	} else {
+		c.finish(t, tid, nr, a, r)
 	}
 	return c.leave()
 }
 
-// goesOn reports whether t, whose call without the kernel's lock has this result, returns to
+// goesOn reports whether t, whose call without the kernel's lock did not wait, returns to
 // the program and nothing else is to be done: leave would come to the same, but look at
 // the timer, which no such call sets without waiting.
-func (c *cpu) goesOn(t *thread, r uint64) bool {
-	return r != blocked && threadOn(c) == t && !c.resched.Load() && t.deliverable() == 0 && !t.maskSwapped && !t.retry
+func (c *cpu) goesOn(t *thread) bool {
+	return c.current == uintptr(unsafe.Pointer(t)) && !c.resched.Load() && t.deliverable() == 0 && !t.maskSwapped && !t.retry
 }
 
 // systemCall makes the call in t's registers, for the first time or again.
@@ -83,54 +129,6 @@ func (c *cpu) finish(t *thread, tid int32, nr, a, r uint64) {
 	if r != blocked {
 		t.ax = r
 	}
-}
-
-// dispatchAlone makes calls that have locks of their own or need none, and reports
-// whether this is one. Memory's take long, and those of threads are how Go's scheduler wakes,
-// stops and preempts them.
-func (c *cpu) dispatchAlone(t *thread, nr, a, b, d, e, f, g uint64) (result uint64, done bool) {
-	switch nr {
-	case syscall.SYS_MMAP:
-		result = mmap(a, b, d, e, int32(f), g)
-	case syscall.SYS_MUNMAP:
-		result = munmap(a, b)
-	case syscall.SYS_MPROTECT:
-		result = mprotect(a, b, d)
-	case syscall.SYS_MADVISE:
-		result = madvise(a, b, d)
-	case syscall.SYS_MREMAP:
-		result = mremap(a, b, d, e, f)
-	case syscall.SYS_MINCORE:
-		result = mincore(a, b, d)
-	case syscall.SYS_FUTEX:
-		result = c.futex(t, a, b, d, e)
-	case syscall.SYS_NANOSLEEP:
-		result = c.nanosleep(t, a)
-	case syscall.SYS_SCHED_YIELD:
-		result = c.yield(t)
-	case syscall.SYS_TGKILL:
-		result = kill(int32(b), d)
-	case syscall.SYS_TKILL:
-		result = kill(int32(a), b)
-	case syscall.SYS_RT_SIGPROCMASK:
-		result = rtSigprocmask(t, a, b, d)
-	case syscall.SYS_RT_SIGRETURN:
-		result = c.rtSigreturn(t)
-	case syscall.SYS_SIGALTSTACK:
-		result = sigaltstack(t, a, b)
-	case syscall.SYS_PAUSE:
-		result = c.pause(t)
-	case syscall.SYS_CLOCK_NANOSLEEP:
-		result = c.clockNanosleep(t, a, b, d)
-	case syscall.SYS_GETPID, syscall.SYS_GETPGRP:
-		result = processID
-	case syscall.SYS_GETPPID:
-	case syscall.SYS_GETTID:
-		result = uint64(t.tid)
-	default:
-		return 0, false
-	}
-	return result, true
 }
 
 // dispatch makes all other calls.

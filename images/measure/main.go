@@ -1,8 +1,10 @@
 // Command measure says what calls and moves cost between two machines of a rack:
 //
 //	nuos run --hosted -n 2 ./images/measure
+//	nuos run --hosted -n 2 --param measure=floors,calls ./images/measure
 //
-// The machine with the lowest number measures, prints and ends; the others serve
+// and, in the same processes, what no call and no move can be quicker than. It prints
+// in the format of Go's benchmarks. The machine with the lowest number measures, prints and ends; the others serve
 // until it has.
 //
 //nuos:machines 2
@@ -14,8 +16,10 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
+	"nuos/boot"
 	"nuos/migrate"
 	"nuos/proclet"
 	"nuos/rack"
@@ -45,6 +49,8 @@ func (b *Block) Grow(t *proclet.Thread, n int) (int, error) {
 // Size returns how many bytes the block has: the least that a call can do.
 func (b *Block) Size(t *proclet.Thread, _ struct{}) (int, error) { return b.bytes.Len(), nil }
 
+var measureParam = boot.NewParam("measure", "floors,calls,moves", "measure: what to measure, separated by commas")
+
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "measure:", err)
@@ -58,7 +64,8 @@ func run() error {
 		return err
 	}
 	m := migrate.Serve(r, proclet.Serve(r))
-	self, other := r.Self().ID, rack.MachineID(0)
+	self := r.Self().ID
+	var other rack.MachineID
 	for _, member := range r.Members() {
 		if member.ID < self {
 			serve(r, member.ID)
@@ -71,44 +78,31 @@ func run() error {
 	if other == 0 {
 		return errors.New("there is no second machine: run with -n 2")
 	}
-	err = calls(self, other)
+	if chosen("floors") {
+		err = floors(r.Port())
+	}
+	if err == nil && chosen("calls") {
+		err = calls(self, other)
+	}
 	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
-		if err == nil {
+		if err == nil && chosen("moves") {
 			err = moves(r, m, other, size)
 		}
 	}
 	return errors.Join(err, r.Leave(context.Background()))
 }
 
+// chosen reports whether the boot parameter says to measure that.
+func chosen(part string) bool {
+	return slices.Contains(strings.Split(measureParam.Value(), ","), part)
+}
+
 // serve returns when the measuring machine has left.
 func serve(r *rack.Rack, measuring rack.MachineID) {
+	defer mirror(r.Port())()
 	for slices.ContainsFunc(r.Members(), func(m rack.Member) bool { return m.ID == measuring }) {
 		time.Sleep(100 * time.Millisecond)
 	}
-}
-
-// calls measures calls of a proclet here and of one on the other machine.
-func calls(self, other rack.MachineID) error {
-	t := proclet.Current()
-	for _, place := range []struct {
-		name string
-		on   rack.MachineID
-	}{{"local call", self}, {"remote call", other}} {
-		ref, err := proclet.New[Block](t, proclet.Options{On: place.on})
-		if err != nil {
-			return err
-		}
-		times := make([]time.Duration, 20000)
-		for i := range times {
-			start := time.Now()
-			if _, err := proclet.Call(t, ref, (*Block).Size, struct{}{}); err != nil {
-				return err
-			}
-			times[i] = time.Since(start)
-		}
-		report(place.name, times)
-	}
-	return nil
 }
 
 // moves measures moves of a proclet of so many bytes to the other machine; moves
@@ -134,12 +128,6 @@ func moves(r *rack.Rack, m *migrate.Migrator, other rack.MachineID, size int) er
 			return err
 		}
 	}
-	report(fmt.Sprintf("move of %d KiB", size>>10), times)
+	row("Move/size="+sizeName(size), len(times), quantiles(times)...)
 	return proclet.Destroy(t, ref)
-}
-
-func report(name string, times []time.Duration) {
-	slices.Sort(times)
-	n := len(times)
-	fmt.Printf("%-18s  median %10v  p99 %10v  min %10v  (%d)\n", name, times[n/2], times[n*99/100], times[0], n)
 }

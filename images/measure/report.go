@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What is measured is printed in the format of Go's benchmarks
+// (golang.org/design/14313-benchmark-format), so that whoever compares it with
+// something else need not know this program. Each row is printed as soon as it is
+// measured.
+
+// figure is a value with its unit, which is one word.
+type figure struct {
+	value float64
+	unit  string
+}
+
+// row prints one result: the name of a benchmark, how many operations it is made of,
+// and what they took.
+func row(name string, n int, figures ...figure) {
+	fmt.Printf("Benchmark%s\t%d", name, n)
+	for _, f := range figures {
+		precision := 1
+		if f.value >= 1000 {
+			precision = 0
+		}
+		fmt.Printf("\t%.*f %s", precision, f.value, f.unit)
+	}
+	fmt.Println()
+}
+
+// quantiles are the median and the tail of some times, which it sorts.
+func quantiles(times []time.Duration) []figure {
+	slices.Sort(times)
+	at := func(share float64) float64 { return float64(times[int(float64(len(times))*share)]) }
+	return []figure{{at(0.5), "p50-ns"}, {at(0.99), "p99-ns"}, {at(0.999), "p999-ns"}}
+}
+
+// sizeName is a number of bytes as it is in the names of rows: 8B, 64KiB, 1MiB.
+func sizeName(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", n>>10)
+	}
+	return fmt.Sprintf("%dB", n)
+}

@@ -23,7 +23,7 @@ const busSpace = 1 << 20
 
 // NewECAM returns the configuration space that was mapped at v.
 func NewECAM(first, last uint8, v mm.Virt) *ECAM {
-	return &ECAM{first, last, Registers{v, (uint64(last) - uint64(first) + 1) * busSpace}}
+	return &ECAM{first, last, Registers{Base: v, Size: (uint64(last) - uint64(first) + 1) * busSpace}}
 }
 
 func (e *ECAM) offset(a Address, offset int) uint64 {

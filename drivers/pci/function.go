@@ -83,12 +83,12 @@ func (f *Function) MapBAR(i int) (Registers, error) {
 		return Registers{}, fmt.Errorf("%w: %v BAR %d", ErrNoBAR, f, i)
 	}
 	bar := f.BARs[i]
-	v, err := f.bus.mapDevice(bar.Base, bar.Size)
+	r, err := f.bus.mapDevice(bar.Base, bar.Size)
 	if err != nil {
 		return Registers{}, fmt.Errorf("pci: %v BAR %d: %w", f, i, err)
 	}
-	return Registers{v, bar.Size}, nil
+	return r, nil
 }
 
-// MapFunc makes physical addresses of registers visible; mm.MapDevice on metal.
-type MapFunc func(p mm.Phys, size uint64) (mm.Virt, error)
+// MapFunc makes the size bytes of registers at a physical address visible.
+type MapFunc func(p mm.Phys, size uint64) (Registers, error)

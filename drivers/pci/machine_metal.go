@@ -27,7 +27,7 @@ func scanMachine() (*Bus, error) {
 	if e, ok := access.(*ECAM); ok {
 		first = e.First
 	}
-	return Scan(access, first, NewWindows(append(used, space...), physBits()), mm.MapDevice), nil
+	return Scan(access, first, NewWindows(append(used, space...), physBits()), mapRegisters), nil
 }
 
 // findAccess returns the way to segment group 0's configuration space and all
@@ -151,3 +151,8 @@ func out8(port uint16, v uint8)
 func out16(port uint16, v uint16)
 func out32(port uint16, v uint32)
 func cpuid(leaf uint32) (a, b uint32)
+
+func mapRegisters(p mm.Phys, size uint64) (Registers, error) {
+	v, err := mm.MapDevice(p, size)
+	return Registers{Base: v, Size: size}, err
+}

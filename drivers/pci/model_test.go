@@ -113,11 +113,11 @@ func (m *machineModel) Write(a Address, offset, size int, v uint32) {
 	}
 }
 
-func (m *machineModel) mapDevice(p mm.Phys, size uint64) (mm.Virt, error) {
+func (m *machineModel) mapDevice(p mm.Phys, size uint64) (Registers, error) {
 	if uint64(len(m.ports)) < size {
 		m.ports = make([]byte, size)
 	}
-	return mm.Virt(uintptr(unsafe.Pointer(&m.ports[0]))), nil
+	return Registers{Base: mm.Virt(uintptr(unsafe.Pointer(&m.ports[0]))), Size: size}, nil
 }
 
 // windows with room for all of a test's functions.

@@ -201,7 +201,7 @@ func TestMSIX(t *testing.T) {
 	}
 	for i := range 4 {
 		at := 0x800 + uint64(i)*16
-		regs := Registers{x.table.Base - 0x800, 4096}
+		regs := Registers{Base: x.table.Base - 0x800, Size: 4096}
 		got := [4]uint32{regs.Read32(at), regs.Read32(at + 4), regs.Read32(at + 8), regs.Read32(at + 12)}
 		want := [4]uint32{3: msixEntryMask}
 		if i == 2 {
@@ -294,8 +294,7 @@ func TestParseAddress(t *testing.T) {
 
 func TestRegistersBounds(t *testing.T) {
 	m := &machineModel{t: t, ports: make([]byte, 32)}
-	v, _ := m.mapDevice(0, 32)
-	r := Registers{v, 32}
+	r, _ := m.mapDevice(0, 32)
 	r.Write64(8, 0x1122334455667788)
 	r.Write32(16, 0xaabbccdd)
 	r.Write16(20, 0xeeff)

@@ -1,5 +1,3 @@
-//go:build metal
-
 package rng
 
 import (
@@ -11,50 +9,11 @@ import (
 	"unsafe"
 
 	"nuos/drivers/pci"
+	"nuos/drivers/virtiopci"
 	"nuos/mm"
 )
 
-// Identity of an entropy device on PCI: of version 1 only, and of one that speaks the old
-// version too (4.1.2, 5.4).
-const (
-	pciVendor       = 0x1af4
-	pciModern       = 0x1044
-	pciTransitional = 0x1005
-)
-
 var errDevice = errors.New("rng: the device does not do what it should")
-
-// Types of capabilities (4.1.4) and offsets in the common configuration (4.1.4.3).
-const (
-	capCommon = 1
-	capNotify = 2
-
-	commonDriverSelect = 0x08
-	commonDriver       = 0x0c
-	commonConfigVector = 0x10
-	commonStatus       = 0x14
-	commonQueueSelect  = 0x16
-	commonQueueSize    = 0x18
-	commonQueueVector  = 0x1a
-	commonQueueEnable  = 0x1c
-	commonQueueNotify  = 0x1e
-	commonQueueDesc    = 0x20
-	commonQueueDriver  = 0x28
-	commonQueueDevice  = 0x30
-	commonBytes        = 0x38
-
-	noVector = 0xffff
-)
-
-// Bits of the device status (2.1), and the one feature that is wanted (6): version 1.
-const (
-	statusAcknowledge = 1
-	statusDriver      = 2
-	statusDriverOK    = 4
-	statusFeaturesOK  = 8
-
-	featuresHigh = 1 << 0 // bit 32
-)
 
 // Where things lie in the page that is shared with the device: a queue (2.7) of one
 // descriptor, and the bytes that it is for.
@@ -65,104 +24,68 @@ const (
 	bytesAt = 0x400
 )
 
-// registers finds the two blocks of registers that are used.
-func registers(f *pci.Function) (common, notify pci.Registers, multiplier uint32, err error) {
-	for _, c := range f.VendorCapabilities() {
-		if len(c) < 16 || c[3] != capCommon && c[3] != capNotify {
-			continue
-		}
-		bar, err := f.MapBAR(int(c[4]))
-		if err != nil {
-			return common, notify, 0, err
-		}
-		part, err := bar.Part(uint64(binary.LittleEndian.Uint32(c[8:])), uint64(binary.LittleEndian.Uint32(c[12:])))
-		if err != nil {
-			return common, notify, 0, err
-		}
-		switch {
-		case c[3] == capCommon && common.Size == 0:
-			common = part
-		case c[3] == capNotify && notify.Size == 0 && len(c) >= 20:
-			notify, multiplier = part, binary.LittleEndian.Uint32(c[16:])
-		}
-	}
-	if common.Size < commonBytes || notify.Size < 2 {
-		return common, notify, 0, fmt.Errorf("%w: no registers of version 1", errDevice)
-	}
-	return common, notify, multiplier, nil
-}
+// The only queue of the device (5.4.2).
+const requestQueue = 0
 
-// ask has the device fill b with random bytes and returns how many it wrote.
-func ask(f *pci.Function, b []byte) (int, error) {
-	f.Enable()
-	defer f.Disable()
-	common, notify, multiplier, err := registers(f)
+// ask has the device fill b with random bytes and returns how many it wrote. It is
+// believed in nothing: a position or a length that it was not asked for is an error.
+func ask(f *pci.Function, b []byte) (n int, err error) {
+	device, err := virtiopci.Open(f)
 	if err != nil {
 		return 0, err
 	}
 	page, err := mm.AllocDMA(mm.PageSize)
 	if err != nil {
-		return 0, err
-	}
-	phys, _, _ := mm.Translate(page.Base)
-	memory := mm.Bytes(page)
-	reset := func() error {
-		common.Write8(commonStatus, 0)
-		return poll(func() bool { return common.Read8(commonStatus) == 0 })
+		return 0, errors.Join(err, device.Close())
 	}
 	// The page may only be used again when the device has forgotten it.
 	defer func() {
-		if reset() == nil {
-			mm.FreeDMA(page)
+		if stuck := device.Close(); stuck != nil {
+			n, err = 0, errors.Join(err, stuck)
+			return
 		}
+		mm.FreeDMA(page)
 	}()
-	if err := reset(); err != nil {
+	phys, _, _ := mm.Translate(page.Base)
+	memory := mm.Bytes(page)
+
+	if device.Offered()&virtiopci.Version1 == 0 {
+		return 0, virtiopci.ErrLegacy
+	}
+	if err := device.Accept(virtiopci.Version1); err != nil {
 		return 0, err
 	}
-	common.Write8(commonStatus, statusAcknowledge)
-	common.Write8(commonStatus, statusAcknowledge|statusDriver)
-	common.Write32(commonDriverSelect, 0)
-	common.Write32(commonDriver, 0)
-	common.Write32(commonDriverSelect, 1)
-	common.Write32(commonDriver, featuresHigh)
-	common.Write8(commonStatus, statusAcknowledge|statusDriver|statusFeaturesOK)
-	if common.Read8(commonStatus)&statusFeaturesOK == 0 {
-		return 0, fmt.Errorf("%w: version 1 is refused", errDevice)
+	if device.QueueSize(requestQueue) == 0 {
+		return 0, virtiopci.ErrQueue
 	}
-
-	common.Write16(commonConfigVector, noVector)
-	common.Write16(commonQueueSelect, 0)
-	if common.Read16(commonQueueSize) == 0 {
-		return 0, fmt.Errorf("%w: no queue", errDevice)
+	bell, err := device.SetQueue(requestQueue, 1, phys+descAt, phys+availAt, phys+usedAt)
+	if err != nil {
+		return 0, err
 	}
-	common.Write16(commonQueueSize, 1)
-	common.Write16(commonQueueVector, noVector)
-	for register, at := range map[uint64]uint64{commonQueueDesc: descAt, commonQueueDriver: availAt, commonQueueDevice: usedAt} {
-		common.Write32(register, uint32(uint64(phys)+at))
-		common.Write32(register+4, uint32((uint64(phys)+at)>>32))
+	if err := device.EnableQueue(requestQueue, virtiopci.NoVector); err != nil {
+		return 0, err
 	}
-	bell := uint64(common.Read16(commonQueueNotify)) * uint64(multiplier)
-	if bell%2 != 0 || bell > notify.Size-2 {
-		return 0, fmt.Errorf("%w: its bell is outside of the registers", errDevice)
-	}
-	common.Write16(commonQueueEnable, 1)
-	common.Write8(commonStatus, statusAcknowledge|statusDriver|statusFeaturesOK|statusDriverOK)
+	device.Run()
 
 	// The descriptor (2.7.5): address, length, a flag that the device writes.
 	size := uint32(min(len(b), mm.PageSize-bytesAt))
 	binary.LittleEndian.PutUint64(memory[descAt:], uint64(phys)+bytesAt)
 	binary.LittleEndian.PutUint32(memory[descAt+8:], size)
 	binary.LittleEndian.PutUint16(memory[descAt+12:], 2)
-	// Flags and index of a ring are one word here: no interrupt, one entry. Sound: both
-	// words lie in the page, which does not move.
-	atomic.StoreUint32((*uint32)(unsafe.Pointer(&memory[availAt])), 1<<16|1)
-	notify.Write16(bell, 0)
-	used := (*uint32)(unsafe.Pointer(&memory[usedAt]))
-	if err := poll(func() bool { return atomic.LoadUint32(used)>>16 == 1 }); err != nil {
+	// Sound: the words lie in the page, aligned, and the page does not move.
+	word := func(at int) *uint32 { return (*uint32)(unsafe.Pointer(&memory[at])) }
+	// Flags and index of a ring are one word here: no interrupt, one entry.
+	atomic.StoreUint32(word(availAt), 1<<16|1)
+	bell.Ring()
+	if err := poll(func() bool { return atomic.LoadUint32(word(usedAt))>>16 != 0 }); err != nil {
 		return 0, err
 	}
-	written := binary.LittleEndian.Uint32(memory[usedAt+8:])
-	return copy(b, memory[bytesAt:bytesAt+min(written, size)]), nil
+	// Each word is read once: the device may change it after it has been checked.
+	used, id, written := atomic.LoadUint32(word(usedAt))>>16, atomic.LoadUint32(word(usedAt+4)), atomic.LoadUint32(word(usedAt+8))
+	if used != 1 || id != 0 || written == 0 || written > size {
+		return 0, fmt.Errorf("%w: %d answers, the first to request %d of %d bytes", errDevice, used, id, written)
+	}
+	return copy(b, memory[bytesAt:bytesAt+written]), nil
 }
 
 // poll waits until something is so, for a second at most.

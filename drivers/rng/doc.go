@@ -6,5 +6,6 @@
 // of the device are there. Elsewhere they are mixed in while the program runs.
 //
 // The device is asked once, for more than is enough, and then let alone. What it wrote is
-// counted as it says; that much is its owner's word, and mixing does no harm.
+// counted as it says; that much is its owner's word, and mixing does no harm. What it says
+// of lengths and positions is checked, and a device that does not stop keeps its page.
 package rng

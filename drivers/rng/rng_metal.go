@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nuos/drivers/pci"
+	"nuos/drivers/virtiopci"
 )
 
 // enough is how many bytes the device is asked for.
@@ -40,7 +41,7 @@ func feed(random *os.File) error {
 		return nil // no bus, no device
 	}
 	for _, f := range bus.Functions {
-		if f.Vendor != pciVendor || f.Device != pciModern && f.Device != pciTransitional {
+		if !virtiopci.Is(f, virtiopci.Entropy) {
 			continue
 		}
 		// struct rand_pool_info (random(4)).

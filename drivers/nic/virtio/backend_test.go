@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"nuos/drivers/virtiopci"
 	"nuos/mm"
 )
 
@@ -59,7 +60,7 @@ func TestBadBackend(t *testing.T) {
 		{"no reply", reply(getFeatures, flagVersion, 1, 2, 3, 4, 5, 6, 7, 8), ErrBackend},
 		{"short", reply(getFeatures, flagVersion|flagReply, 1, 2), ErrBackend},
 		{"long", reply(getFeatures, flagVersion|flagReply, make([]byte, 1000)...), ErrBackend},
-		{"legacy", replyU64(getFeatures, 1<<28), ErrLegacy},
+		{"legacy", replyU64(getFeatures, 1<<28), virtiopci.ErrLegacy},
 		{"gone after features", replyU64(getFeatures, featVersion1), ErrBackend},
 		{"no configuration", join(replyU64(getFeatures, featVersion1|featProtocol|featMAC),
 			replyU64(getProtocolFeatures, protocolConfig), reply(getConfig, flagVersion|flagReply)), ErrBackend},

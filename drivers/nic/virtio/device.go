@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"nuos/drivers/nic"
+	"nuos/drivers/virtiopci"
 	"nuos/mm"
 )
 
@@ -109,7 +110,7 @@ func (d *Device) has(feature uint64) bool { return d.features&feature != 0 }
 func (d *Device) queueSize(i, most int) (uint16, error) {
 	n := min(d.transport.limit(i), most)
 	if n < chainLength {
-		return 0, fmt.Errorf("%w: queue %d has %d entries", ErrQueue, i, n)
+		return 0, fmt.Errorf("%w: queue %d has %d entries", virtiopci.ErrQueue, i, n)
 	}
 	size := 1
 	for size*2 <= n {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"nuos/drivers/nic"
+	"nuos/drivers/virtiopci"
 	"nuos/mm"
 )
 
@@ -119,7 +120,7 @@ func TestNegotiation(t *testing.T) {
 		{"smaller MTU", everything, 1280, 1280, nil},
 		{"nonsense MTU", everything, 0, 1500, nil},
 		{"no MTU offered", everything &^ featMTU, 9000, 1500, nil},
-		{"legacy", everything &^ featVersion1, 9000, 0, ErrLegacy},
+		{"legacy", everything &^ featVersion1, 9000, 0, virtiopci.ErrLegacy},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := newModel(c.features | 1<<0 | 1<<17) // and some we must not take
@@ -145,8 +146,8 @@ func TestNegotiation(t *testing.T) {
 	}
 	m := newModel(everything)
 	m.entries = 0
-	if _, err := open(m, options{}); !errors.Is(err, ErrQueue) {
-		t.Errorf("open without queues = %v; want %v", err, ErrQueue)
+	if _, err := open(m, options{}); !errors.Is(err, virtiopci.ErrQueue) {
+		t.Errorf("open without queues = %v; want %v", err, virtiopci.ErrQueue)
 	}
 	m = newModel(everything &^ featMAC)
 	d := openModel(t, m, options{})

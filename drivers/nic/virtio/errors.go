@@ -2,17 +2,7 @@ package virtio
 
 import "errors"
 
-// Errors of opening a device, wrapped with the details.
-var (
-	// ErrLegacy means that the device does not speak version 1 of virtio.
-	ErrLegacy = errors.New("virtio: device lacks VIRTIO_F_VERSION_1")
-	// ErrRefused means that the device does not accept our features.
-	ErrRefused = errors.New("virtio: device refuses the features it offered")
-	// ErrQueue means that the device lacks a usable receive or send queue.
-	ErrQueue = errors.New("virtio: device has no usable queue")
-	// ErrDevice means that the device does not do what it is told.
-	ErrDevice = errors.New("virtio: device fails")
-	// ErrBackend means that a vhost-user back-end went away or answered what
-	// the protocol does not allow.
-	ErrBackend = errors.New("virtio: bad vhost-user back-end")
-)
+// ErrBackend means that a vhost-user back-end went away or answered what the protocol does
+// not allow. The other errors of opening a device are those of package virtiopci, whichever
+// way the device is reached. All are wrapped with the details.
+var ErrBackend = errors.New("virtio: bad vhost-user back-end")

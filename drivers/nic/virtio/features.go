@@ -1,6 +1,10 @@
 package virtio
 
-import "fmt"
+import (
+	"fmt"
+
+	"nuos/drivers/virtiopci"
+)
 
 // Feature bits (5.1.3 and 6).
 const (
@@ -10,7 +14,7 @@ const (
 	featStatus     = 1 << 16 // config has the link status
 	featIndirect   = 1 << 28 // a descriptor may point to a table of them
 	featEventIdx   = 1 << 29 // each side says after which entry it wants a signal
-	featVersion1   = 1 << 32
+	featVersion1   = virtiopci.Version1
 	featuresWanted = featMTU | featMAC | featMrgRxbuf | featStatus | featIndirect | featEventIdx | featVersion1
 )
 
@@ -21,7 +25,7 @@ func negotiate(t transport, o options) (uint64, error) {
 		return 0, err
 	}
 	if offered&featVersion1 == 0 {
-		return 0, fmt.Errorf("%w (it offers %#x)", ErrLegacy, offered)
+		return 0, fmt.Errorf("%w (it offers %#x)", virtiopci.ErrLegacy, offered)
 	}
 	accepted := offered & featuresWanted &^ o.refuse
 	if err := t.accept(accepted); err != nil {

@@ -146,7 +146,11 @@ func (m *Machine) start() error {
 	var p *process
 	if m.rack.options.Hosted {
 		words, env := splitEnvironment(m.rack.parameters(m.index))
-		p, err = startProcess(m.rack.options.Image, words, append(os.Environ(), env...), nil, console)
+		on := -1
+		if m.rack.options.Pin {
+			on = m.index
+		}
+		p, err = startProcess(m.rack.options.Image, words, append(os.Environ(), env...), nil, on, console)
 	} else {
 		p, err = m.startEmulator(console)
 	}
@@ -215,7 +219,7 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 		return nil, ErrLongLine
 	}
 	h.line = line
-	p, err := startProcess(path, arguments(o, h), nil, files, console)
+	p, err := startProcess(path, arguments(o, h), nil, files, -1, console)
 	if err != nil {
 		watch.Close()
 		return nil, err

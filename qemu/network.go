@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 )
 
 // The addresses of a rack. Every rack has the same: its switch is a world of
@@ -44,6 +45,14 @@ func machineMAC(i int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 'n', 'u', 'o', 's', byte(firstMachine + i)}
 }
 
+// nic is what hosted machine i is told of its network.
+func (r *Rack) nic(i int) string {
+	if r.options.Link {
+		return "link:" + filepath.Join(r.Dir, linkFile)
+	}
+	return "vhost-user:" + r.socket(i)
+}
+
 // parameters are the boot parameters that a rack gives to machine i. A program that is not
 // part of a rack, or has no network, does not know the first of them.
 func (r *Rack) parameters(i int) []string {
@@ -55,7 +64,7 @@ func (r *Rack) parameters(i int) []string {
 	}
 	if r.options.Hosted {
 		words = append(words,
-			"nic=vhost-user:"+r.socket(i),
+			"nic="+r.nic(i),
 			"host="+r.hostIP(i).String(),
 			fmt.Sprintf("mem=%dM", r.options.Memory))
 	}

@@ -32,6 +32,16 @@ type Options struct {
 	// Hosted runs machines as ordinary processes instead of in the emulator.
 	Hosted bool
 
+	// Link joins two hosted machines by a cable (package link) instead of the
+	// switch: each reads the other's memory. Faults, Pcap and programs that dial
+	// the switch do not reach them.
+	Link bool
+
+	// Pin has each hosted machine run on one processor of this computer, machine i
+	// on the i-th that this process may use, and over again. What they measure is
+	// then not blurred by Linux moving them about.
+	Pin bool
+
 	// Memory is each machine's memory in MiB; 0 means 512.
 	Memory int
 
@@ -140,6 +150,12 @@ func (o *Options) check() error {
 	}
 	if !validName(o.Name) {
 		return fmt.Errorf("qemu: rack name %q: letters, digits, '-' and '_' only", o.Name)
+	}
+	if o.Link && (!o.Hosted || o.Machines != 2 || o.Faults != (tor.Faults{}) || o.Pcap != "") {
+		return fmt.Errorf("qemu: a cable joins two hosted machines, and has no faults and no capture")
+	}
+	if o.Pin && !o.Hosted {
+		return fmt.Errorf("qemu: only hosted machines can be pinned to processors")
 	}
 	if o.NoNIC && (o.Hosted || o.Machines > 1 || len(o.Forward) > 0 || o.Pcap != "") {
 		return fmt.Errorf("qemu: without a network card there is one machine, and nothing to forward or record")

@@ -44,9 +44,9 @@ var spawner = sync.OnceValue(func() chan<- func() {
 })
 
 // startProcess runs a program whose standard output and standard error go to
-// console. The child gets a process group of its own, so that a terminal's
+// console. It runs on the n-th processor that we may use, unless n is negative. The child gets a process group of its own, so that a terminal's
 // Ctrl-C reaches only us and we end the group in order.
-func startProcess(path string, args []string, env []string, files []*os.File, console *Console) (*process, error) {
+func startProcess(path string, args []string, env []string, files []*os.File, n int, console *Console) (*process, error) {
 	p := &process{cmd: exec.Command(path, args...), done: make(chan struct{})}
 	p.cmd.Env = env
 	p.cmd.ExtraFiles = files
@@ -62,7 +62,9 @@ func startProcess(path string, args []string, env []string, files []*os.File, co
 	p.cmd.WaitDelay = pipeGrace
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
-	spawner() <- func() { started <- p.cmd.Start() }
+	spawner() <- func() {
+		started <- onProcessor(n, p.cmd.Start)
+	}
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrLaunch, err)
 	}

@@ -172,8 +172,12 @@ func (r *Rack) AddMachine() (_ *Machine, err error) {
 	r.adding.Lock()
 	defer r.adding.Unlock()
 	index := len(r.Machines())
-	if index >= maxMachines {
-		return nil, fmt.Errorf("qemu: a rack has at most %d machines", maxMachines)
+	most := maxMachines
+	if r.options.Link {
+		most = 2
+	}
+	if index >= most {
+		return nil, fmt.Errorf("qemu: this rack has at most %d machines", most)
 	}
 	m := &Machine{rack: r, index: index}
 	if r.tor != nil {
@@ -186,7 +190,7 @@ func (r *Rack) AddMachine() (_ *Machine, err error) {
 		if err := m.port.SetFaults(r.options.Faults); err != nil {
 			return nil, err
 		}
-		if r.options.Hosted {
+		if r.options.Hosted && !r.options.Link {
 			if err := m.port.ListenVhostUser(r.socket(index), tor.NetConfig{MAC: m.MAC(), MTU: r.options.MTU}); err != nil {
 				return nil, err
 			}

@@ -8,11 +8,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"nuos/qemu/tor"
 )
 
 // The test binary is also the image of hosted machines, and a launcher that
@@ -35,6 +38,7 @@ func beMachine(words []string) int {
 		word[name] = value
 	}
 	fmt.Printf("machine of %s at %s\n", word["rack"], word["ip"])
+	fmt.Printf("network %s, processors %d\n", word["nic"], runtime.NumCPU())
 	if code, ok := strings.CutPrefix(word["do"], "exit:"); ok {
 		n, _ := strconv.Atoi(code)
 		return n
@@ -223,6 +227,31 @@ func TestParametersOfHostedMachine(t *testing.T) {
 	}
 	if got := strings.Join(env, " "); got != "GOGC=50" {
 		t.Errorf("environment %q", got)
+	}
+}
+
+// TestLinkedRack has a cable between two machines, each on a processor of its own.
+func TestLinkedRack(t *testing.T) {
+	r := startRack(t, Options{Machines: 2, Link: true, Pin: true})
+	want := "network link:" + filepath.Join(r.Dir, "link.sock") + ", processors 1"
+	for _, m := range r.Machines() {
+		if _, err := m.WaitConsole(deadline(t), regexp.MustCompile("(?m)^"+regexp.QuoteMeta(want)+"$")); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := r.AddMachine(); err == nil {
+		t.Error("a cable took a third machine")
+	}
+	for _, o := range []Options{
+		{Image: self(t), Machines: 2, Link: true},
+		{Image: self(t), Machines: 3, Link: true, Hosted: true},
+		{Image: self(t), Machines: 2, Link: true, Hosted: true, Faults: tor.Faults{Loss: 0.1}},
+		{Image: self(t), Pin: true},
+	} {
+		if r, err := Start(t.Context(), o); err == nil {
+			t.Errorf("%+v was started", o)
+			r.Stop()
+		}
 	}
 }
 

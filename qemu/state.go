@@ -16,6 +16,7 @@ import (
 //	rack.lock       locked for as long as the launcher lives
 //	switch.sock     where tor.Dial gets a port of the switch
 //	machine-N.sock  vhost-user, hosted machines only
+//	link.sock       where two hosted machines meet that have a cable between them
 //	monitor-N.sock  QEMU's monitor (package monitor), emulated machines only
 //	gdb-N.sock      for gdb, while somebody uses it
 //	machine         the executable of hosted machines, if it was built by Start
@@ -50,6 +51,7 @@ const (
 	stateFile  = "rack.json"
 	lockFile   = "rack.lock"
 	switchFile = "switch.sock"
+	linkFile   = "link.sock"
 	builtFile  = "machine" // what Options.Package was built into
 )
 
@@ -110,7 +112,7 @@ func sweep(dir string) error {
 		return fmt.Errorf("qemu: %w", err)
 	}
 	var errs []error
-	for _, path := range append(sockets, filepath.Join(dir, stateFile), filepath.Join(dir, builtFile)) {
+	for _, path := range append(sockets, filepath.Join(dir, linkFile+".lock"), filepath.Join(dir, stateFile), filepath.Join(dir, builtFile)) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}

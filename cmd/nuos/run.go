@@ -36,6 +36,7 @@ capital letter is an environment variable. Run's exit status is that of the prog
 or of the first machine whose program failed.`,
 		Example: `  nuos run -n 3 -p 6379:6379 ./images/kv
   nuos run -n 3 -p 6379:6379 --hosted ./images/kv
+  nuos run -n 2 --hosted --link --pin --param idle=poll ./images/measure
   nuos run --param idle=poll --cpus 2 ./images/hello
   nuos run -p 8080:80 --archive ./site --param GODEBUG=http2debug=1 ../elsewhere/server -- -v "a title"
   nuos run go.etcd.io/bbolt/cmd/bbolt@v1.4.0 -- bench
@@ -78,6 +79,8 @@ or of the first machine whose program failed.`,
 	f := cmd.Flags()
 	f.IntVarP(&o.Machines, "machines", "n", 0, "number of machines (default what the image wants, or 1)")
 	f.BoolVar(&o.Hosted, "hosted", false, "run machines as ordinary processes instead of in QEMU")
+	f.BoolVar(&o.Link, "link", false, "with --hosted: a cable between two machines instead of the switch")
+	f.BoolVar(&o.Pin, "pin", false, "with --hosted: a processor of this computer for each machine")
 	f.BoolVar(&onLinux, "linux", false, "run the program in a Debian Linux guest instead, to compare")
 	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, HOST:RACK or ADDRESS:HOST:RACK")
 	f.IntVar(&o.Memory, "memory", 0, "MiB of memory of each machine (default 512)")

@@ -1,7 +1,7 @@
 // Command measure says what calls and moves cost between two machines of a rack:
 //
-//	nuos run --hosted -n 2 ./images/measure
-//	nuos run --hosted -n 2 --param measure=floors,calls ./images/measure
+//	nuos run --hosted --link --pin --param idle=poll ./images/measure
+//	nuos run --hosted --param measure=floors,calls ./images/measure
 //
 // and, in the same processes, what no call and no move can be quicker than. It prints
 // in the format of Go's benchmarks. The machine with the lowest number measures, prints and ends; the others serve
@@ -24,30 +24,6 @@ import (
 	"nuos/proclet"
 	"nuos/rack"
 )
-
-// Block is the state that is called and moved: so many bytes.
-type Block struct {
-	bytes proclet.Slice[byte]
-}
-
-// Grow makes the block n bytes larger.
-func (b *Block) Grow(t *proclet.Thread, n int) (int, error) {
-	chunk := make([]byte, 64<<10)
-	for i := range chunk {
-		chunk[i] = byte(i)
-	}
-	for n > 0 {
-		part := chunk[:min(n, len(chunk))]
-		if err := b.bytes.Append(t, part...); err != nil {
-			return 0, err
-		}
-		n -= len(part)
-	}
-	return b.bytes.Len(), nil
-}
-
-// Size returns how many bytes the block has: the least that a call can do.
-func (b *Block) Size(t *proclet.Thread, _ struct{}) (int, error) { return b.bytes.Len(), nil }
 
 var measureParam = boot.NewParam("measure", "floors,calls,moves", "measure: what to measure, separated by commas")
 
@@ -84,10 +60,8 @@ func run() error {
 	if err == nil && chosen("calls") {
 		err = calls(self, other)
 	}
-	for _, size := range []int{64 << 10, 1 << 20, 16 << 20} {
-		if err == nil && chosen("moves") {
-			err = moves(r, m, other, size)
-		}
+	if err == nil && chosen("moves") {
+		err = moves(r, m, other)
 	}
 	return errors.Join(err, r.Leave(context.Background()))
 }
@@ -103,31 +77,4 @@ func serve(r *rack.Rack, measuring rack.MachineID) {
 	for slices.ContainsFunc(r.Members(), func(m rack.Member) bool { return m.ID == measuring }) {
 		time.Sleep(100 * time.Millisecond)
 	}
-}
-
-// moves measures moves of a proclet of so many bytes to the other machine; moves
-// back are not counted, so that each measured one ends in memory as cold as the
-// last.
-func moves(r *rack.Rack, m *migrate.Migrator, other rack.MachineID, size int) error {
-	t := proclet.Current()
-	ref, err := proclet.New[Block](t, proclet.Options{Capacity: uint64(4 * size), On: r.Self().ID})
-	if err != nil {
-		return err
-	}
-	if _, err := proclet.Call(t, ref, (*Block).Grow, size); err != nil {
-		return err
-	}
-	times := make([]time.Duration, 0, 100)
-	for len(times) < cap(times) {
-		report, err := m.Move(context.Background(), ref.ID(), other)
-		if err != nil {
-			return err
-		}
-		times = append(times, report.Pause)
-		if _, err := migrate.Ask(context.Background(), r, other, ref.ID(), r.Self().ID); err != nil {
-			return err
-		}
-	}
-	row("Move/size="+sizeName(size), len(times), quantiles(times)...)
-	return proclet.Destroy(t, ref)
 }

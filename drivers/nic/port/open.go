@@ -7,7 +7,7 @@ import (
 	"nuos/boot"
 )
 
-var nicParam = boot.NewParam("nic", "", "hosted: vhost-user:PATH, the switch's socket; metal: PCI address of the NIC, default the first")
+var nicParam = boot.NewParam("nic", "", "hosted: vhost-user:PATH, the switch's socket, or link:PATH, a cable; metal: PCI address of the NIC, default the first")
 
 var machine struct {
 	mu   sync.Mutex
@@ -29,10 +29,14 @@ func Open() (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
+	idle, err := idling()
+	if err != nil {
+		return nil, err
+	}
 	dev, err := openDevice(nicParam.Value())
 	if err != nil {
 		return nil, fmt.Errorf("opening the NIC: %w", err)
 	}
-	machine.port = start(dev, c)
+	machine.port = start(dev, c, idle)
 	return machine.port, nil
 }

@@ -6,10 +6,28 @@ import (
 	"fmt"
 	"strings"
 
+	"nuos/boot"
 	"nuos/drivers/nic"
 	"nuos/drivers/nic/link"
 	"nuos/drivers/nic/virtio"
 )
+
+var idleParam = boot.NewParam("idle", "adaptive", "hosted: how long a machine without work polls its NIC before it sleeps: adaptive, poll (for ever) or halt (not at all)")
+
+// idling is what the boot parameter idle= says. On metal it is the kernel's, and of
+// processors.
+func idling() (idleMode, error) {
+	switch v := idleParam.Value(); v {
+	case "adaptive":
+		return idleAdaptive, nil
+	case "poll":
+		return idlePoll, nil
+	case "halt":
+		return idleHalt, nil
+	default:
+		return 0, fmt.Errorf("%w idle=%s: want adaptive, poll or halt", ErrParameter, v)
+	}
+}
 
 // openDevice connects to the switch, or is plugged into the cable, that nic= names.
 func openDevice(param string) (nic.Device, error) {

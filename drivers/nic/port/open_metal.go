@@ -11,6 +11,10 @@ import (
 	"nuos/drivers/pci"
 )
 
+// idling: the pump parks when that pays. Whether the processor then polls or halts is
+// what the boot parameter idle= of the kernel says.
+func idling() (idleMode, error) { return idleAdaptive, nil }
+
 // openDevice opens the NIC at the PCI address that nic= gives, or the first
 // that we drive.
 func openDevice(param string) (nic.Device, error) {

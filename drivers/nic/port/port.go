@@ -40,17 +40,17 @@ type Port struct {
 // New starts a port on dev with the given address; the zero Prefix stands for
 // a link-local one. The port owns dev from now on. Machines call Open instead.
 func New(dev nic.Device, addr netip.Prefix) *Port {
-	return start(dev, Config{Addr: addr})
+	return start(dev, Config{Addr: addr}, idleAdaptive)
 }
 
-func start(dev nic.Device, c Config) *Port {
+func start(dev nic.Device, c Config, idle idleMode) *Port {
 	p := &Port{dev: dev, info: dev.Info(), config: c, pumped: make(chan struct{})}
 	addr := c.Addr
 	if !addr.IsValid() {
 		addr = linkLocal(p.info.MAC)
 	}
 	p.addr.Store(&addr)
-	go p.pump()
+	go p.pump(idle)
 	return p
 }
 

@@ -7,9 +7,9 @@ import (
 )
 
 // pump takes frames from the card while nobody else does.
-func (p *Port) pump() {
+func (p *Port) pump(idle idleMode) {
 	defer close(p.pumped)
-	spin := newSpinner()
+	spin := newSpinner(idle)
 	for !p.closed.Load() {
 		if p.Poll() > 0 {
 			spin.hit()
@@ -44,6 +44,15 @@ func (p *Port) arm() bool {
 	return !p.closed.Load() && p.dev.Arm()
 }
 
+// idleMode says what the pump does when no frames come.
+type idleMode uint8
+
+const (
+	idleAdaptive idleMode = iota // polls for as long as pays
+	idlePoll                     // polls for ever
+	idleHalt                     // parks at once
+)
+
 // spinner decides how often the pump polls in vain before it parks. The bound
 // grows while spinning finds frames and shrinks while it does not, so that a
 // quiet machine costs next to nothing.
@@ -53,21 +62,25 @@ func (p *Port) arm() bool {
 // coming, which is right, because there Go's network poller is only looked at
 // every 10 ms. On an idle machine it is no time, and the poller is prompt.
 type spinner struct {
+	idle               idleMode
 	tried, bound, most int
 }
 
-func newSpinner() *spinner {
+func newSpinner(idle idleMode) *spinner {
 	// With one or two processors those who would send the next frame need the
 	// one that spins.
 	most := 128
 	if runtime.GOMAXPROCS(0) <= 2 {
 		most = 32
 	}
-	return &spinner{bound: 1, most: most}
+	return &spinner{idle: idle, bound: 1, most: most}
 }
 
 // again reports whether to poll once more before parking.
 func (s *spinner) again() bool {
+	if s.idle != idleAdaptive {
+		return s.idle == idlePoll
+	}
 	if s.tried < s.bound {
 		s.tried++
 		return true

@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"nuos/cmd/internal/samples"
 	"nuos/qemu"
 )
 
@@ -49,15 +48,9 @@ first line of main.`,
 type bench struct {
 	options qemu.Options
 	runs    int
-	nuos    measurements
-	linux   measurements
-	order   []measurement
+	nuos    samples.Set
+	linux   samples.Set
 }
-
-// measurement is what a program has measured, such as Syscall in ns/op.
-type measurement struct{ name, unit string }
-
-type measurements map[measurement][]float64
 
 func (b *bench) run(ctx context.Context, target string, args []string) error {
 	dir, err := os.MkdirTemp("", "nuos-bench-")
@@ -75,13 +68,12 @@ func (b *bench) run(ctx context.Context, target string, args []string) error {
 	if err := linuxFor(ctx, &guest, target, dir); err != nil {
 		return err
 	}
-	b.nuos, b.linux = measurements{}, measurements{}
 	for i := range b.runs {
 		for _, side := range []struct {
 			name    string
 			options qemu.Options
-			into    measurements
-		}{{"nuos", image, b.nuos}, {"Linux", guest, b.linux}} {
+			into    *samples.Set
+		}{{"nuos", image, &b.nuos}, {"Linux", guest, &b.linux}} {
 			fmt.Fprintf(os.Stderr, "run %d of %d on %s\n", i+1, b.runs, side.name)
 			if err := b.measure(ctx, side.options, side.into); err != nil {
 				return fmt.Errorf("%s: %w", side.name, err)
@@ -93,7 +85,7 @@ func (b *bench) run(ctx context.Context, target string, args []string) error {
 }
 
 // measure runs the program once.
-func (b *bench) measure(ctx context.Context, o qemu.Options, into measurements) error {
+func (b *bench) measure(ctx context.Context, o qemu.Options, into *samples.Set) error {
 	var w firstLine
 	o.Mirror = &w
 	w.start = time.Now()
@@ -107,61 +99,26 @@ func (b *bench) measure(ctx context.Context, o qemu.Options, into measurements) 
 	if w.took == 0 {
 		return errors.New("the program does not say goos: at first, as benchmarks do")
 	}
-	b.add(into, measurement{"Start", "ms"}, float64(w.took.Microseconds())/1e3)
-	return b.parse(console, into)
-}
-
-// parse reads what a program has measured: lines of a name, how often it was run,
-// and values with their units (golang.org/design/14313-benchmark-format).
-func (b *bench) parse(console string, into measurements) error {
-	for line := range strings.Lines(console) {
-		f := strings.Fields(line)
-		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
-			continue
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(f[0], "Benchmark"), "-")
-		for i := 2; i < len(f); i += 2 {
-			v, err := strconv.ParseFloat(f[i], 64)
-			if err != nil || i+1 == len(f) {
-				return fmt.Errorf("this line is not of a benchmark: %s", line)
-			}
-			b.add(into, measurement{name, f[i+1]}, v)
-		}
-	}
-	return nil
-}
-
-func (b *bench) add(into measurements, m measurement, v float64) {
-	if !slices.Contains(b.order, m) {
-		b.order = append(b.order, m)
-	}
-	into[m] = append(into[m], v)
+	into.Add(samples.Figure{Benchmark: "Start", Unit: "ms"}, float64(w.took.Microseconds())/1e3)
+	return into.Parse(console)
 }
 
 func (b *bench) print(w io.Writer) {
 	fmt.Fprintf(w, "%s with %d processors, medians of %d runs (least to most)\n\n", b.options.MachineType, b.options.CPUs, b.runs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "\tunit\tnuos\t\tLinux\t\tnuos/Linux\n")
-	for _, m := range b.order {
-		here, there := b.nuos[m], b.linux[m]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\n", m.name, m.unit, spread(here), spread(there), median(here)/median(there))
+	for _, f := range b.nuos.Figures() {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\n", f.Benchmark, f.Unit, spread(&b.nuos, f), spread(&b.linux, f), b.nuos.Median(f)/b.linux.Median(f))
 	}
 	t.Flush()
 }
 
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return math.NaN()
-	}
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-func spread(v []float64) string {
+func spread(s *samples.Set, f samples.Figure) string {
+	v := s.Values(f)
 	if len(v) == 0 {
 		return "-\t"
 	}
-	return fmt.Sprintf("%s\t(%s to %s)", figure(median(v)), figure(slices.Min(v)), figure(slices.Max(v)))
+	return fmt.Sprintf("%s\t(%s to %s)", figure(s.Median(f)), figure(slices.Min(v)), figure(slices.Max(v)))
 }
 
 func figure(v float64) string {

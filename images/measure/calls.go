@@ -136,7 +136,7 @@ func calls(self, other rack.MachineID) error {
 			if _, err := proclet.Call(t, caller, (*Caller).Measure, e); err != nil {
 				return fmt.Errorf("%s of %d bytes: %w", place.name, size, err)
 			}
-			row(place.name+"/arg="+sizeName(size), len(measured)*e.Batch, quantiles(measured)...)
+			row(fmt.Sprintf("%s/bytes=%d", place.name, size), len(measured)*e.Batch, quantiles(measured)...)
 		}
 		for _, n := range callerCount {
 			perSecond, err := throughput(t, self, callee, n)

@@ -54,7 +54,7 @@ func copies() error {
 			times[i] = time.Since(start)
 		}
 		slices.Sort(times)
-		row("Copy/size="+sizeName(size), n, figure{float64(times[n/2]), "ns/op"})
+		row(fmt.Sprintf("Copy/bytes=%d", size), n, figure{float64(times[n/2]), "ns/op"})
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func frames(p *port.Port) error {
 			times = append(times, time.Since(start))
 		}
 	}
-	row(fmt.Sprintf("LinkRoundTrip/frame=%dB", frameSize), len(times), quantiles(times)...)
+	row(fmt.Sprintf("LinkRoundTrip/bytes=%d", frameSize), len(times), quantiles(times)...)
 	return nil
 }
 

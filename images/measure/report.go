@@ -37,14 +37,3 @@ func quantiles(times []time.Duration) []figure {
 	at := func(share float64) float64 { return float64(times[int(float64(len(times))*share)]) }
 	return []figure{{at(0.5), "p50-ns"}, {at(0.99), "p99-ns"}, {at(0.999), "p999-ns"}}
 }
-
-// sizeName is a number of bytes as it is in the names of rows: 8B, 64KiB, 1MiB.
-func sizeName(n int) string {
-	switch {
-	case n >= 1<<20 && n%(1<<20) == 0:
-		return fmt.Sprintf("%dMiB", n>>20)
-	case n >= 1<<10 && n%(1<<10) == 0:
-		return fmt.Sprintf("%dKiB", n>>10)
-	}
-	return fmt.Sprintf("%dB", n)
-}

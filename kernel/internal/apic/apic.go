@@ -128,10 +128,10 @@ func (l *Local) Send(to, command uint32) {
 	l.settle()
 	x86.Store32(l.base+regICR+0x10, to<<24)
 	x86.Store32(l.base+regICR, command)
-	l.settle()
 }
 
-// settle waits until the last command has been sent, which x2APICs do by themselves.
+// settle waits until the last command has been sent, so that the next may be written
+// (SDM vol. 3, 11.6.1). x2APICs do that by themselves.
 func (l *Local) settle() {
 	for x86.Load32(l.base+regICR)&pending != 0 {
 		x86.Pause()

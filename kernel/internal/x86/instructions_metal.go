@@ -2,11 +2,6 @@
 
 package x86
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
-
 // In8 and the like read and write I/O ports.
 func In8(port uint16) uint8
 func In32(port uint16) uint32
@@ -34,10 +29,9 @@ func Seed() (v uint64, ok bool)
 // Pause is a hint in loops that wait.
 func Pause()
 
-// Load32 and Store32 reach a device's register in memory.
-func Load32(addr uintptr) uint32     { return atomic.LoadUint32(register(addr)) }
-func Store32(addr uintptr, v uint32) { atomic.StoreUint32(register(addr), v) }
-
-// register turns an address into a pointer. Sound because registers are no
-// memory of Go's heap, in which the collector has no interest.
-func register(addr uintptr) *uint32 { return *(**uint32)(unsafe.Pointer(&addr)) }
+// Load32 and Store32 reach a device's register in memory, which is not cached: the
+// processor itself keeps the order of these accesses, and that of earlier stores
+// before them. A store is not sync/atomic's: that is an exchange, which locks the
+// bus, and for which QEMU's emulator stops all processors.
+func Load32(addr uintptr) uint32
+func Store32(addr uintptr, v uint32)

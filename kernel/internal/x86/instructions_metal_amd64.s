@@ -83,3 +83,17 @@ TEXT ·Seed(SB),NOSPLIT,$0-9
 TEXT ·Pause(SB),NOSPLIT,$0-0
 	PAUSE
 	RET
+
+// func Load32(addr uintptr) uint32
+TEXT ·Load32(SB),NOSPLIT,$0-12
+	MOVQ	addr+0(FP), AX
+	MOVL	(AX), AX
+	MOVL	AX, ret+8(FP)
+	RET
+
+// func Store32(addr uintptr, v uint32)
+TEXT ·Store32(SB),NOSPLIT,$0-12
+	MOVQ	addr+0(FP), AX
+	MOVL	v+8(FP), CX
+	MOVL	CX, (AX)
+	RET

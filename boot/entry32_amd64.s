@@ -2,29 +2,13 @@
 
 #include "textflag.h"
 #include "layout.h"
+#include "code32.h"
 
 // The 32-bit entry of PVH and Multiboot loaders. Both arrive in protected mode
 // without paging, flat segments, interrupts off, EBX pointing to what the
 // loader has to say (hvm_start_info, or the Multiboot information with EAX =
-// 0x2BADB002). There is no stack.
+// 0x2BADB002). There is no stack. code32.h says how such code is written.
 //
-// This is 32-bit code written with a 64-bit assembler. It uses only
-// instructions whose bytes mean the same in both modes: 32-bit operands, the
-// eight old registers, no absolute address. A push or pop, written with its
-// 64-bit name, moves four bytes here. An operand sym(SB) is assembled
-// relative to RIP; a 32-bit processor takes the same bytes for an absolute
-// address, so that LEAL sym(SB) yields the distance from the end of the LEAL
-// to the symbol. ADDRESS adds where that end really is. Therefore nothing
-// here depends on where the image was loaded.
-//
-// ADDRESS puts the physical address of sym in reg. It needs four bytes of
-// stack and destroys CX.
-#define ADDRESS(sym, reg) \
-	BYTE $0xE8; LONG $0;     /* CALL the next instruction */ \
-	POPQ CX;                 \
-	LEAL sym(SB), reg;       \
-	LEAL 7(CX)(reg*1), reg   /* 7: POPQ and LEAL */
-
 // entry32 never returns, so frame pointer and stack maps do not matter; no Go
 // code is on the stack.
 TEXT ·entry32(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
@@ -36,9 +20,22 @@ TEXT ·entry32(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	// the only memory known to be RAM, as its stack.
 	MOVL (BX), DI
 	LEAL 4(BX), SP
-	ADDRESS(·stack, SI)
+	ADDRESS(·stack, BP)
+	ADDRESS(·stamp, SI)
 	MOVL DI, (BX)
-	LEAL STACK_SIZE(SI), SP
+
+	// A loader may not look whether there is memory for all of the image. What
+	// is written where there is none cannot be read back; the last word of the
+	// zeroed data is tried, and before it the stamp, which says where that is.
+	CMPL (SI), STAMP_VERSION
+	JNE  less
+	MOVL STAMP_END(SI), DI
+	SUBL STAMP_SELF(SI), DI
+	MOVL $0x6E756F73, -4(DI)(SI*1)
+	CMPL -4(DI)(SI*1), $0x6E756F73
+	JNE  less
+	MOVL $0, -4(DI)(SI*1)
+	LEAL STACK_SIZE(BP), SP
 
 	ADDRESS(·loaderMagic, SI)
 	MOVL DX, (SI)
@@ -111,28 +108,11 @@ directories:
 
 refuse:
 	ADDRESS(·noLongMode, SI)
-next:
-	MOVB (SI), AX
-	TESTB AX, AX
-	JEQ  exit
-	MOVL AX, CX
-	MOVL $0x3FD, DX
-ready:
-	INB
-	TESTB $0x20, AX                 // transmitter empty
-	JEQ  ready
-	MOVL CX, AX
-	MOVL $0x3F8, DX
-	OUTB
-	INCL SI
-	JMP  next
-exit:
-	MOVL $120, AX                   // ExitRefused
-	MOVL $0xF4, DX
-	OUTB
-halt:
-	HLT
-	JMP  halt
+	CALL ·say32(SB)
+	JMP  ·refuse32(SB)
+
+less:
+	JMP  ·lessMemory32(SB)
 
 DATA ·noLongMode+0(SB)/8, $"nuos: th"
 DATA ·noLongMode+8(SB)/8, $"is proce"

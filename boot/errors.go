@@ -12,6 +12,7 @@ const (
 	NoMemoryMap Refusal = "the loader gave no memory map"
 	// NoRAM: the memory map lists no RAM at all.
 	NoRAM Refusal = "the loader's memory map lists no RAM"
-	// NotEnoughMemory: the machine has less RAM than Info.MinMemory.
-	NotEnoughMemory Refusal = "the machine has less memory than the image says it needs"
+	// NotEnoughMemory: the machine has less RAM than Info.MinMemory. The entry code says the
+	// same of itself where there is none for the image's zeroed data.
+	NotEnoughMemory Refusal = "the machine has less memory than the image needs"
 )

@@ -21,6 +21,8 @@
 #define STAMP_SELF      8
 #define STAMP_START     16
 #define STAMP_END       24
+#define STAMP_MIN_MEMORY 40
+#define STAMP_VERSION   $2              // its first word
 
 // Selectors of ·gdt.
 #define CODE64 $0x08

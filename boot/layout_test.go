@@ -24,14 +24,16 @@ func TestLayoutHeader(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]uint64{
-		"DIRECT_MAP":     boot.DirectMap,
-		"DIRECT_SLOT":    boot.DirectMap >> 39 & 511,
-		"STACK_SIZE":     boot.StackSize,
-		"PT_IMAGE_COUNT": boot.ImageLimit >> 21,
-		"TABLES_SIZE":    got["PT_IMAGE"] + got["PT_IMAGE_COUNT"]<<12 + 1<<12,
-		"STAMP_SELF":     uint64(unsafe.Offsetof(boot.Stamp{}.Self)),
-		"STAMP_START":    uint64(unsafe.Offsetof(boot.Stamp{}.Start)),
-		"STAMP_END":      uint64(unsafe.Offsetof(boot.Stamp{}.End)),
+		"DIRECT_MAP":       boot.DirectMap,
+		"DIRECT_SLOT":      boot.DirectMap >> 39 & 511,
+		"STACK_SIZE":       boot.StackSize,
+		"PT_IMAGE_COUNT":   boot.ImageLimit >> 21,
+		"TABLES_SIZE":      got["PT_IMAGE"] + got["PT_IMAGE_COUNT"]<<12 + 1<<12,
+		"STAMP_SELF":       uint64(unsafe.Offsetof(boot.Stamp{}.Self)),
+		"STAMP_START":      uint64(unsafe.Offsetof(boot.Stamp{}.Start)),
+		"STAMP_END":        uint64(unsafe.Offsetof(boot.Stamp{}.End)),
+		"STAMP_MIN_MEMORY": uint64(unsafe.Offsetof(boot.Stamp{}.MinMemory)),
+		"STAMP_VERSION":    boot.StampVersion,
 	} {
 		if got[name] != want {
 			t.Errorf("%s = %#x, want %#x", name, got[name], want)

@@ -22,7 +22,11 @@ var started atomic.Uint32
 // bootProcessor is the first Go code of the machine.
 func bootProcessor(c *cpu) {
 	startConsole()
-	if why := boot.Parse(); why != "" {
+	switch why := boot.Parse(); why {
+	case "":
+	case boot.NotEnoughMemory:
+		refuseMemory()
+	default:
 		refuse(string(why))
 	}
 	findFeatures()
@@ -60,6 +64,19 @@ func refuse(why string) {
 	printString("nuos: ")
 	printString(why)
 	printString("\n")
+	boot.Exit(boot.ExitRefused)
+}
+
+// refuseMemory is refuse with what there is of memory and what there should be.
+func refuseMemory() {
+	info := boot.Machine()
+	printString("nuos: ")
+	printString(string(boot.NotEnoughMemory))
+	printString(": ")
+	printInt(int64(info.RAM() >> 10))
+	printString(" KiB of ")
+	printInt(int64(info.MinMemory >> 10))
+	printString(" KiB\n")
 	boot.Exit(boot.ExitRefused)
 }
 

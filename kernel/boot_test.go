@@ -178,7 +178,9 @@ func TestEndings(t *testing.T) {
 		{"memory exhausted by a file", guest{memory: 64, line: "-- exhaust,file"}, boot.MaxStatus,
 			`(?s)nuos: out of memory: .*others have\n +\d{5} KiB  files\n.*the largest files have\n +\d{5} KiB  /tmp/mapped\n`},
 		{"more memory than there is", guest{memory: 64, line: "-- exhaust,huge"}, 2, `fatal error: runtime: out of memory`},
-		{"too little memory", guest{memory: 12, line: "-- exit,0"}, boot.ExitRefused, `^nuos: .*memory`},
+		{"too little memory", guest{memory: 12, line: "-- exit,0"}, boot.ExitRefused, `^nuos: the machine has less memory than the image needs: \d{5} KiB of \d{5} KiB\n$`},
+		{"less memory than zeroed data", guest{memory: 8, line: "-- exit,0"}, boot.ExitRefused, `^nuos: the machine has less memory than the image needs: 7\d{3} KiB of \d{5} KiB\n$`},
+		{"less memory than the image's file", guest{machine: "microvm", memory: 6, line: "-- exit,0"}, boot.ExitRefused, `^nuos: the machine has less memory than the image needs: 5\d{3} KiB\n$`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			console, code := test.run(t)

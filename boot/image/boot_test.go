@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -127,12 +128,12 @@ func TestMultiboot(t *testing.T) {
 		console, code := start(t, file, "-M", machine, "-m", "256", "-cpu", "max")
 		wantHello(t, boot.Multiboot, console, code)
 	}
+	wantShort(t, file, `\d+ KiB of \d+ KiB`, "7", "8")
 }
 
 // TestRefusals boots machines on which the image must not run.
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ name, args, says string }{
-		{"little memory", "-M q35 -m 8 -cpu max", string(boot.NotEnoughMemory)},
 		{"32-bit processor", "-M pc -m 128 -cpu qemu32", "this processor has no 64-bit mode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -141,6 +142,25 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("exit code %d, want %d and %q on the console:\n%s", code, boot.ExitRefused, c.says, console)
 			}
 		})
+	}
+}
+
+// TestShort boots with less memory than the image needs, than its zeroed data need, and than
+// the file has bytes.
+func TestShort(t *testing.T) {
+	wantShort(t, hello.Path, `\d+ KiB of \d+ KiB`, "7", "8", "10")
+	wantShort(t, hello.Path, `\d+ KiB`, "5")
+}
+
+// wantShort boots with a few MiB of memory, which the image must refuse with numbers.
+func wantShort(t *testing.T, file, numbers string, memory ...string) {
+	t.Helper()
+	says := regexp.MustCompile(`^nuos: ` + string(boot.NotEnoughMemory) + `: ` + numbers + `\r?\n`)
+	for _, mib := range memory {
+		console, code := start(t, file, "-M", "q35", "-m", mib, "-cpu", "max")
+		if code != boot.ExitRefused || !says.MatchString(console) {
+			t.Errorf("%s MiB: exit code %d, want %d and %s on the console:\n%s", mib, code, boot.ExitRefused, says, console)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ type hardware struct {
 	mac   string // empty: no network card
 	mtu   int
 	line  string
+	bios  string // firmware; empty: the emulator's choice
 
 	monitor string // socket of the monitor for everybody; empty: none
 	watchFD int    // descriptor of the launcher's own monitor, with monitor only
@@ -60,6 +61,9 @@ func arguments(o *Options, h hardware) []string {
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4",
 		"-kernel", o.Image,
+	}
+	if h.bios != "" {
+		args = append(args, "-bios", h.bios)
 	}
 	if o.CPU != "default" {
 		args = append(args, "-cpu", o.CPU)

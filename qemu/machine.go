@@ -191,7 +191,7 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := hardware{name: fmt.Sprintf("%s-%d", m.rack.Name, m.index), accel: m.rack.accel}
+	h := hardware{name: fmt.Sprintf("%s-%d", m.rack.Name, m.index), accel: m.rack.accel, bios: firmware(o, path)}
 	words := o.Params
 	var files []*os.File
 	if m.port != nil {

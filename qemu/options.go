@@ -52,6 +52,11 @@ type Options struct {
 	// MachineType is "q35", "pc" or "microvm"; empty means q35.
 	MachineType string
 
+	// Firmware of q35 and pc is "qboot", which starts fast, or "seabios", which
+	// is as those of real PCs are; empty means qboot where the emulator brings it,
+	// else seabios.
+	Firmware string
+
 	// CPU is the processor model, as `qemu-system-x86_64 -cpu help` lists
 	// them; empty means "max". "default" leaves the choice to the emulator.
 	CPU string
@@ -133,6 +138,11 @@ func (o *Options) check() error {
 	case "q35", "pc", "microvm":
 	default:
 		return fmt.Errorf("qemu: unknown machine type %q: q35, pc and microvm are known", o.MachineType)
+	}
+	switch o.Firmware {
+	case "", "qboot", "seabios":
+	default:
+		return fmt.Errorf("qemu: unknown firmware %q: qboot and seabios are known", o.Firmware)
 	}
 	switch o.Accel {
 	case "", "tcg", "kvm":

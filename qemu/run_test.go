@@ -91,6 +91,7 @@ func TestRunRefusesBadOptions(t *testing.T) {
 	image := guest(t, 1)
 	for _, o := range []Options{
 		{Image: image, MachineType: "toaster"},
+		{Image: image, Firmware: "bread"},
 		{Image: image, Accel: "hope"},
 		{Image: image + ".missing"},
 		{Image: filepath.Dir(image)},

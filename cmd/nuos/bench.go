@@ -39,6 +39,7 @@ first line of main.`,
 	f.IntVar(&b.options.CPUs, "cpus", 2, "processors of each machine")
 	f.IntVar(&b.options.Memory, "memory", 512, "MiB of each machine")
 	f.StringVar(&b.options.MachineType, "machine", "q35", "q35, pc or microvm")
+	f.StringVar(&b.options.Firmware, "firmware", "", "qboot or seabios, of q35 and pc (default qboot where QEMU has it)")
 	f.StringVar(&b.options.CPU, "cpu", "", "processor model of QEMU, or default (default max)")
 	f.StringArrayVar(&b.options.Params, "param", nil, "boot parameter NAME=VALUE of the image")
 	return cmd

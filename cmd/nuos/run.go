@@ -86,6 +86,7 @@ or of the first machine whose program failed.`,
 	f.IntVar(&o.Memory, "memory", 0, "MiB of memory of each machine (default 512)")
 	f.IntVar(&o.CPUs, "cpus", 0, "processors of each machine (default 1)")
 	f.StringVar(&o.MachineType, "machine", "", "q35, pc or microvm (default q35)")
+	f.StringVar(&o.Firmware, "firmware", "", "qboot or seabios, of q35 and pc (default qboot where QEMU has it)")
 	f.StringVar(&o.CPU, "cpu", "", "processor model of QEMU, or default (default max)")
 	f.StringArrayVar(&o.Params, "param", nil, "boot parameter NAME=VALUE or environment variable")
 	f.StringVar(&archive, "archive", "", "folder, or cpio file, with files for the machines")

@@ -7,8 +7,8 @@
 // A Bus is what Scan found through an Access: memory-mapped configuration
 // space (ECAM) where ACPI names it, I/O ports 0xcf8 and 0xcfc otherwise, a
 // model in tests. Machine returns the machine's own (metal). It has been tried
-// on QEMU's q35 and pc, whose firmware assigns addresses and bus numbers, and
-// on microvm with pcie=on, where all of that is left to us and not even the
+// on QEMU's q35 and pc with SeaBIOS, which assigns addresses and bus numbers, and
+// with qboot, which does not, and on microvm with pcie=on, where not even the
 // ECAM is in ACPI's tables; TestMachines repeats it.
 //
 // Invariants: a base address that firmware gave is kept. New ones overlap

@@ -14,8 +14,8 @@ import (
 	"nuos/qemu"
 )
 
-// TestMachines boots testdata/list where firmware assigns addresses (q35, pc)
-// and where none does (microvm), with network cards on the first bus and
+// TestMachines boots testdata/list where firmware assigns addresses (SeaBIOS of q35
+// and pc) and where none does (qboot), with network cards on the first bus and
 // behind a port. The time limit is for machines that hang.
 func TestMachines(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list.elf")
@@ -29,8 +29,10 @@ func TestMachines(t *testing.T) {
 		cards int
 		code  int
 	}{
-		{"q35", qemu.Options{MachineType: "q35", ExtraArgs: behind}, 2, 0},
-		{"pc", qemu.Options{MachineType: "pc"}, 1, 0},
+		{"q35", qemu.Options{MachineType: "q35", Firmware: "seabios", ExtraArgs: behind}, 2, 0},
+		{"pc", qemu.Options{MachineType: "pc", Firmware: "seabios"}, 1, 0},
+		{"q35 qboot", qemu.Options{MachineType: "q35", Firmware: "qboot", ExtraArgs: behind}, 2, 0},
+		{"pc qboot", qemu.Options{MachineType: "pc", Firmware: "qboot"}, 1, 0},
 		{"microvm", qemu.Options{MachineType: "microvm", ExtraArgs: behind}, 2, 0},
 	}
 	for _, test := range tests {

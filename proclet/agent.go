@@ -3,6 +3,7 @@ package proclet
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 
 	"nuos/rack"
 )
@@ -15,23 +16,39 @@ type agent struct {
 	sent slot
 	msg  []byte
 	to   ID // the thread's proclet
+
+	at   rack.Location // of who is asked, if start asks
+	done func(answer []byte, err error)
+	room [messageRoom]byte // for msg
+}
+
+// Agents are used again when what they wait for comes as it usually does.
+var agents = sync.Pool{New: func() any { return new(agent) }}
+
+func newAgent() *agent {
+	a := agents.Get().(*agent)
+	if a.done == nil {
+		a.done = a.heard
+	}
+	return a
 }
 
 // start sends the message and returns. Usually the machine where the proclet lives
 // is known, and answers: then nobody waits but the thread. Otherwise a goroutine
 // goes on.
-func (a agent) start() {
-	at, ok := a.rt.net.Located(a.id.Gen)
-	if !ok || at.Machine == a.rt.self || !a.rt.net.Begin(at.Machine, rack.ServiceProclet, a.msg, func(answer []byte, err error) { a.heard(at, answer, err) }) {
+func (a *agent) start() {
+	var ok bool
+	a.at, ok = a.rt.net.Located(a.id.Gen)
+	if !ok || a.at.Machine == a.rt.self || !a.rt.net.Begin(a.at.Machine, rack.ServiceProclet, a.msg, a.done) {
 		go a.ask()
 	}
 }
 
 // heard gets what the machine has said that start has asked. It runs on the poller
 // of the NIC; answer is lent.
-func (a agent) heard(at rack.Location, answer []byte, err error) {
+func (a *agent) heard(answer []byte, err error) {
 	if err != nil || !final(answer) || len(answer) > promptSize {
-		go a.goOn(at, slices.Clone(answer), err)
+		go a.goOn(slices.Clone(answer), err)
 		return
 	}
 	a.rt.asked(a.id, a.sent, false, nil)
@@ -39,14 +56,15 @@ func (a agent) heard(at rack.Location, answer []byte, err error) {
 		interleave("an answer is inside")
 		r.fulfil(a.rt.self, a.sent.seq, answer)
 		r.gate.uncount()
+		agents.Put(a)
 		return
 	}
 	go a.rt.deliverAnswer(a.to, a.sent.seq, slices.Clone(answer))
 }
 
 // goOn is what start leaves to a goroutine.
-func (a agent) goOn(at rack.Location, answer []byte, err error) {
-	s := search{rt: a.rt, id: a.id, last: at, seen: at.Moves + 1}
+func (a *agent) goOn(answer []byte, err error) {
+	s := search{rt: a.rt, id: a.id, last: a.at, seen: a.at.Moves + 1}
 	over, err := s.heard(answer, err)
 	if !over {
 		answer, err = s.ask(a.msg)
@@ -55,13 +73,13 @@ func (a agent) goOn(at rack.Location, answer []byte, err error) {
 }
 
 // ask asks until there is an answer, or no hope.
-func (a agent) ask() {
+func (a *agent) ask() {
 	s := a.rt.search(a.id, a.msg)
 	answer, err := s.ask(a.msg)
 	a.end(answer, s.strays, err)
 }
 
-func (a agent) end(answer []byte, strays bool, err error) {
+func (a *agent) end(answer []byte, strays bool, err error) {
 	a.rt.asked(a.id, a.sent, strays, err)
 	if err != nil {
 		answer = failed(err)

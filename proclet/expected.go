@@ -84,7 +84,8 @@ func (r *resident) forget(e *expected) {
 // send has an agent send a call, and returns what to collect its answer with.
 func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*expected, error) {
 	rt := t.runtime()
-	sl, msg, err := rt.callMessage(t, id, ct, fn, arg)
+	a := newAgent()
+	sl, msg, err := rt.callMessage(t, id, ct, fn, arg, a.room[:0])
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,8 @@ func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*e
 	if t.root.kind == rootCalled && t.cancelled() { // since it was looked at last
 		rt.find(t.id).passOn(t.root.call)
 	}
-	agent{rt, id, sl, msg, t.id}.start()
+	a.rt, a.id, a.sent, a.msg, a.to = rt, id, sl, msg, t.id
+	a.start()
 	return e, nil
 }
 
@@ -108,14 +110,14 @@ func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*e
 func (rt *Runtime) identify(id ID, then func(seq uint64, answer []byte)) (callID, error) {
 	sl := rt.slots.take(id)
 	call := callID{rt.self, sl.number, sl.seq}
-	_, _, err := rt.find(id).once.begin(call, func(answer []byte) {
+	_, _, err := rt.find(id).once.begin(call, reply{here: func(answer []byte) {
 		if answer[0] == answerFollow {
 			go rt.follow(id, sl, then)
 			return
 		}
 		rt.slots.put(id, sl)
 		then(sl.seq, slices.Clone(answer))
-	})
+	}})
 	if err != nil {
 		rt.slots.put(id, sl)
 	}

@@ -52,8 +52,23 @@ type callID struct {
 	seq    uint64
 }
 
-// reply is called once with the answer to a request, which is lent. It does not wait.
-type reply func(answer []byte)
+// reply is who gets the answer to a request: a machine, or somebody here. The zero reply is
+// nobody.
+type reply struct {
+	machine rack.Caller
+	here    func(answer []byte) // called once; answer is lent; does not wait
+}
+
+func (r reply) wanted() bool { return r.here != nil || r.machine != rack.Caller{} }
+
+// give gives the answer, which is lent. It does not wait.
+func (r reply) give(answer []byte) {
+	if r.here != nil {
+		r.here(answer)
+	} else {
+		r.machine.Reply(answer)
+	}
+}
 
 // replies are those to all requests for one answer: hardly ever more than one.
 type replies struct {
@@ -62,7 +77,7 @@ type replies struct {
 }
 
 func (s replies) and(r reply) replies {
-	if s.first == nil {
+	if !s.first.wanted() {
 		return replies{first: r}
 	}
 	s.others = append(s.others, r)
@@ -71,12 +86,12 @@ func (s replies) and(r reply) replies {
 
 // all answers all.
 func (s replies) all(answer []byte) {
-	if s.first == nil {
+	if !s.first.wanted() {
 		return
 	}
-	s.first(answer)
+	s.first.give(answer)
 	for _, r := range s.others {
-		r(answer)
+		r.give(answer)
 	}
 }
 
@@ -178,7 +193,7 @@ func (o *once) request(e *onceEntry, c callID, r reply) (answer []byte) {
 		e.unsent = false
 		return e.answer()
 	}
-	if r != nil {
+	if r.wanted() {
 		o.asked[c] = o.asked[c].and(r)
 	}
 	return nil
@@ -196,10 +211,10 @@ func (o *once) end(c callID, answer []byte) (asked replies) {
 		e.cancel = false
 		o.table.cancels.Add(-1)
 	}
-	e.state, e.len, e.unsent = onceDone, uint32(len(answer)), asked.first == nil
+	e.state, e.len, e.unsent = onceDone, uint32(len(answer)), !asked.first.wanted()
 	if len(answer) <= len(e.short) {
 		copy(e.short[:], answer)
-	} else if !o.keep(e, answer, asked.first != nil) {
+	} else if !o.keep(e, answer, asked.first.wanted()) {
 		e.state = onceGone
 	}
 	return asked

@@ -83,7 +83,7 @@ func (t *Thread) tryBegin(id ID, sig signature, fn *closure, arg unsafe.Pointer)
 	}
 	a := &asynchronous{rt: rt, id: id, loan: l}
 	if a.ct, err = typesOf(sig); err == nil {
-		a.sent, a.msg, err = rt.callMessage(t, id, a.ct, fn, arg)
+		a.sent, a.msg, err = rt.callMessage(t, id, a.ct, fn, arg, make([]byte, 0, messageRoom))
 	}
 	if err != nil {
 		a.end()

@@ -194,7 +194,7 @@ func (c *counting) ask() error {
 }
 
 // answerCount changes a count for another machine.
-func (rt *Runtime) answerCount(from rack.MachineID, d *decoder, reply reply) ([]byte, error) {
+func (rt *Runtime) answerCount(from rack.MachineID, d *decoder, to reply) ([]byte, error) {
 	id, err := d.id()
 	if err != nil {
 		return nil, err
@@ -222,7 +222,7 @@ func (rt *Runtime) answerCount(from rack.MachineID, d *decoder, reply reply) ([]
 	}
 	defer r.gate.uncount()
 	call := callID{from, uint32(v[0]), v[1]}
-	answer, begun, err := r.once.begin(call, reply)
+	answer, begun, err := r.once.begin(call, to)
 	if !begun {
 		return answer, err
 	}

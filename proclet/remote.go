@@ -12,7 +12,7 @@ import (
 // callRemote calls a method of a proclet that does not live here, for an ordinary
 // goroutine.
 func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg, res unsafe.Pointer) error {
-	sl, msg, err := rt.callMessage(t, id, ct, fn, arg)
+	sl, msg, err := rt.callMessage(t, id, ct, fn, arg, make([]byte, 0, messageRoom))
 	if err != nil {
 		return err
 	}
@@ -23,8 +23,11 @@ func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg,
 	return t.accept(answer, ct, res)
 }
 
-// callMessage gives a call an identity and encodes it.
-func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (slot, []byte, error) {
+// messageRoom is enough for the messages of most calls, in bytes.
+const messageRoom = 128
+
+// callMessage gives a call an identity and encodes it, in room if that is enough.
+func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg unsafe.Pointer, room []byte) (slot, []byte, error) {
 	if id.IsZero() {
 		return slot{}, nil, ErrNoProclet
 	}
@@ -36,9 +39,9 @@ func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg
 		return slot{}, nil, err
 	}
 	sl := rt.slots.take(id)
-	var room [fewCalls]ID
-	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, left: t.left(), inside: t.path(room[:])}
-	msg, err := ct.arg.encode(m.append(make([]byte, 0, 128)), arg)
+	var calls [fewCalls]ID
+	m := callMessage{id: id, slot: sl.number, seq: sl.seq, method: method, sig: ct.offset, left: t.left(), inside: t.path(calls[:])}
+	msg, err := ct.arg.encode(m.append(room), arg)
 	if err == nil && len(m.inside) > maxInside {
 		err = fmt.Errorf("proclet: a chain of more than %d calls", maxInside)
 	}

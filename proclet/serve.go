@@ -11,8 +11,9 @@ import (
 // serve answers a message of another runtime. It runs on the poller of the NIC, and
 // leaves to a goroutine what might have to wait. The message is lent.
 func (rt *Runtime) serve(q rack.Request) {
-	if !rt.callAtOnce(q.From, q.Data, q.Reply) {
-		go rt.handle(q.From, slices.Clone(q.Data), q.Reply)
+	to := reply{machine: q.Caller}
+	if !rt.callAtOnce(q.From, q.Data, to) {
+		go rt.handle(q.From, slices.Clone(q.Data), to)
 	}
 }
 
@@ -23,7 +24,7 @@ const promptSize = 4 << 10
 // callAtOnce starts the thread of a call if the message is one that need not wait
 // for it: the proclet is here, its gate open, and a region for the thread at
 // hand. Otherwise it does nothing and reports false.
-func (rt *Runtime) callAtOnce(from rack.MachineID, msg []byte, reply reply) bool {
+func (rt *Runtime) callAtOnce(from rack.MachineID, msg []byte, to reply) bool {
 	if len(msg) == 0 || len(msg) > promptSize || msg[0] != messageCall {
 		return false
 	}
@@ -45,12 +46,12 @@ func (rt *Runtime) callAtOnce(from rack.MachineID, msg []byte, reply reply) bool
 		threadOf(f).drop()
 		return false
 	}
-	answer, err := r.begin(callID{from, m.slot, m.seq}, &m, d.b, f, reply)
+	answer, err := r.begin(callID{from, m.slot, m.seq}, &m, d.b, f, to)
 	if err != nil {
 		answer = failed(err)
 	}
 	if answer != nil {
-		reply(answer)
+		to.give(answer)
 	}
 	return true
 }
@@ -58,27 +59,27 @@ func (rt *Runtime) callAtOnce(from rack.MachineID, msg []byte, reply reply) bool
 // answer executes a message and waits for the answer.
 func (rt *Runtime) answer(from rack.MachineID, msg []byte) []byte {
 	c := make(chan []byte, 1)
-	if reply := func(answer []byte) { c <- slices.Clone(answer) }; !rt.callAtOnce(from, msg, reply) {
-		rt.handle(from, msg, reply)
+	if to := (reply{here: func(answer []byte) { c <- slices.Clone(answer) }}); !rt.callAtOnce(from, msg, to) {
+		rt.handle(from, msg, to)
 	}
 	return <-c
 }
 
 // handle executes a message. Whatever the bytes are, there is an answer, now or
 // later.
-func (rt *Runtime) handle(from rack.MachineID, msg []byte, reply reply) {
-	answer, err := rt.execute(from, msg, reply)
+func (rt *Runtime) handle(from rack.MachineID, msg []byte, to reply) {
+	answer, err := rt.execute(from, msg, to)
 	if err != nil {
 		answer = failed(err)
 	}
 	if answer != nil {
-		reply(answer)
+		to.give(answer)
 	}
 }
 
 // execute executes a message. If it returns neither an answer nor an error, the
 // answer comes later.
-func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte, error) {
+func (rt *Runtime) execute(from rack.MachineID, msg []byte, to reply) ([]byte, error) {
 	d := &decoder{msg}
 	kind, err := d.take(1)
 	if err != nil {
@@ -90,9 +91,9 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 		if err != nil {
 			return nil, err
 		}
-		return rt.answerCall(from, &m, d, reply)
+		return rt.answerCall(from, &m, d, to)
 	case messageAwait:
-		return rt.answerAwait(from, d, reply)
+		return rt.answerAwait(from, d, to)
 	case messageResult:
 		return rt.answerResult(d)
 	case messageRelease:
@@ -106,7 +107,7 @@ func (rt *Runtime) execute(from rack.MachineID, msg []byte, reply reply) ([]byte
 		}
 		return rt.answerDestroy(id)
 	case messageCount:
-		return rt.answerCount(from, d, reply)
+		return rt.answerCount(from, d, to)
 	case messageCancel:
 		return rt.answerCancel(d)
 	case messageReturn:
@@ -127,21 +128,21 @@ func (rt *Runtime) away(id ID) []byte {
 
 // answerCall starts a thread that executes a call, unless it has been executed
 // before.
-func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, reply reply) ([]byte, error) {
+func (rt *Runtime) answerCall(from rack.MachineID, m *callMessage, d *decoder, to reply) ([]byte, error) {
 	caller := Thread{rt: rt.index, inside: m.inside}
 	call := callID{from, m.slot, m.seq}
 	r := rt.enterCalled(&caller, m.id, call)
 	if r == nil {
 		return rt.awayFrom(m.id, call), nil
 	}
-	return r.begin(call, m, d.b, nil, reply)
+	return r.begin(call, m, d.b, nil, to)
 }
 
 // begin starts the thread of a call that has entered, with fiber f if that is not
 // nil, unless the call has been executed before: then there may be an answer.
-func (r *resident) begin(call callID, m *callMessage, wire []byte, f *fiber.Fiber, reply reply) ([]byte, error) {
+func (r *resident) begin(call callID, m *callMessage, wire []byte, f *fiber.Fiber, to reply) ([]byte, error) {
 	interleave("a call is inside")
-	answer, begun, err := r.once.begin(call, reply)
+	answer, begun, err := r.once.begin(call, to)
 	if !begun {
 		if f != nil {
 			threadOf(f).drop()
@@ -216,7 +217,7 @@ func (t *Thread) isCalled(r *resident, m *callMessage, wire []byte) error {
 
 // answerAwait answers with the answer of a call that was begun before: now, or
 // when it has ended.
-func (rt *Runtime) answerAwait(from rack.MachineID, d *decoder, reply reply) ([]byte, error) {
+func (rt *Runtime) answerAwait(from rack.MachineID, d *decoder, to reply) ([]byte, error) {
 	id, err := d.id()
 	if err != nil {
 		return nil, err
@@ -235,7 +236,7 @@ func (rt *Runtime) answerAwait(from rack.MachineID, d *decoder, reply reply) ([]
 		return rt.awayFrom(id, call), nil
 	}
 	defer r.gate.uncount()
-	return r.once.await(call, reply), nil
+	return r.once.await(call, to), nil
 }
 
 func (rt *Runtime) answerRelease(from rack.MachineID, d *decoder) ([]byte, error) {

@@ -178,7 +178,7 @@ func (c *simMessage) arrive() {
 
 func (c *simMessage) execute() {
 	if c.service == rack.ServiceProclet {
-		c.to.rt.handle(c.from.id, c.data, func(answer []byte) { c.answered(slices.Clone(answer), nil) })
+		c.to.rt.handle(c.from.id, c.data, reply{here: func(answer []byte) { c.answered(slices.Clone(answer), nil) }})
 		return
 	}
 	if err := c.to.migrator.Receive(c.from.id, c.data); err != nil {

@@ -12,10 +12,12 @@ import (
 type callTable struct {
 	calls    map[uint64]*call
 	nextCall uint64
-	free     []*call // for the next ones; no more than credits
+	free     []*call     // for the next ones; no more than credits
+	answered []*incoming // requests of the peer's, for its next ones; no more than its credits
+	session  *session    // of these
 }
 
-func (t *callTable) init() { t.calls = map[uint64]*call{} }
+func (t *callTable) init(s *session) { t.calls, t.session = map[uint64]*call{}, s }
 
 // call is one that waits for its reply.
 type call struct {

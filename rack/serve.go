@@ -43,28 +43,36 @@ func (e *endpoint) awaitHandler(q Request) {
 	q.Fail(ErrNoService)
 }
 
-// Request is a request that a handler answers, once, with Reply or Fail: then
-// or later, from any goroutine. Further answers are ignored.
+// Request is a request that a handler answers, once, through its Caller: then
+// or later, from any goroutine.
 type Request struct {
 	From    MachineID // 0: a machine that is not a member yet
 	Service Service
 	Data    []byte // the handler's to keep, unless it is inline
-	in      *incoming
+	Caller
 }
 
-// incoming is a request that waits for its answer.
+// Caller is who waits for the answer to a request. The zero Caller is nobody. Answers after the
+// first are ignored.
+type Caller struct {
+	in   *incoming
+	turn uint64 // of in: other values are those of other requests
+}
+
+// incoming is a request that waits for its answer. When it has that it is used again.
 type incoming struct {
-	s        *session // nil: from this machine
-	local    *call
-	reply    message
-	answered atomic.Bool
+	s     *session // nil: from this machine
+	local *call
+	reply message
+	turn  atomic.Uint64
 }
 
 // requested makes a request out of its message, whose data may be lent. Called with
 // mu held.
 func (s *session) requested(id uint64, service Service, data []byte, lent bool) errand {
 	s.counts.CallsIn++
-	in := &incoming{s: s, reply: message{kind: kindReply, id: id}}
+	in := s.newIncoming()
+	in.reply = message{kind: kindReply, id: id}
 	h, ok := (*s.e.handlers.Load())[service]
 	switch {
 	case role(s.role.Load()) == roleObserver && !service.Administrative():
@@ -75,7 +83,18 @@ func (s *session) requested(id uint64, service Service, data []byte, lent bool) 
 	if lent && !h.inline {
 		data = slices.Clone(data)
 	}
-	return errand{request: Request{From: MachineID(s.id.Load()), Service: service, Data: data, in: in}, handler: h}
+	return errand{request: Request{From: MachineID(s.id.Load()), Service: service, Data: data, Caller: Caller{in, in.turn.Load()}}, handler: h}
+}
+
+// newIncoming takes an incoming whose request has been answered, or makes one. Called with mu held.
+func (t *callTable) newIncoming() *incoming {
+	n := len(t.answered)
+	if n == 0 {
+		return &incoming{s: t.session}
+	}
+	in := t.answered[n-1]
+	t.answered = t.answered[:n-1]
+	return in
 }
 
 // start runs the handler. Called on the poller, without locks.
@@ -88,22 +107,23 @@ func (h *handler) start(q Request) {
 }
 
 // Reply answers with data, which is copied.
-func (q Request) Reply(data []byte) {
+func (c Caller) Reply(data []byte) {
 	if len(data) > MaxMessage {
-		q.Fail(ErrTooLarge)
+		c.Fail(ErrTooLarge)
 		return
 	}
-	q.in.answer(statusOK, data)
+	c.answer(statusOK, data)
 }
 
 // Fail answers with an error, which the caller gets as *RemoteError.
-func (q Request) Fail(err error) {
+func (c Caller) Fail(err error) {
 	st, text := encodeStatus(err)
-	q.in.answer(st, text)
+	c.answer(st, text)
 }
 
-func (in *incoming) answer(st status, data []byte) {
-	if in.answered.Swap(true) {
+func (c Caller) answer(st status, data []byte) {
+	in := c.in
+	if !in.turn.CompareAndSwap(c.turn, c.turn+1) {
 		return
 	}
 	s := in.s
@@ -126,7 +146,9 @@ func (in *incoming) answer(st status, data []byte) {
 	s.flush(s.e.now())
 	if m.queue != nil { // the rest waits for the window
 		m.data = append([]byte(nil), data...)
+		return
 	}
+	s.answered = append(s.answered, in)
 }
 
 // callSelf is call on this machine.
@@ -137,7 +159,7 @@ func (e *endpoint) callSelf(ctx context.Context, service Service, req []byte) ([
 		h = handler{e.awaitHandler, false}
 	}
 	c := &call{ready: make(chan struct{}, 1)}
-	h.start(Request{From: self, Service: service, Data: append([]byte(nil), req...), in: &incoming{local: c}})
+	h.start(Request{From: self, Service: service, Data: append([]byte(nil), req...), Caller: Caller{in: &incoming{local: c}}})
 	select {
 	case <-c.ready:
 		return c.reply, c.err

@@ -69,7 +69,7 @@ func newSession(e *endpoint, nonce uint64, mac macAddr, ip netip.Addr) *session 
 		system:   make(chan struct{}, callCredits),
 	}
 	s.sender.init()
-	s.callTable.init()
+	s.callTable.init(s)
 	s.bulkTable.init()
 	return s
 }

@@ -2,6 +2,7 @@ package port
 
 import (
 	"runtime"
+	"time"
 
 	"nuos/drivers/nic"
 )
@@ -25,6 +26,7 @@ func (p *Port) pump(idle idleMode) {
 		if !p.arm() {
 			continue
 		}
+		since := time.Now()
 		if err := p.dev.Wait(); err == nic.ErrClosed {
 			return
 		} else if err != nil {
@@ -32,7 +34,7 @@ func (p *Port) pump(idle idleMode) {
 			// about it.
 			panic("port: cannot wait for the NIC: " + err.Error())
 		}
-		spin.reset()
+		spin.parked(time.Since(since))
 	}
 }
 
@@ -53,9 +55,11 @@ const (
 	idleHalt                     // parks at once
 )
 
-// spinner decides how often the pump polls in vain before it parks. The bound
-// grows while spinning finds frames and shrinks while it does not, so that a
-// quiet machine costs next to nothing.
+// spinner decides how often the pump polls in vain before it parks. Parking costs a wake-up, so
+// the bound grows while frames come soon after the pump has parked, and shrinks while they do not:
+// a quiet machine costs next to nothing. Only what happens after parking says which it is. To grow
+// when spinning finds something would never begin with a peer that answers what it waits for,
+// since then each frame takes as long as the wake-up of the last.
 //
 // It counts polls, not time. Between two polls everybody else runs who can: on
 // a busy machine that is long, so the pump does not park while frames keep
@@ -65,6 +69,10 @@ type spinner struct {
 	idle               idleMode
 	tried, bound, most int
 }
+
+// soon is how long the pump is parked at most for spinning to have been better: several times
+// what a wake-up takes, and many times what spinning does.
+const soon = 200 * time.Microsecond
 
 func newSpinner(idle idleMode) *spinner {
 	// With one or two processors those who would send the next frame need the
@@ -81,21 +89,19 @@ func (s *spinner) again() bool {
 	if s.idle != idleAdaptive {
 		return s.idle == idlePoll
 	}
-	if s.tried < s.bound {
-		s.tried++
-		return true
-	}
-	s.bound = max(s.bound/2, 1)
-	return false
+	s.tried++
+	return s.tried <= s.bound
 }
 
 // hit notes that a poll has found frames.
-func (s *spinner) hit() {
-	if s.tried > 0 {
-		s.bound = min(s.bound*2, s.most)
-	}
-	s.tried = 0
-}
+func (s *spinner) hit() { s.tried = 0 }
 
-// reset begins the count anew after a wait.
-func (s *spinner) reset() { s.tried = 0 }
+// parked notes how long it took until there were frames again.
+func (s *spinner) parked(took time.Duration) {
+	s.tried = 0
+	if took < soon {
+		s.bound = min(s.bound*2, s.most)
+	} else {
+		s.bound = max(s.bound/2, 1)
+	}
+}

@@ -129,11 +129,11 @@ func TestExercises(t *testing.T) {
 		do string
 	}{
 		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer random,safe faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10"},
-		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults preempt handoff profile large idle,500 stress,10"},
+		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults sigframes preempt handoff profile large idle,500 stress,10"},
 		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
-		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "random,guessable faults protect audit preempt pipes stress,5"},
+		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "random,guessable faults sigframes protect audit preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "rate,the_interval_timer timers stress,5"},
 		{"microvm default model", guest{machine: "microvm", cpu: "qemu64,+xsave", line: "random-seed=" + strings.Repeat("5eed", 16)}, "random,safe calls stress,5"},
 		{"no FSGSBASE", guest{machine: "microvm,pcie=on", cpu: "Nehalem", processors: 2, extra: []string{"-device", "virtio-rng-pci"}}, "random,safe faults preempt"},
@@ -170,6 +170,10 @@ func TestEndings(t *testing.T) {
 			`(?s)unexpected fault address 0x123456789000.*SIGSEGV.*main\.wild.*exercise/faults\.go:\d+`},
 		{"kernel stack's guard page", guest{line: "-- overflow"}, boot.ExitPanic,
 			`(?s)nuos: kernel panic: stack overflow in the kernel\nvector 14 .*main\.greedyHandler\+`},
+		{"signal stack that is not mapped", guest{line: "-- sigframes,ends"}, boot.MaxStatus,
+			`(?s)nuos: the frame of a signal has no place on the stack\nnuos: memory fault ends the program.*main\.killSelf\+`},
+		{"signal stack that is full", guest{line: "-- sigframes,nested"}, boot.MaxStatus,
+			`(?s)nuos: the frame of a signal has no place on the stack\nnuos: memory fault ends the program.*main\.breakpointAt\+`},
 		{"unknown parameter", guest{line: "colour=blue -- exit,0"}, 0, `unknown boot parameter "colour`},
 		{"memory exhausted", guest{memory: 64, processors: 2, line: "-- exhaust"}, boot.MaxStatus,
 			`(?s)nuos: out of memory: of \d{5} KiB, \d+ are free; the others have\n +\d{5} KiB  the program: Go: heap\n.* KiB  the kernel\n` +

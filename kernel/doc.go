@@ -15,7 +15,7 @@
 //
 // In reading order: boot.go (what happens before the program), cpu.go and
 // entry_amd64.s (processors and the way in and out), trap.go, syscall.go,
-// thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, file.go,
+// thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, signalframe.go, file.go,
 // filesystem.go, open.go, names.go, stat.go, filemap.go, epoll.go, sockets.go,
 // sockettimeout.go, unixsockets.go, poll.go, transfer.go, splice.go, timerfd.go, inotify.go, trace.go.
 //

@@ -33,6 +33,7 @@ var exercises = map[string]func(args []string) error{
 	"panic":     panics,
 	"wild":      wild,
 	"exit":      exit,
+	"coherence": coherence,
 }
 
 func main() {

@@ -46,11 +46,13 @@ const (
 )
 
 // linger polls the card until over, if calls have been answered so quickly of
-// late that this pays, and not for long.
+// late that this pays, and not for long. One caller does that at a time: what others wait for
+// comes to them all the same, and they would only keep those from running who have it already.
 func (e *endpoint) linger(over *atomic.Bool) {
-	if time.Duration(e.trip.Load()) >= spinTrip {
+	if time.Duration(e.trip.Load()) >= spinTrip || e.lingering.Swap(true) {
 		return
 	}
+	defer e.lingering.Store(false)
 	for i := 0; i < spinPolls && !over.Load(); i++ {
 		if e.port.Poll() == 0 && i%8 == 7 {
 			runtime.Gosched()

@@ -32,6 +32,8 @@ type endpoint struct {
 	short atomic.Uint64 // times the card took fewer packets than offered
 	trip  atomic.Int64  // smoothed nanoseconds from request to reply
 
+	lingering atomic.Bool // somebody polls for his own reply
+
 	// control is told of every authentic control frame that is for us, on the
 	// poller. admit says whether to open a session to who asks.
 	control func(k kind, g *greeting)

@@ -4,7 +4,7 @@
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO   := go
 
-.PHONY: demo test soak qemu redis redis-server gdb go
+.PHONY: demo test soak bench qemu redis redis-server criu gdb go
 
 demo: go qemu redis
 	$(GO) run ./cmd/demo
@@ -27,6 +27,11 @@ soak: go qemu redis
 	$(GO) run ./cmd/demo --hosted --for 10m --loss 1 --duplicate 1 --reorder 1
 	$(GO) test -count 1 -v -timeout 30m ./images/soak -long 10m
 
+# What a call and a move cost, beside floors and beside what people use today: 15 minutes on a
+# computer that does nothing else. The results are in bench-results.
+bench: go qemu redis-server criu
+	$(GO) run ./cmd/bench $(BENCH)
+
 go:
 	@command -v $(GO) >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q golang-go; }
 	@$(GO) version | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || { echo "Go 1.21 or later is needed, which fetches the release that go.mod names: https://go.dev/dl"; exit 1; }
@@ -41,6 +46,10 @@ gdb:
 redis:
 	@command -v redis-benchmark >/dev/null || { $(SUDO) apt-get update -q && \
 	  $(SUDO) apt-get install -y -q --no-install-recommends redis-tools; }
+
+# Debian does not have it everywhere; the benchmark says what it leaves out.
+criu:
+	@command -v criu >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q --no-install-recommends criu; } || true
 
 # The server is what kv's answers are compared with. Debian would start one as a
 # service, on the port that everybody expects kv at; masking it prevents that.

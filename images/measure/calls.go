@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,17 @@ func (c *Callee) Add(t *proclet.Thread, n uint64) (uint64, error) {
 
 // Take takes any number of bytes and says how many there are.
 func (c *Callee) Take(t *proclet.Thread, b []byte) (int, error) { return len(b), nil }
+
+// Allocations says how many objects the callee's machine has allocated so far.
+func (c *Callee) Allocations(t *proclet.Thread, _ struct{}) (uint64, error) {
+	return allocations(), nil
+}
+
+func allocations() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
+}
 
 // Caller is what calls. It has no state: what it measures belongs to the machine.
 type Caller struct{ _ byte }
@@ -133,10 +145,9 @@ func calls(self, other rack.MachineID) error {
 			if size > 8<<10 || place.batch > 1 {
 				e.Times /= 4
 			}
-			if _, err := proclet.Call(t, caller, (*Caller).Measure, e); err != nil {
+			if err := measureCall(t, fmt.Sprintf("%s/bytes=%d", place.name, size), caller, e); err != nil {
 				return fmt.Errorf("%s of %d bytes: %w", place.name, size, err)
 			}
-			row(fmt.Sprintf("%s/bytes=%d", place.name, size), len(measured)*e.Batch, quantiles(measured)...)
 		}
 		for _, n := range callerCount {
 			perSecond, err := throughput(t, self, callee, n)
@@ -146,6 +157,27 @@ func calls(self, other rack.MachineID) error {
 			row(fmt.Sprintf("%ss/callers=%d", place.name, n), 1, figure{perSecond, "calls/s"})
 		}
 	}
+	return nil
+}
+
+// measureCall prints what calls take, and what both machines allocate for one.
+func measureCall(t *proclet.Thread, name string, caller proclet.Ref[Caller], e errand) error {
+	there, err := proclet.Call(t, e.Callee, (*Callee).Allocations, struct{}{})
+	if err != nil {
+		return err
+	}
+	here := allocations()
+	if _, err := proclet.Call(t, caller, (*Caller).Measure, e); err != nil {
+		return err
+	}
+	here = allocations() - here
+	until, err := proclet.Call(t, e.Callee, (*Callee).Allocations, struct{}{})
+	if err != nil {
+		return err
+	}
+	n := len(measured) * e.Batch
+	perCall := float64(here+until-there) / float64(n+warmUp)
+	row(name, n, append(quantiles(measured), figure{perCall, "allocs/op"})...)
 	return nil
 }
 

@@ -65,9 +65,8 @@ func (b *mover) move(name string, size int) error {
 		blocks[i] = ref
 	}
 	floor := newFloor(size)
-	const rounds = 5
 	var totals, pauses, copies []time.Duration
-	for round := range 1 + max(rounds, 20/len(blocks)) {
+	for round := range 1 + max(1, 20/len(blocks)) {
 		for _, ref := range blocks {
 			took := floor.copy()
 			start := time.Now()

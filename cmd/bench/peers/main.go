@@ -7,6 +7,10 @@
 // The two meet in the folder. The second prints its rows in the format of Go's benchmarks
 // and ends; the first ends with its standard input.
 //
+//	peers hold BYTES FOLDER
+//
+// is a process that has written so much memory, and waits.
+//
 // It is a module of its own, so that nothing that belongs to nuos needs its libraries.
 package main
 
@@ -39,6 +43,9 @@ func run(args []string) error {
 			fmt.Println(p.name)
 		}
 		return nil
+	}
+	if len(args) == 3 && args[0] == "hold" {
+		return hold(args[1], args[2])
 	}
 	if len(args) != 3 {
 		return fmt.Errorf("want list, or serve or measure with a name and a folder, not %q", args)

@@ -22,7 +22,10 @@ var movePeers = []peer{
 
 var moveSizes = []int{64 << 10, 1 << 20, 16 << 20, 64 << 20}
 
-const valueSize = 100
+const (
+	valueSize  = 100
+	mostValues = 16 << 20 // bytes in so many of them; more takes seconds
+)
 
 // store is state as many values.
 type store map[string][]byte
@@ -97,6 +100,9 @@ func measureMsgpack(folder string) error {
 func measureEncoded(name, folder string, newEncoder func(io.Writer) encoder) error {
 	for _, size := range moveSizes {
 		for _, values := range []bool{false, true} {
+			if values && size > mostValues {
+				continue
+			}
 			if err := measureCodec(name, folder, newEncoder, size, values); err != nil {
 				return err
 			}

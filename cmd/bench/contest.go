@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+// contestant is one who takes part: it runs once and returns what it has measured, in
+// the format of Go's benchmarks.
+type contestant struct {
+	name    string
+	measure func(ctx context.Context, b *bench) (string, error)
+}
+
+// contestants have their turns in this order: ours is between those that it is compared with.
+var contestants = []contestant{
+	peer("ring"),
+	peer("page-fault"),
+	peer("grpc-tcp"),
+	peer("netrpc-tcp"),
+	peer("tcp"),
+	peer("block-tcp"),
+	{"nuos", machines},
+	peer("grpc-unix"),
+	peer("netrpc-unix"),
+	peer("gob-tcp"),
+	peer("msgpack-tcp"),
+	{"redis-migrate", redisMigrate},
+	{"qemu-migrate", guestMigrate},
+	{"criu", criu},
+}
+
+// leftOutError means that somebody cannot take part on this computer.
+type leftOutError struct{ why string }
+
+func (e *leftOutError) Error() string { return "left out: " + e.why }
+
+func leaveOut(format string, args ...any) error { return &leftOutError{fmt.Sprintf(format, args...)} }

@@ -161,8 +161,7 @@ func (c *cpu) choose(t *thread) *thread {
 	if t != nil {
 		c.account(t, now)
 		if !scheduler.GivesWay(c.id, &t.task, now) {
-			c.sliceEnd = now + slice
-			scheduler.Runs(c.id, &t.task, now)
+			c.runs(t, now)
 			return t
 		}
 		from = t.tid
@@ -177,7 +176,15 @@ func (c *cpu) choose(t *thread) *thread {
 	n := threadOfTask(next)
 	c.record(eventSwitch, from, 0, uint64(n.tid), 0)
 	c.setCurrent(n)
-	c.since, c.sliceEnd = now, now+slice
-	scheduler.Runs(c.id, next, now)
+	c.since = now
+	c.runs(n, now)
 	return n
+}
+
+// runs gives t a slice of time, unless somebody has come meanwhile who goes first.
+func (c *cpu) runs(t *thread, now int64) {
+	c.sliceEnd = now + slice
+	if scheduler.Runs(c.id, &t.task, now) {
+		c.resched.Store(true)
+	}
 }

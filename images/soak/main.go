@@ -13,7 +13,9 @@
 // machine has as many free frames as it had after the first seconds (frames.go).
 //
 // It is most of use with GOGC=5 and GODEBUG=gccheckmark=1,clobberfree=1, by which the
-// collector works all the time, marks twice and overwrites what it frees.
+// collector works all the time, marks twice and overwrites what it frees. But gccheckmark
+// switches off Go's preemption by signals, so the loops are stopped only without it: the
+// collector then waits for the end of their turns.
 package main
 
 import (

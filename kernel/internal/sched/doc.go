@@ -30,6 +30,14 @@
 // sequentially consistent, so one of the two sees the other. A waker that finds a
 // processor in the set takes it out, which only one can, and kicks it.
 //
+// In the same way a processor shows what it runs before it looks whether somebody is in its
+// queue who goes first, and a waker looks at what runs after its task is in the queue; and
+// who makes a task ready says so before it asks where the task may run, while who changes
+// that asks afterwards whether the task is ready.
+//
+// The tests run this code in every order that the operations of two processors on shared memory
+// can have, and those of three in which two are interrupted (atomic_hosted.go, explore_test.go).
+//
 // # Locks
 //
 // There are only the locks of the queues, of which nobody holds two. What a queue

@@ -1,14 +1,12 @@
 package sched
 
-import "sync/atomic"
-
 // Relax is called by whoever waits for a lock. It is set before there is a second
 // processor; the kernel's answers requests of other processors.
 var Relax func()
 
 // Lock is a spin lock. Its holder is never interrupted, and waits for nobody but
 // the holders of locks that come later in the order.
-type Lock struct{ held atomic.Uint32 }
+type Lock struct{ held atomicUint32 }
 
 // Lock waits until nobody has the lock, and takes it.
 func (l *Lock) Lock() {

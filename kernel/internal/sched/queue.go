@@ -1,9 +1,6 @@
 package sched
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
+import "unsafe"
 
 // never is later than any time.
 const never = int64(1<<63 - 1)
@@ -13,7 +10,7 @@ type queue struct {
 	lock  Lock
 	first uintptr // *Task
 	last  uintptr
-	least atomic.Int64 // the least run time in the queue, and 1; 0 means that it is empty
+	least atomicInt64 // the least run time in the queue, and 1; 0 means that it is empty
 }
 
 // task turns an address back into a task. Sound because tasks do not move and their
@@ -28,10 +25,9 @@ func (q *queue) leastRuntime() int64 {
 	return never
 }
 
-// add appends t, which the caller owns no more.
+// add appends t, which is ready and which the caller owns no more.
 func (q *queue) add(t *Task, cpu int32) {
 	q.lock.Lock()
-	t.set(ready)
 	t.queue.Store(cpu + 1)
 	t.next = 0
 	at := uintptr(unsafe.Pointer(t))
@@ -96,6 +92,15 @@ func (q *queue) remove(t *Task) bool {
 	}
 	q.lock.Unlock()
 	return found
+}
+
+// has reports whether t is in the queue, which is that of a processor, when nobody is
+// taking anything out.
+func (q *queue) has(t *Task, cpu int32) bool {
+	q.lock.Lock()
+	has := t.queue.Load() == cpu+1
+	q.lock.Unlock()
+	return has
 }
 
 func (q *queue) unlink(t *Task, before uintptr) {

@@ -1,9 +1,6 @@
 package sched
 
-import (
-	"math/bits"
-	"sync/atomic"
-)
+import "math/bits"
 
 // MaxProcessors is how many a scheduler can have.
 const MaxProcessors = 64
@@ -19,9 +16,9 @@ const (
 // Scheduler has the tasks that are ready, and knows which processors have none. Its
 // zero value has one processor.
 type Scheduler struct {
-	idle       atomic.Uint64 // processors that nobody has work for yet, by bit
-	floor      atomic.Int64  // the virtual run time of whoever was dispatched, at its highest
-	others     atomic.Int32  // processors but the first
+	idle       atomicUint64 // processors that nobody has work for yet, by bit
+	floor      atomicInt64  // the virtual run time of whoever was dispatched, at its highest
+	others     atomicInt32  // processors but the first
 	processors [MaxProcessors]processor
 }
 
@@ -32,7 +29,7 @@ type processor struct {
 	// began is the moment at which the task that runs would have begun if it had
 	// never stopped: its virtual run time is the time since. 0 means that nothing runs
 	// that could be asked to give way.
-	began atomic.Int64
+	began atomicInt64
 
 	balanceAt int64 // the processor's own
 
@@ -58,6 +55,7 @@ const (
 // told.
 func (s *Scheduler) Wake(t *Task, now int64) (whom Whom, cpu int32) {
 	t.runtime = max(t.runtime, s.floor.Load()-wakeBonus)
+	t.set(ready) // before it is asked where it may run: see SetAllowed
 	runtime, allowed, last := t.runtime, t.Allowed(), t.CPU()
 	if cpu = s.claimIdle(last, allowed); cpu >= 0 {
 		s.processors[cpu].queue.add(t, cpu)
@@ -71,9 +69,13 @@ func (s *Scheduler) Wake(t *Task, now int64) (whom Whom, cpu int32) {
 		}
 	}
 	s.processors[cpu].queue.add(t, cpu)
-	// One that has become idle meanwhile may have looked before t was there.
+	// One that has become idle meanwhile may have looked before t was there, and so may the
+	// queue's own that has begun to run something.
 	if free := s.claimIdle(cpu, allowed); free >= 0 {
 		return Idle, free
+	}
+	if began := s.processors[cpu].began.Load(); whom == Nobody && began < now-runtime && s.displaces(cpu, began) {
+		whom = Running
 	}
 	return whom, cpu
 }
@@ -107,14 +109,20 @@ func (s *Scheduler) victim(runtime int64, allowed uint64, now int64) int32 {
 				victim, first = i, began
 			}
 		}
-		if victim < 0 || s.processors[victim].began.CompareAndSwap(first, 0) {
+		if victim < 0 || s.displaces(victim, first) {
 			return victim
 		}
 	}
 }
 
-// Runs says that t runs on a processor from now on, or goes on.
-func (s *Scheduler) Runs(cpu int32, t *Task, now int64) {
+// displaces asks what runs on a processor since it began to give way, if nobody else has.
+func (s *Scheduler) displaces(cpu int32, began int64) bool {
+	return began != 0 && s.processors[cpu].began.CompareAndSwap(began, 0)
+}
+
+// Runs says that t runs on a processor from now on, or goes on. It reports whether t has to
+// give way at once, to one that was made ready before it could be asked to.
+func (s *Scheduler) Runs(cpu int32, t *Task, now int64) (givesWay bool) {
 	for floor := s.floor.Load(); t.runtime > floor; floor = s.floor.Load() {
 		if s.floor.CompareAndSwap(floor, t.runtime) {
 			break
@@ -125,6 +133,7 @@ func (s *Scheduler) Runs(cpu int32, t *Task, now int64) {
 		began = -1
 	}
 	s.processors[cpu].began.Store(began)
+	return s.processors[cpu].queue.leastRuntime() < t.runtime
 }
 
 // Stops says that nothing runs on the processor any more that could give way.
@@ -138,6 +147,7 @@ func (s *Scheduler) GivesWay(cpu int32, t *Task, now int64) bool {
 
 // Preempted makes t ready again, which has run on the processor.
 func (s *Scheduler) Preempted(cpu int32, t *Task, now int64) (Whom, int32) {
+	t.set(ready)
 	allowed := t.Allowed()
 	if allowed>>uint(cpu)&1 == 0 {
 		return s.Wake(t, now)
@@ -207,21 +217,25 @@ func (s *Scheduler) JoinIdle(cpu int32) {
 func (s *Scheduler) LeaveIdle(cpu int32) { s.idle.And(^(uint64(1) << uint(cpu))) }
 
 // SetAllowed says on which processors t may run, by bit. If t is ready elsewhere, it is
-// made ready anew; if it runs elsewhere, its processor has to be told.
+// made ready anew; if it runs elsewhere, its processor has to be told. Who makes t ready
+// at the same time finds the new set, or has said so before and is waited for.
 func (s *Scheduler) SetAllowed(t *Task, allowed uint64, now int64) (Whom, int32) {
 	t.allowed.Store(allowed)
 	for {
 		at := t.queue.Load()
 		switch {
 		case at == 0 && t.state.Load()&stateBits == ready:
-			continue // it is being put into another queue
+			Relax() // it is being put into another queue
 		case at == 0:
 			if cpu := t.CPU(); allowed>>uint(cpu)&1 == 0 && t.state.Load()&stateBits == running {
 				return Running, cpu
 			}
 			return Nobody, 0
 		case allowed>>uint(at-1)&1 != 0:
-			return Nobody, 0
+			// Who was taking it out knew the old set.
+			if s.processors[at-1].queue.has(t, at-1) {
+				return Nobody, 0
+			}
 		case s.processors[at-1].queue.remove(t):
 			return s.Wake(t, now)
 		}

@@ -1,12 +1,10 @@
 package sched
 
-import "sync/atomic"
-
 // States of a task, in the low bits of Task.state. Above them is the number of its
 // last wait.
 const (
 	fresh   = iota // it has never been ready
-	ready          // in a queue
+	ready          // in a queue, or on the way into one
 	running        // on the processor Task.CPU
 	blocked        // nobody's
 	deaf           // the same, and signals do not end the wait
@@ -20,12 +18,12 @@ const (
 // Task is the scheduler's part of a thread. Its zero value is a new one, which is
 // its maker's.
 type Task struct {
-	state   atomic.Uint64
-	next    uintptr       // *Task, in a queue
-	queue   atomic.Int32  // processor in whose queue it is, and 1; written with the queue's lock
-	cpu     atomic.Int32  // where it runs, or ran last
-	allowed atomic.Uint64 // processors, by bit; 0 means all
-	runtime int64         // virtual run time, ns
+	state   atomicUint64
+	next    uintptr      // *Task, in a queue
+	queue   atomicInt32  // processor in whose queue it is, and 1; written with the queue's lock
+	cpu     atomicInt32  // where it runs, or ran last
+	allowed atomicUint64 // processors, by bit; 0 means all
+	runtime int64        // virtual run time, ns
 }
 
 // CPU is the processor on which t runs, or ran last. Anybody may ask.

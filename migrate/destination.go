@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"nuos/proclet"
 	"nuos/rack"
@@ -66,13 +67,19 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 	if freed != nil {
 		<-freed
 	}
+	start := time.Now()
 	if err := m.proclets.Prepare(msg.proclet); err != nil {
 		m.advance(a, givenUp)
 		return err
 	}
+	start = m.took.since(phaseMap, start)
 	err := m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Used)
 	if err == nil {
+		start = m.took.since(phaseReceive, start)
 		err = m.proclets.Verify(msg.proclet.ID)
+	}
+	if err == nil {
+		m.took.since(phaseVerify, start)
 	}
 	if err == nil && m.advance(a, prepared) {
 		return nil
@@ -149,12 +156,14 @@ func (m *Migrator) adopt(a *arrival) error {
 	case adopted:
 		return nil // said before
 	case prepared:
+		start := time.Now()
 		if err := m.proclets.Adopt(a.proclet.ID); err != nil {
 			a.stage = givenUp
 			m.proclets.Discard(a.proclet.ID)
 			m.log("proclet %v is lost: it arrived, but cannot run: %v", a.proclet.ID, err)
 			return err
 		}
+		m.took.since(phaseAdopt, start)
 		a.stage = adopted
 		m.stats.Arrived++
 		return nil

@@ -55,6 +55,8 @@ type Migrator struct {
 	clearing map[proclet.ID]<-chan struct{}         // proclets that left; closed when their memory is free
 	stats    Stats
 	pauses   *hdrhistogram.Histogram // microseconds
+
+	took phaseTimes
 }
 
 // Serve lets proclets move to and from this machine from now on.

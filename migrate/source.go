@@ -42,11 +42,13 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 		m.count(func(s *Stats) { s.GivenUp++ })
 		return Report{}, err
 	}
+	at := m.took.since(phaseClose, start)
 	d, err := m.proclets.Describe(id)
 	if err != nil {
 		m.proclets.Reopen(id)
 		return Report{}, err
 	}
+	at = m.took.since(phaseDescribe, at)
 	number := m.begin(to)
 	defer m.end(to, number)
 
@@ -58,9 +60,11 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 		m.count(func(s *Stats) { s.GivenUp++ })
 		return Report{}, err
 	}
+	at = m.took.since(phaseSend, at)
 	// From here on the proclet is the destination's, whatever happens.
 	err = m.tell(message{op: opCommit, number: number}, to)
-	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: time.Since(start)}
+	at = m.took.since(phaseCommit, at)
+	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start)}
 	for _, r := range d.Used {
 		report.Bytes += r.Size
 	}
@@ -80,8 +84,10 @@ func (m *Migrator) clear(id proclet.ID, freed <-chan struct{}) {
 	m.mu.Lock()
 	m.clearing[id] = freed
 	m.mu.Unlock()
+	start := time.Now()
 	go func() {
 		<-freed
+		m.took.since(phaseClear, start)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if m.clearing[id] == freed {

@@ -22,6 +22,9 @@ type Stats struct {
 	PauseP50 time.Duration `json:"pause_p50"`
 	PauseP99 time.Duration `json:"pause_p99"`
 
+	// Phases says where the time of moves from and to this machine went.
+	Phases []PhaseStats `json:"phases,omitempty"`
+
 	// Frames is the machine's memory now. Heaps counts also the frames of
 	// proclets that are arriving, and of those that have left and are being
 	// cleared away.
@@ -39,6 +42,7 @@ func (m *Migrator) Stats() Stats {
 	defer m.mu.Unlock()
 	s := m.stats
 	s.Frames = mm.Frames()
+	s.Phases = m.took.stats()
 	s.PauseP50 = time.Duration(m.pauses.ValueAtQuantile(50)) * time.Microsecond
 	s.PauseP99 = time.Duration(m.pauses.ValueAtQuantile(99)) * time.Microsecond
 	return s

@@ -15,7 +15,8 @@
 //   - seal.go, audit.go: memory is written or executed, at all of its addresses
 //   - start.go, hooks.go, spinlock.go: what the kernel starts and gives
 //   - memory.go, machine_metal.go, machine_hosted.go: the API for everybody
-//     else and the two grounds under it; window_hosted.go: small heaps
+//     else and the two grounds under it; lend_hosted.go: frames at heap
+//     addresses; window_hosted.go: small heaps
 //   - stacks.go: memory for the stacks of threads
 //   - heap.go and heap_*.go: the heap of a proclet: its blocks, its pages, how
 //     it moves
@@ -25,7 +26,7 @@
 // The allocator and the page tables are one code on both. On metal the
 // processor reads the tables. Hosted, memory is a memfd that the direct map
 // shows whole, physical addresses are offsets in it, and each change of the
-// tables is repeated with mmap.
+// tables is repeated with mmap and mremap.
 //
 // # Invariants
 //

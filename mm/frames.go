@@ -1,6 +1,9 @@
 package mm
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // The frame allocator: a buddy system over runs of 2^order frames, order 0 to
 // 18 (4 KiB to 1 GiB), each aligned to its own size. What it knows about a
@@ -83,6 +86,26 @@ func (f *frames) records(n, count uint32) []frame { return unsafe.Slice(f.record
 
 // alloc returns a zeroed run of 2^order frames, aligned to its size.
 func (f *frames) alloc(order int, owner Owner) (Phys, bool) {
+	p, ok := f.grab(order, owner)
+	if ok {
+		f.ready(number(p), 1<<order, true) // outside the lock: the run is ours
+	}
+	return p, ok
+}
+
+// allocPages returns count frames in a row, each to be released alone. Unless they are
+// to be zeroed anything may be in them.
+func (f *frames) allocPages(count uint32, owner Owner, zeroed bool) (Phys, bool) {
+	p, ok := f.grab(orderOf(uint64(count)*PageSize), owner)
+	if ok {
+		f.trim(p, count)
+		f.ready(number(p), count, zeroed)
+	}
+	return p, ok
+}
+
+// grab takes a run out of the lists for its owner.
+func (f *frames) grab(order int, owner Owner) (Phys, bool) {
 	interrupts := f.mu.lock()
 	n := uint32(0)
 	if f.ledger.count[Free].Load() >= 1<<order { // hosted, the lists may hold more than is free
@@ -99,11 +122,7 @@ func (f *frames) alloc(order int, owner Owner) (Phys, bool) {
 		f.ledger.move(Free, owner, 1<<order)
 	}
 	f.mu.unlock(interrupts)
-	if n == 0 {
-		return 0, false
-	}
-	f.zero(n, 1<<order) // outside the lock: the run is ours
-	return address(n), true
+	return address(n), n != 0
 }
 
 // hasRun reports whether a run of the order is free as it is, without joining what was
@@ -136,17 +155,29 @@ func (f *frames) release(p Phys, owner Owner) {
 }
 
 // split turns a run in use into runs of one frame, each to be released alone.
-func (f *frames) split(p Phys) {
+func (f *frames) split(p Phys) { f.trim(p, 1<<maxOrder) }
+
+// trim is split for a run of which no more than the first frames are wanted. The others
+// are free again.
+func (f *frames) trim(p Phys, wanted uint32) {
+	n := number(p)
 	interrupts := f.mu.lock()
-	head := f.record(number(p))
+	head := f.record(n)
 	if head == nil || head.state != inUse {
 		fatal("mm: split of a run that is not in use", uint64(p))
 	}
-	owner := head.owner
-	records := f.records(number(p), 1<<head.order)
+	owner, count := head.owner, uint32(1)<<head.order
+	wanted = min(wanted, count)
+	records := f.records(n, wanted)
 	for i := range records {
 		r := &records[i]
 		r.state, r.order, r.owner = inUse, 0, owner
+	}
+	f.ledger.move(owner, Free, uint64(count-wanted))
+	for i := wanted; i < count; {
+		order := bits.TrailingZeros32(i) // the run is aligned to its size, so this one is
+		f.put(n+i, order)
+		i += 1 << order
 	}
 	f.mu.unlock(interrupts)
 }

@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -217,5 +218,57 @@ func TestMemoryMaps(t *testing.T) {
 				t.Errorf("%d frames cannot be had", len(want))
 			}
 		})
+	}
+}
+
+// TestAllocPages takes runs of any length, of which each frame is released alone.
+func TestAllocPages(t *testing.T) {
+	rnd := seeded(t)
+	f := new(frames)
+	fillArena(t, f, 32<<20)
+	before := f.ledger.read()
+	used := map[Phys]Owner{}
+	for step := range 3000 {
+		if rnd.IntN(3) > 0 {
+			count, owner, zeroed := uint32(1+rnd.IntN(300)), Owner(1+rnd.IntN(int(owners)-1)), rnd.IntN(2) == 0
+			p, ok := f.allocPages(count, owner, zeroed)
+			if !ok {
+				continue
+			}
+			for i := range Phys(count) {
+				frame := p + i*PageSize
+				if _, is := used[frame]; is {
+					t.Fatalf("step %d: frame %#x handed out twice", step, frame)
+				}
+				used[frame] = owner
+				b := bytesAt(f.at(frame), PageSize)
+				if zeroed && !bytes.Equal(b, make([]byte, PageSize)) {
+					t.Fatalf("step %d: frame %#x is not zeroed", step, frame)
+				}
+				b[rnd.IntN(PageSize)] = 1
+			}
+		} else {
+			n := rnd.IntN(400)
+			for frame, owner := range used {
+				if n--; n < 0 {
+					break
+				}
+				f.release(frame, owner)
+				delete(used, frame)
+			}
+		}
+		if step%100 == 0 {
+			checkFrames(t, f)
+		}
+		if u := f.ledger.read(); u.Free != before.Free-uint64(len(used)) {
+			t.Fatalf("step %d: %d frames are free of %d, %d are in use", step, u.Free, before.Free, len(used))
+		}
+	}
+	for frame, owner := range used {
+		f.release(frame, owner)
+	}
+	checkFrames(t, f)
+	if u := f.ledger.read(); u != before {
+		t.Errorf("frames leaked: %+v before, %+v after", before, u)
 	}
 }

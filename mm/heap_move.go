@@ -64,7 +64,8 @@ func arriving(used []Range) (mapped []Range) {
 }
 
 // PrepareHeap maps memory in r, where a heap is to arrive whose Used are these. On
-// any error nothing is mapped.
+// any error nothing is mapped. What is in the memory until the bytes have come is
+// anything, and so is what is in short gaps between them afterwards, which are free.
 func PrepareHeap(r Range, used []Range) error {
 	if err := checkHeapRange(r); err != nil {
 		return err
@@ -81,7 +82,7 @@ func PrepareHeap(r Range, used []Range) error {
 	}
 	mapped := arriving(used)
 	for i, m := range mapped {
-		if err := Map(m); err != nil {
+		if err := mapAny(m, false); err != nil {
 			for _, m := range mapped[:i] {
 				mustUnmap(m)
 			}

@@ -21,6 +21,7 @@ const (
 	// same guarded path as the runtime's own memory calls.
 	mapDMA    = 1 << 40 // a run of frames, seen in the direct map
 	mapDevice = 1 << 41 // addr is a physical address: device registers
+	mapUsed   = 1 << 42 // part of a heap that is overwritten at once: anything may be in it
 
 	remapMayMove   = 1
 	remapFixed     = 2

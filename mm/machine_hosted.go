@@ -15,7 +15,7 @@ import (
 // Hosted, a machine's memory is one memfd and a frame is an offset in it. The
 // frame allocator and the page tables are the same as on metal, and live in
 // that memory, too; what the processor would do with the tables, Linux is
-// asked to do with mmap. Small pieces of heaps are elsewhere in the file, see
+// asked to do (lend_hosted.go). Small pieces of heaps are elsewhere in the file, see
 // window_hosted.go.
 
 var memParam = boot.NewParam("mem", "512M", "hosted: size of the machine's memory, with suffix K, M, G or T")
@@ -26,8 +26,9 @@ type hosted struct {
 	size uint64
 
 	mu      sync.Mutex
-	tables  tables // written with mu held; translate reads them without
-	pieces  int    // mappings that Linux keeps for heaps
+	tables  tables   // written with mu held; translate reads them without
+	entered frameSet // which frames Linux has in its tables; see lend
+	pieces  int      // mappings that Linux keeps for heaps
 	windows windows
 }
 
@@ -47,7 +48,7 @@ func newHosted(size uint64) (*hosted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mm: memfd_create: %w", err)
 	}
-	h := &hosted{fd: fd, size: size}
+	h := &hosted{fd: fd, size: size, entered: newFrameSet(size)}
 	if err := unix.Ftruncate(fd, int64(h.fileSize())); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mm: memory of %d bytes: %w", size, err)
@@ -81,7 +82,7 @@ func (h *hosted) show(r Range, p Phys, flags int) error {
 
 func hide(r Range) error { return unix.MunmapPtr(pointer(r.Base), uintptr(r.Size)) }
 
-func mapPages(r Range) error {
+func mapPages(r Range, zeroed bool) error {
 	h, err := machine()
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func mapPages(r Range) error {
 		return err
 	}
 	before := h.countPieces(r)
-	if !h.tables.back(r, Heaps, ProtRead|ProtWrite) {
+	if !h.tables.back(r, Heaps, ProtRead|ProtWrite, zeroed) {
 		h.closeWindows(r)
 		return ErrNoMemory
 	}
@@ -112,16 +113,15 @@ func mapPages(r Range) error {
 	h.pieces += added
 	for v := r.Base; v < r.End(); {
 		p, size := h.run(v, uint64(r.End()-v))
-		// Populated here, because a fault costs more than copying the page.
-		if err := h.show(Range{v, size}, p, h.replacing(v)|unix.MAP_POPULATE); err != nil {
-			h.hideAll(Range{r.Base, uint64(v - r.Base)})
+		if err := h.lend(Range{v, size}, p); err != nil {
+			h.takeBack(Range{r.Base, uint64(v - r.Base)})
 			h.tables.unmapRange(r)
 			h.pieces -= added
 			h.closeWindows(r)
 			if errors.Is(err, unix.ENOMEM) {
 				return fmt.Errorf("%w: Linux has no room for another mapping", ErrNoMemory)
 			}
-			return fmt.Errorf("mm: mmap: %w", err)
+			return fmt.Errorf("mm: mremap: %w", err)
 		}
 		v += Virt(size)
 	}
@@ -189,8 +189,8 @@ func unmapPages(r Range) error {
 	}
 	small := h.countSmall(r)
 	if small < r.Size/PageSize {
-		if err := h.hideAll(r); err != nil {
-			return fmt.Errorf("mm: munmap: %w", err)
+		if err := h.takeBack(r); err != nil {
+			return fmt.Errorf("mm: mremap: %w", err)
 		}
 	}
 	before := h.countPieces(r)

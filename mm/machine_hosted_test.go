@@ -223,6 +223,9 @@ func TestPiecesAreCounted(t *testing.T) {
 	if h.pieces != 0 {
 		t.Errorf("%d mappings counted after all are gone", h.pieces)
 	}
+	if n := linuxMappings(t, DirectArea); n != 1 {
+		t.Errorf("the direct map is in %d pieces after frames have come back", n)
+	}
 }
 
 // linuxMappings returns how many mappings /proc lists in r.
@@ -360,4 +363,26 @@ func byteSize(n uint64) string {
 		return string(rune('0'+n>>20/10)) + string(rune('0'+n>>20%10)) + "MiB"
 	}
 	return string(rune('0'+n>>10/10)) + string(rune('0'+n>>10%10)) + "KiB"
+}
+
+// BenchmarkArrival maps memory for heaps that are to arrive, and gives it back.
+func BenchmarkArrival(b *testing.B) {
+	for _, size := range []uint64{80 << 10, 1<<20 + 3*PageSize, 16<<20 + 3*PageSize} {
+		b.Run(byteSize(size), func(b *testing.B) {
+			r := Range{heapRange(64<<20).Base &^ (64<<20 - 1), 64 << 20}
+			used := []Range{{r.Base, size}}
+			// Another heap near it, as there is in a machine that has many.
+			near := Range{r.Base ^ 64<<20, PageSize}
+			if err := Map(near); err != nil {
+				b.Fatal(err)
+			}
+			defer Unmap(near)
+			for b.Loop() {
+				if err := PrepareHeap(r, used); err != nil {
+					b.Fatal(err)
+				}
+				DiscardHeap(r, used)
+			}
+		})
+	}
 }

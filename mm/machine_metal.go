@@ -74,8 +74,11 @@ func errorOf(errno syscall.Errno) error {
 	return errno
 }
 
-func mapPages(r Range) error {
-	const flags = mapPrivate | mapAnonymous | mapFixedNoReplace | mapPopulate
+func mapPages(r Range, zeroed bool) error {
+	flags := uint64(mapPrivate | mapAnonymous | mapFixedNoReplace | mapPopulate)
+	if !zeroed {
+		flags |= mapUsed
+	}
 	for done := uint64(0); done < r.Size; done += mapStep {
 		_, err := mmap(r.Base+Virt(done), min(mapStep, r.Size-done), flags)
 		if err != nil {

@@ -12,7 +12,13 @@ func Map(r Range) error {
 	if !r.pageAligned() || !HeapArea.covers(r) {
 		return fmt.Errorf("%w: map %#x, %d bytes", ErrRange, uint64(r.Base), r.Size)
 	}
-	if err := mapPages(r); err != nil {
+	return mapAny(r, true)
+}
+
+// mapAny is Map for a range that is part of HeapArea. Unless it is to be zeroed there
+// may be anything in it.
+func mapAny(r Range, zeroed bool) error {
+	if err := mapPages(r, zeroed); err != nil {
 		return fmt.Errorf("map %#x, %d bytes: %w", uint64(r.Base), r.Size, err)
 	}
 	return nil

@@ -15,7 +15,7 @@ func (s *Space) mapHeap(r Range, p Prot, flags uint64) (Virt, syscall.Errno) {
 	interrupts := s.mu.lock()
 	if !s.tables.empty(r) {
 		errno = eExist
-	} else if s.tables.back(r, Heaps, p) {
+	} else if s.tables.back(r, Heaps, p, flags&mapUsed == 0) {
 		errno = ok
 	}
 	s.mu.unlock(interrupts)
@@ -86,7 +86,7 @@ func (s *Space) MapDevice(p Phys, size uint64) (Virt, syscall.Errno) {
 func (s *Space) MapStack(size uint64) (Range, bool) {
 	interrupts := s.mu.lock()
 	r := Range{s.nextStack + PageSize, roundUp(size, PageSize)}
-	mapped := KernelArea.covers(r) && s.tables.back(r, Kernel, ProtRead|ProtWrite)
+	mapped := KernelArea.covers(r) && s.tables.back(r, Kernel, ProtRead|ProtWrite, true)
 	if mapped {
 		s.nextStack = r.End()
 	}

@@ -164,7 +164,7 @@ func TestBackAllOrNothing(t *testing.T) {
 		{Range{0x5000_0020_0000, 2 << 20}, true},
 	}
 	for _, test := range tests {
-		if got := tab.back(test.r, Heaps, ProtRead|ProtWrite); got != test.want {
+		if got := tab.back(test.r, Heaps, ProtRead|ProtWrite, true); got != test.want {
 			t.Errorf("back(%x) = %v, want %v", test.r, got, test.want)
 		}
 		checkTables(t, tab)
@@ -197,7 +197,7 @@ func TestBackAllOrNothing(t *testing.T) {
 func TestFlushBeforeReuse(t *testing.T) {
 	tab := newTables(t, 8<<20)
 	r := Range{0x5000_0000_0000, 3 << 20}
-	if !tab.back(r, Heaps, ProtRead|ProtWrite) {
+	if !tab.back(r, Heaps, ProtRead|ProtWrite, true) {
 		t.Fatal("no memory")
 	}
 	mapped := tab.frames.ledger.read()

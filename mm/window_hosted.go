@@ -174,26 +174,6 @@ func (h *hosted) punch(r Range) {
 	})
 }
 
-// replacing is the flag of mmap with which a piece is mapped at v.
-func (h *hosted) replacing(v Virt) int {
-	if h.smallPlace(v) != 0 {
-		return unix.MAP_FIXED
-	}
-	return unix.MAP_FIXED_NOREPLACE
-}
-
-// hideAll takes away the mappings in r: in a window its own appears again.
-func (h *hosted) hideAll(r Range) (err error) {
-	each(r, func(_ uint64, part Range) {
-		if p := h.smallPlace(part.Base); p != 0 {
-			err = errors.Join(err, h.show(part, p, unix.MAP_FIXED|unix.MAP_NORESERVE))
-		} else {
-			err = errors.Join(err, hide(part))
-		}
-	})
-	return err
-}
-
 // reserve books n free frames to the owner without saying which: so many fewer can
 // be allocated.
 func (f *frames) reserve(n uint64, owner Owner) bool {

@@ -1,19 +1,21 @@
 package mm
 
-// Every frame is handed out zeroed. Zeroing dominates the arrival of a
-// proclet, so the allocator remembers which frames are zero already, and who
-// is idle makes more of them.
+// Frames are handed out zeroed, but to who overwrites them at once, such as a proclet
+// that arrives. Zeroing takes half as long as copying, so the allocator remembers which
+// frames are zero already, and who is idle makes more of them.
 
 const (
 	stockOrder = 4    // runs of 64 KiB are zeroed ahead of time
 	stockWant  = 4096 // frames, 16 MiB
 )
 
-// zero makes count frames from n, which are in one run, zero and marks them as
-// written, which is what their new owner is about to make true.
+// ready makes count frames from n, which are in one run, zero if they are to be, and marks
+// them as written, which is what their new owner is about to make true.
 // Precondition: they belong to the caller.
-func (f *frames) zero(n, count uint32) {
-	f.clean(n, count)
+func (f *frames) ready(n, count uint32, zeroed bool) {
+	if zeroed {
+		f.clean(n, count)
+	}
 	records := f.records(n, count)
 	for i := range records {
 		records[i].flipped = !f.startsDirty

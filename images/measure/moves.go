@@ -19,6 +19,10 @@ var movesParam = boot.NewParam("moves", "", "measure: regular expression that th
 // caches hold.
 const awayBytes = 128 << 20
 
+// settle is how long a machine has, between two moves that are timed, to clear away what the
+// last has left: they are moves of machines that do nothing else.
+const settle = 100 * time.Microsecond
+
 // moves measures moves of proclets of several sizes to the other machine.
 func moves(r *rack.Rack, m *migrate.Migrator, other rack.MachineID) error {
 	wanted, err := regexp.Compile(movesParam.Value())
@@ -68,6 +72,7 @@ func (b *mover) move(name string, size int) error {
 	var totals, pauses, copies []time.Duration
 	for round := range 1 + max(1, 20/len(blocks)) {
 		for _, ref := range blocks {
+			time.Sleep(settle)
 			took := floor.copy()
 			start := time.Now()
 			moved, err := b.migrator.Move(context.Background(), ref.ID(), b.other)

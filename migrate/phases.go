@@ -1,0 +1,75 @@
+package migrate
+
+import (
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// phase is a part of a move, as one of its two machines sees it.
+type phase int
+
+// The phases of a move in the order in which they begin. Those of the destination are
+// within sending and committing of the source.
+const (
+	phaseClose    phase = iota // source: closing the gate, freezing the threads inside
+	phaseDescribe              // source: finding out what to send
+	phaseSend                  // source: from the announcement to the destination being prepared
+	phaseMap                   // destination: memory for the bytes
+	phaseReceive               // destination: the bytes
+	phaseVerify                // destination: whether they are sound
+	phaseCommit                // source: from the decision to its acknowledgement
+	phaseAdopt                 // destination: making it run
+	phaseClear                 // source: giving its memory back, when it runs elsewhere
+	phases
+)
+
+var phaseNames = [phases]string{
+	"close", "describe", "send", "map", "receive", "verify", "commit", "adopt", "clear",
+}
+
+// PhaseStats says how long a phase of moves took on a machine, for those that it came to its
+// end in.
+type PhaseStats struct {
+	Phase string        `json:"phase"`
+	Count int64         `json:"count"`
+	P50   time.Duration `json:"p50"`
+	P99   time.Duration `json:"p99"`
+	Max   time.Duration `json:"max"`
+}
+
+// phaseTimes are histograms of how long each phase took, in nanoseconds to two digits.
+type phaseTimes struct {
+	mu    sync.Mutex
+	times [phases]*hdrhistogram.Histogram // nil: none so far
+}
+
+const longestPhase = time.Hour
+
+// since records that a phase that began at start is over, and returns the time.
+func (p *phaseTimes) since(ph phase, start time.Time) time.Time {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.times[ph] == nil {
+		p.times[ph] = hdrhistogram.New(1, longestPhase.Nanoseconds(), 2)
+	}
+	p.times[ph].RecordValue(min(max(now.Sub(start), 1), longestPhase).Nanoseconds())
+	return now
+}
+
+// stats lists the phases that there were.
+func (p *phaseTimes) stats() (all []PhaseStats) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for ph, h := range p.times {
+		if h != nil {
+			all = append(all, PhaseStats{
+				Phase: phaseNames[ph], Count: h.TotalCount(),
+				P50: time.Duration(h.ValueAtQuantile(50)), P99: time.Duration(h.ValueAtQuantile(99)), Max: time.Duration(h.Max()),
+			})
+		}
+	}
+	return all
+}

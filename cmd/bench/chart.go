@@ -34,9 +34,9 @@ const (
 
 var chartTemplate = template.Must(template.New("chart").Parse(`<svg xmlns="http://www.w3.org/2000/svg" width="780" height="{{.Height}}" font-family="sans-serif" font-size="13">
 <rect width="100%" height="100%" fill="white"/>
-{{range .Groups}}<text x="10" y="{{.Y}}" font-size="16" font-weight="bold">{{.Title}}</text>
-{{range .Bars}}<text x="250" y="{{.Y}}" text-anchor="end">{{.Name}}</text><rect x="258" y="{{.Y}}" width="{{printf "%.1f" .Width}}" height="16" transform="translate(0,-13)" fill="{{if .Ours}}#c33{{else}}#789{{end}}"/><text x="264" y="{{.Y}}" dx="{{printf "%.1f" .Width}}">{{.Value}}</text>
-{{end}}{{end}}<text x="10" y="{{.Foot}}" font-size="11" fill="#555">Logarithmic. {{.Where}}</text>
+{{range .Groups}}<text x="10" y="{{.Y}}" font-size="16" font-weight="bold">{{html .Title}}</text>
+{{range .Bars}}<text x="250" y="{{.Y}}" text-anchor="end">{{html .Name}}</text><rect x="258" y="{{.Y}}" width="{{printf "%.1f" .Width}}" height="16" transform="translate(0,-13)" fill="{{if .Ours}}#c33{{else}}#789{{end}}"/><text x="264" y="{{.Y}}" dx="{{printf "%.1f" .Width}}">{{.Value}}</text>
+{{end}}{{end}}<text x="10" y="{{.Foot}}" font-size="11" fill="#555">Logarithmic. {{html .Where}}</text>
 </svg>
 `))
 

@@ -114,6 +114,7 @@ func (b *bench) moveTable(w *strings.Builder) {
 	row("Nu's model", func(n int) string { return duration(model(n)) })
 	row("nuos", func(n int) string { return value(&b.samples, movedIdle("ns/op", n)) })
 	row("nuos, its pause", func(n int) string { return value(&b.samples, movedIdle("pause-ns/op", n)) })
+	row("nuos, values of 100 bytes", func(n int) string { return value(&b.samples, movedValues("ns/op", n)) })
 	for _, p := range []struct{ name, unit, peer, values string }{
 		{"one block, TCP", "ns/op", "block-tcp", ""},
 		{"gob, TCP", "ns/op", "gob-tcp", ""}, {"gob, values of 100 bytes", "ns/op", "gob-tcp", "/values=100"},

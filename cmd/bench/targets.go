@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -85,6 +86,11 @@ func movedIdle(unit string, bytes int) samples.Figure {
 	return figure(unit, "Move/bytes=%d/threads=0/idle", bytes)
 }
 
+// movedValues is a move of a proclet of so many bytes in values of 100.
+func movedValues(unit string, bytes int) samples.Figure {
+	return figure(unit, "Move/bytes=%d/values=100", bytes)
+}
+
 // targets are the figures that are wanted.
 var targets = append([]target{
 	{what: "move of 64 KiB", ours: movedIdle("ns/op", 64<<10), than: "memcpy", other: movedIdle("memcpy-ns/op", 64<<10), factor: 2, plus: 25 * microsecond},
@@ -97,35 +103,37 @@ var targets = append([]target{
 	{what: "remote calls/s of 64 callers", ours: figure("calls/s", "RemoteCalls/callers=64"), than: "gRPC-Go over TCP", other: figure("calls/s", "PeerCalls/peer=grpc-tcp/callers=64"), factor: 20, more: true},
 	{what: "remote call, allocations of both machines", ours: figure("allocs/op", "RemoteCall/bytes=8"), plus: 0},
 	{what: "local call, allocations", ours: figure("allocs/op", "LocalCall/bytes=8"), plus: 0},
-	{what: "pause of 64 MiB, written at 100 MB/s", ours: figure("pause-ns/op", "Move/bytes=%d/threads=0/writes=100MBs", 64*mib), plus: 2 * millisecond},
+	{what: "pause of 64 MiB, written at 100 MB/s", ours: figure("pause-ns/op", "Move/bytes=%d/writes=100MBs", 64*mib), plus: 2 * millisecond},
 	{what: "each of 10,000 moved at once", ours: figure("ns/proclet", "MoveBatch/n=10000"), than: "each of 10", other: figure("ns/proclet", "MoveBatch/n=10"), factor: 1.25},
 }, peerTargets()...)
 
 // peerTargets are what moves are to be quicker than, and how many times.
 func peerTargets() (all []target) {
 	for _, p := range []struct {
-		than        string
-		other       string // benchmark, with the bytes to be filled in
+		than, peer  string
+		bytes       int // that it moves; 0: as many as we
+		values      bool
 		unit        string
 		one, larger float64 // at 1 MiB and at 16 MiB
 	}{
-		{"Redis MIGRATE, values of 100 bytes", "redis-migrate/bytes=%d/values=100", "ns/op", 300, 200},
-		{"gob over TCP, values of 100 bytes", "gob-tcp/bytes=%d/values=100", "ns/op", 40, 40},
-		{"msgpack over TCP, values of 100 bytes", "msgpack-tcp/bytes=%d/values=100", "ns/op", 30, 20},
-		{"CRIU's pause", "criu/bytes=%d", "pause-ns/op", 100, 10},
-		{"a virtual machine of 64 MiB", "qemu-migrate/bytes=67108864", "ns/op", 300, 20},
-		{"one block over TCP", "block-tcp/bytes=%d", "ns/op", 3, 2},
+		{"Redis MIGRATE", "redis-migrate", 0, true, "ns/op", 300, 200},
+		{"gob over TCP", "gob-tcp", 0, true, "ns/op", 40, 40},
+		{"msgpack over TCP", "msgpack-tcp", 0, true, "ns/op", 30, 20},
+		{"CRIU's pause", "criu", 0, false, "pause-ns/op", 100, 10},
+		{"a virtual machine of 64 MiB", "qemu-migrate", 64 * mib, false, "ns/op", 300, 20},
+		{"one block over TCP", "block-tcp", 0, false, "ns/op", 3, 2},
 	} {
 		for _, s := range []struct {
-			name   string
 			bytes  int
 			factor float64
-		}{{"1 MiB", mib, p.one}, {"16 MiB", 16 * mib, p.larger}} {
-			other := figure(p.unit, "PeerMove/peer=%s", p.other)
-			if other.Benchmark != "PeerMove/peer=qemu-migrate/bytes=67108864" {
-				other.Benchmark = fmt.Sprintf(other.Benchmark, s.bytes)
+		}{{mib, p.one}, {16 * mib, p.larger}} {
+			t := target{what: "move of " + size(s.bytes), ours: movedIdle("ns/op", s.bytes), than: p.than, factor: 1 / s.factor}
+			t.other = figure(p.unit, "PeerMove/peer=%s/bytes=%d", p.peer, cmp.Or(p.bytes, s.bytes))
+			if p.values {
+				t.what, t.ours = t.what+" in values of 100", movedValues("ns/op", s.bytes)
+				t.other.Benchmark += "/values=100"
 			}
-			all = append(all, target{what: "move of " + s.name, ours: movedIdle("ns/op", s.bytes), than: p.than, other: other, factor: 1 / s.factor})
+			all = append(all, t)
 		}
 	}
 	return all

@@ -3,13 +3,11 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"nuos/drivers/nic"
 	"nuos/drivers/nic/port"
-	"nuos/mm"
 )
 
 // Floors are what no call and no move between these machines can be quicker than:
@@ -17,46 +15,22 @@ import (
 
 var copySizes = []int{64 << 10, 1 << 20, 16 << 20, 64 << 20}
 
-// coldBytes is how much memory is copied from before the same bytes are copied again:
-// more than caches hold.
-const coldBytes = 64 << 20
-
 func floors(p *port.Port) error {
-	if err := copies(); err != nil {
-		return err
-	}
+	copies()
 	return frames(p)
 }
 
-// copies measures memory copied by one processor, from where it is in no cache to
-// where it is not either. Both lie in the same kind of memory as proclets do, and are
-// mapped already.
-func copies() error {
-	var both [2][]byte
-	for i := range both {
-		r, err := mm.AllocDMA(coldBytes)
-		if err != nil {
-			return err
-		}
-		defer mm.FreeDMA(r)
-		both[i] = mm.Bytes(r)
-		for j := range both[i] {
-			both[i][j] = byte(j)
-		}
-	}
+// copies measures memory copied by one processor, from where it is in no cache to where it
+// is not, either.
+func copies() {
 	for _, size := range copySizes {
-		n := max(128<<20/size, 5)
-		times := make([]time.Duration, n)
+		f := newFloor(size)
+		times := make([]time.Duration, max(awayBytes/size, 5))
 		for i := range times {
-			at := i * size % coldBytes
-			start := time.Now()
-			copy(both[1][at:at+size], both[0][at:at+size])
-			times[i] = time.Since(start)
+			times[i] = f.copy()
 		}
-		slices.Sort(times)
-		row(fmt.Sprintf("Copy/bytes=%d", size), n, figure{float64(times[n/2]), "ns/op"})
+		row(fmt.Sprintf("Copy/bytes=%d", size), len(times), medianAndTail(times, "ns/op")...)
 	}
-	return nil
 }
 
 // etherType of the frames that go there and back (IEEE Std 802, for experiments).

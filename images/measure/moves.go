@@ -39,7 +39,7 @@ func moves(r *rack.Rack, m *migrate.Migrator, other rack.MachineID) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
+	return b.variants(wanted.MatchString)
 }
 
 // mover moves proclets between two machines.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"text/template"
 
-	"nuos/cmd/internal/samples"
+	"nuos/internal/samples"
 )
 
 // The chart has two groups of bars, a call and a move, on a logarithmic scale that begins a

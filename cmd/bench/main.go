@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"nuos/cmd/internal/samples"
+	"nuos/internal/samples"
 )
 
 // bench is one invocation.

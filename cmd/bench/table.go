@@ -6,7 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"nuos/cmd/internal/samples"
+	"nuos/internal/samples"
 )
 
 // Tables are Markdown, to be pasted or to be read as they are.

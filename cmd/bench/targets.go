@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"nuos/cmd/internal/samples"
+	"nuos/internal/samples"
 )
 
 // target is what one of our figures is to reach in relation to another one of the same run.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nuos/cmd/internal/samples"
+	"nuos/internal/samples"
 	"nuos/qemu"
 )
 

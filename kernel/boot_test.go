@@ -128,10 +128,10 @@ func TestExercises(t *testing.T) {
 		guest
 		do string
 	}{
-		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer random,safe faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10"},
+		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer random,safe faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10 clocksource,tsc"},
 		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults sigframes preempt handoff profile large idle,500 stress,10"},
 		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit coherence,60 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
-		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1"},
+		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1 clocksource,tsc"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
 		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "random,guessable faults sigframes protect audit preempt pipes stress,5"},
 		{"microvm", guest{machine: "microvm", processors: 2}, "rate,the_interval_timer timers stress,5"},
@@ -140,6 +140,8 @@ func TestExercises(t *testing.T) {
 		{"boot archive", guest{machine: "microvm,pit=off,pic=off,rtc=off", cpu: "qemu64", archive: true}, "random,safe rate,the_emulator's_APIC mappings files,/etc/motd,welcome"},
 		{"no archive", guest{}, "files"},
 		{"collector checks itself", guest{processors: 2, line: "GOGC=5 GODEBUG=gccheckmark=1,clobberfree=1"}, "stress,8 faults"},
+		{"clock by the HPET", guest{cpu: "qemu64", processors: 4, line: "clock=counter"}, "clocksource,hpet rate,the_HPET,pmtimer timers preempt"},
+		{"clock by the ACPI timer", guest{machine: "pc,hpet=off", processors: 2, line: "clock=counter"}, "clocksource,acpi_pm,6s"}, // a round of the counter is shorter
 		{"polling when idle", guest{processors: 2, line: "idle=poll"}, "handoff pipes"},
 		{"halting when idle", guest{processors: 2, line: "idle=halt"}, "handoff pipes"},
 	} {

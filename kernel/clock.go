@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"math/bits"
+	"sync/atomic"
 
 	"nuos/boot"
 	"nuos/boot/acpi"
@@ -12,15 +13,17 @@ import (
 	"nuos/mm"
 )
 
-// The clock is the time stamp counter, scaled. Package tsc finds its rate.
+// The clock is the time stamp counter, scaled. Package tsc finds its rate; clockwatch.go has
+// what there is when the counter is not to be believed.
 
 // clockState is read by vdsoClockGettime. It does not change once threads run,
-// except for wall, by which real time is ahead of time since boot.
+// except for wall, by which real time is ahead of time since boot, and steady.
 type clockState struct {
 	tsc     uint64 // at time 0
 	mult    uint64 // ns per TSC tick, 32.32 fixed point
 	wall    uint64 // ns
 	perNano uint64 // TSC ticks per ns, 32.32 fixed point
+	steady  uint32 // 1: time goes by steadyClock, and the TSC is not used
 }
 
 var (
@@ -46,7 +49,16 @@ func perNano(hz uint64) uint64 {
 }
 
 // nanotime is the time since the clock was started, in ns.
-func nanotime() int64 { return int64(fixedMul(x86.ReadTSC()-clock.tsc, clock.mult)) }
+func nanotime() int64 {
+	t := tscTime()
+	if atomic.LoadUint32(&clock.steady) != 0 {
+		return steadyTime()
+	}
+	return t
+}
+
+// tscTime is the time by the TSC.
+func tscTime() int64 { return int64(fixedMul(x86.ReadTSC()-clock.tsc, clock.mult)) }
 
 // beginClock begins to measure the rate of the TSC. What is done until startClock gives
 // the measurement the time that it needs.
@@ -79,6 +91,7 @@ func startClock(tables *acpi.Tables) bool {
 	clock.mult = 1e9 << 32 / rate.Hz
 	clock.perNano = perNano(rate.Hz)
 	clock.tsc = x86.ReadTSC()
+	watchClock(tables, tsc.Invariant() || haveKVM && kvm.Stable(), rate.Hz)
 	if haveKVM {
 		clock.wall = kvm.Wall()
 	}
@@ -98,10 +111,8 @@ func tscRate(tables *acpi.Tables) tsc.Rate {
 	if rate.Hz != 0 {
 		return rate
 	}
-	if measured && reference.UsesHPET() {
-		var base uintptr
-		base, measured = mapDevice(tables.HPET)
-		reference.Move(base)
+	if measured {
+		measured = moveReference(tables)
 	}
 	if !measured && tsc.Emulated() {
 		if reference.StartEmulated(local) {
@@ -117,3 +128,16 @@ func tscRate(tables *acpi.Tables) tsc.Rate {
 	}
 	return rate
 }
+
+// moveReference has the reference, if it is the HPET, be read where mm shows it.
+func moveReference(tables *acpi.Tables) bool {
+	if !reference.UsesHPET() || movedReference {
+		return true
+	}
+	base, ok := mapDevice(tables.HPET)
+	reference.Move(base)
+	movedReference = ok
+	return ok
+}
+
+var movedReference bool

@@ -15,7 +15,7 @@
 //
 // In reading order: boot.go (what happens before the program), cpu.go and
 // entry_amd64.s (processors and the way in and out), trap.go, syscall.go,
-// thread.go, sched.go, idle.go, timer.go, futex.go, signal.go, signalframe.go, file.go,
+// thread.go, sched.go, idle.go, timer.go, clock.go, clockwatch.go, futex.go, signal.go, signalframe.go, file.go,
 // filesystem.go, open.go, names.go, stat.go, filemap.go, epoll.go, sockets.go,
 // sockettimeout.go, unixsockets.go, poll.go, transfer.go, splice.go, timerfd.go, inotify.go, trace.go.
 //
@@ -47,8 +47,9 @@
 //
 //   - System calls do not preserve vector registers: Go's do not need it.
 //     Interrupts and signals do.
-//   - The time stamp counters of all processors must run together, as they do
-//     on every machine with an invariant TSC.
+//   - The time stamp counters of all processors must run together, at one rate, on machines
+//     that have neither HPET nor ACPI timer. Where there is one, time goes by that when
+//     they do not (clockwatch.go), but a local timer that uses the TSC goes on doing so.
 //   - Program and kernel trust each other. A program that writes through a wild
 //     pointer can hit the kernel's data; its code and constants it cannot.
 //   - There is no signalfd, pidfd, membarrier or io_uring, and timer_create only

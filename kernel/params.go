@@ -12,6 +12,8 @@ var idleParam = boot.NewParam("idle", "adaptive", "how long an idle processor po
 
 var traceParam = boot.NewParam("trace", "", "calls: the trace has all system calls, not only those that wait or fail")
 
+var clockParam = boot.NewParam("clock", "tsc", "what time goes by: tsc (the time stamp counter, as long as it is right) or counter (the HPET or the ACPI timer)")
+
 // The kernel reads these by itself, before the program starts.
 var (
 	_ = boot.NewParam("cwd", "/", "the program's working folder")
@@ -27,6 +29,9 @@ func init() {
 		idleMode.Store(idleHalt)
 	default:
 		os.Stderr.WriteString("nuos: idle=" + v + " is not adaptive, poll or halt; adaptive is used\n")
+	}
+	if v := clockParam.Value(); v != "tsc" && v != "counter" {
+		os.Stderr.WriteString("nuos: clock=" + v + " is not tsc or counter; tsc is used\n")
 	}
 	switch v := traceParam.Value(); v {
 	case "":

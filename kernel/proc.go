@@ -43,6 +43,7 @@ var generated = [...]struct {
 	{"/proc/sys/net/core/somaxconn", func(r *report) { r.line(MaxBacklog) }},
 	{"/proc/sys/net/unix/max_dgram_qlen", func(r *report) { r.line(unix.MaxQueue) }},
 	{"/proc/sys/vm/overcommit_memory", func(r *report) { r.line(0) }}, // only what can never be had is refused
+	{"/sys/devices/system/clocksource/clocksource0/current_clocksource", (*report).currentClocksource},
 	{"/sys/devices/system/cpu/online", (*report).processors},
 	{"/sys/devices/system/cpu/possible", (*report).processors},
 	{"/sys/devices/system/cpu/present", (*report).processors},

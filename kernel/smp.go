@@ -7,6 +7,7 @@ import (
 
 	"nuos/boot/acpi"
 	"nuos/kernel/internal/apic"
+	"nuos/kernel/internal/tsc"
 	"nuos/kernel/internal/x86"
 	"nuos/mm"
 )
@@ -142,15 +143,24 @@ func startProcessor(offer *atomic.Uintptr, id uint32) bool {
 			refuse("a processor began to start and never came to its end")
 		}
 	}
+	same := meeting.Ask()
 	numCPUs++
+	if !same {
+		processorsDiffer(acpi.Machine())
+	}
 	return true
 }
+
+// meeting is where a processor that has started has its time stamp counter compared with
+// that of processor 0.
+var meeting tsc.Meeting
 
 // otherProcessor is the first Go code of every other processor. It sleeps while
 // the rest are started, for processors of an emulator that poll take the time of
 // those that work.
 func otherProcessor(c *cpu) {
 	c.enable()
+	meeting.Answer()
 	for started.Load() == 0 {
 		answerFlush()
 		halt()

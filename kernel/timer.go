@@ -129,6 +129,9 @@ func (c *cpu) nextTimer() int64 {
 	if at := c.timerAt.Load(); at != 0 {
 		next = min(next, at)
 	}
+	if at := steadyClock.checkAt; at != 0 && c.id == 0 {
+		next = min(next, at)
+	}
 	return next
 }
 
@@ -137,6 +140,9 @@ func (c *cpu) nextTimer() int64 {
 func (c *cpu) runTimers(now int64) {
 	for t := c.sleepers.expired(now); t != nil; t = c.sleepers.expired(now) {
 		endWait(t, false)
+	}
+	if at := steadyClock.checkAt; at != 0 && c.id == 0 && at <= now {
+		c.checkClock(now)
 	}
 	if at := c.timerAt.Load(); at != 0 && at <= now {
 		lock()

@@ -21,6 +21,7 @@ type Counter struct {
 // sample is a value of a counter and of the TSC at the same moment.
 type sample struct {
 	tsc   uint64
+	took  uint64 // ticks of the TSC between the readings, by which the moment is uncertain
 	count uint32
 	ok    bool
 }
@@ -151,7 +152,7 @@ func (c *Counter) sample() (best sample) {
 		}
 		if took < least {
 			least = took
-			best = sample{before + took/2, count, true}
+			best = sample{before + took/2, took, count, true}
 		}
 	}
 	return best

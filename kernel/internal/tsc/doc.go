@@ -7,5 +7,9 @@
 // needed, so that it costs next to nothing. Last of all comes what the processor is sold as
 // (Nominal), which may be wrong by some tenths of a percent.
 //
-// All of it runs before the Go runtime: it allocates nothing.
+// A counter that is not said to be invariant is watched: Watch compares it with the HPET or
+// the ACPI timer from time to time, and Meeting the counters of two processors when the second
+// one starts. Steady is a clock that needs no TSC.
+//
+// All of it runs before the Go runtime, or in handlers: it allocates nothing.
 package tsc

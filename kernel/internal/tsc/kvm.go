@@ -62,6 +62,9 @@ func (k *KVM) Rate() Rate {
 	return Rate{hz, KVMClock}
 }
 
+// Stable reports whether KVM says that the TSC runs at this rate, together on all processors.
+func (k *KVM) Stable() bool { return k.time.flags&1 != 0 }
+
 // Wall is the time of day in nanoseconds since 1970: what it was when the system time began,
 // and the system time. It is zero if KVM does not say.
 func (k *KVM) Wall() uint64 {

@@ -19,6 +19,7 @@ type model struct {
 
 	now   uint64 // femtoseconds
 	hz    uint64 // of the TSC
+	extra uint64 // ticks that the TSC has more
 	calls int
 	stall map[int]uint64 // femtoseconds for which the machine stops, by the number of the access
 
@@ -63,7 +64,7 @@ func (m *model) ReadTSC() uint64 {
 	m.now += 20e6
 	hi, lo := bits.Mul64(m.now, m.hz)
 	ticks, _ := bits.Div64(hi, lo, 1e15)
-	return ticks
+	return ticks + m.extra
 }
 
 func (m *model) Load32(addr uintptr) uint32 {

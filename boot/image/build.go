@@ -71,11 +71,12 @@ func Build(ctx context.Context, opt Options) (Result, error) {
 	}
 
 	linked := filepath.Join(work, "linked")
-	if err := link(ctx, opt, p, work, linked); err != nil {
+	first, err := link(ctx, opt, p, work, linked)
+	if err != nil {
 		return Result{}, err
 	}
 	res := Result{Path: opt.Output, ImportPath: p.ImportPath, Dir: p.Dir, Net: p.net()}
-	if err := res.write(linked, opt); err != nil {
+	if err := res.write(linked, first, opt); err != nil {
 		return Result{}, err
 	}
 	if opt.Archive != "" {
@@ -115,10 +116,7 @@ func (p *program) base() string {
 var majorVersion = regexp.MustCompile(`^v[1-9][0-9]*$`)
 
 func (p *program) imports(path string) bool {
-	return slices.ContainsFunc(p.Deps, func(d string) bool {
-		d, _, _ = strings.Cut(d, " ") // "net [net.test]" is net built for a test
-		return d == path
-	})
+	return slices.ContainsFunc(p.Deps, func(d string) bool { return pathOf(d) == path })
 }
 
 func (p *program) net() bool { return p.imports("net") }
@@ -223,8 +221,9 @@ func init() { nuosBoot.Announce(nuosOS.Stderr) }
 // link runs go build, or go test -c, with the generated file laid over the
 // package's folder. The file of a test belongs to the package under test, so that the
 // kernel is there when its variables are initialized; to the external test package,
-// which may import what imports the package itself, where the kernel does.
-func link(ctx context.Context, opt Options, p *program, work, output string) error {
+// which may import what imports the package itself, where the kernel does. It returns the
+// packages that are to be initialized first.
+func link(ctx context.Context, opt Options, p *program, work, output string) (first map[string]bool, err error) {
 	name, file, command := "main", "nuos_generated_metal.go", []string{"build", "-buildmode=exe"}
 	if opt.Test {
 		name, file, command = p.Name+"_test", "nuos_generated_test.go", []string{"test", "-c"}
@@ -235,7 +234,7 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 		root := filepath.Join(work, "goroot")
 		kernel, err := linkGoroot(ctx, root)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if opt.Test && !slices.Contains(kernel, p.ImportPath) {
 			name = p.Name
@@ -249,22 +248,21 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	}
 	var flags []string
 	if p.Module.cached() {
-		var err error
 		if dir, flags, err = opt.copyModule(ctx, p, work); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	replace, err := json.Marshal(map[string]map[string]string{
 		"Replace": {filepath.Join(dir, file): source},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.WriteFile(source, []byte(generated(name, p.parts())), 0o666); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.WriteFile(overlay, replace, 0o666); err != nil {
-		return err
+		return nil, err
 	}
 	// The linker writes symbols and debug information in any case: the stamp is
 	// found by the symbol table, and flags that leave them out change the
@@ -274,10 +272,16 @@ func link(ctx context.Context, opt Options, p *program, work, output string) err
 	if g := p.godebug(); g != "" {
 		ldflags += " -X runtime.godebugDefault=" + g
 	}
-	args := append(append(command, flags...), "-tags", "metal", "-trimpath", "-buildvcs=false",
-		"-overlay", overlay, "-ldflags", strings.TrimSpace(ldflags+" "+opt.LDFlags), "-o", output, p.ImportPath)
-	_, err = opt.runGo(ctx, environment, args...)
-	return err
+	flags = append(flags, "-tags", "metal", "-overlay", overlay)
+	args := append(append(command, flags...), "-trimpath", "-buildvcs=false",
+		"-ldflags", strings.TrimSpace(ldflags+" "+opt.LDFlags), "-o", output, p.ImportPath)
+	if _, err := opt.runGo(ctx, environment, args...); err != nil {
+		return nil, err
+	}
+	if opt.Test {
+		flags = append(flags, "-test")
+	}
+	return opt.closure(ctx, environment, append(flags, p.ImportPath), p.parts())
 }
 
 // runGo runs the go command for the machine that images run on.

@@ -28,6 +28,9 @@
 // loaders provide, and the kernel maps it on first use: crypto/rand brings one
 // of 32 MiB that is hardly ever touched.
 //
+// The kernel's packages are initialized before those of the program that they do not
+// import, whatever their paths are: an init may use the network (initorder.go).
+//
 // A boot archive is a second file that the loader passes as a module (QEMU:
 // -initrd). It is not part of the image, so it can change without a build and
 // does not change the identity.

@@ -30,11 +30,16 @@ type linkedFile struct {
 	limit    uint64 // address behind all zeroed data
 	entry    uint64
 	stamp    uint64 // address of boot.Stamp
+	inits    initOrder
 }
 
-// write turns the linker's output into the image opt.Output.
-func (res *Result) write(linked string, opt Options) error {
+// write turns the linker's output into the image opt.Output, in which some packages
+// are initialized first.
+func (res *Result) write(linked string, first map[string]bool, opt Options) error {
 	f, err := readLinked(linked)
+	if err == nil {
+		err = f.initialize(first)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrFormat, err)
 	}
@@ -62,17 +67,14 @@ func (res *Result) write(linked string, opt Options) error {
 // has no symbols, so that loaders read no more than what is run.
 const SymbolsSuffix = ".debug"
 
-// writeSymbols writes the linker's output with the stamp that putStamp has made.
+// writeSymbols writes the linker's output with what write has changed in it.
 func (f *linkedFile) writeSymbols(linked, path string) error {
 	b, err := os.ReadFile(linked)
 	if err != nil {
 		return err
 	}
-	const size = uint64(boot.StampSize)
 	for _, p := range f.segments {
-		if f.stamp >= p.Vaddr && f.stamp+size <= p.Vaddr+p.Filesz {
-			copy(b[p.Off+f.stamp-p.Vaddr:], f.data[f.stamp-f.start:][:size])
-		}
+		copy(b[p.Off:][:p.Filesz], f.data[p.Vaddr-f.start:])
 	}
 	return replaceFile(path, b)
 }
@@ -103,7 +105,7 @@ func readLinked(path string) (*linkedFile, error) {
 	if e.Class != elf.ELFCLASS64 || e.Machine != elf.EM_X86_64 || e.Type != elf.ET_EXEC {
 		return nil, fmt.Errorf("%v %v %v, want a 64-bit x86 executable at fixed addresses", e.Class, e.Machine, e.Type)
 	}
-	f := &linkedFile{entry: e.Entry}
+	f := &linkedFile{entry: e.Entry, inits: initOrder{tasks: map[uint64]string{}}}
 	for _, p := range e.Progs {
 		if p.Type != elf.PT_LOAD {
 			continue
@@ -127,6 +129,7 @@ func readLinked(path string) (*linkedFile, error) {
 		case entrySymbol:
 			entry = s.Value
 		}
+		f.inits.find(s)
 		f.cut(s)
 	}
 	if f.stamp == 0 || entry == 0 || entry != f.entry {

@@ -9,6 +9,7 @@ import (
 	"nuos/boot"
 	"nuos/drivers/nic"
 	"nuos/drivers/nic/link"
+	"nuos/drivers/nic/packet"
 	"nuos/drivers/nic/virtio"
 )
 
@@ -29,16 +30,18 @@ func idling() (idleMode, error) {
 	}
 }
 
-// openDevice connects to the switch, or is plugged into the cable, that nic= names.
+// openDevice connects to the switch, is plugged into the cable, or takes the interface, that nic= names.
 func openDevice(param string) (nic.Device, error) {
 	if param == "" {
-		return nil, fmt.Errorf("%w: a hosted machine is given one with nic=vhost-user:PATH or nic=link:PATH", ErrNoNIC)
+		return nil, fmt.Errorf("%w: a hosted machine is given one with nic=vhost-user:PATH, nic=link:PATH or nic=packet:INTERFACE", ErrNoNIC)
 	}
 	switch kind, path, _ := strings.Cut(param, ":"); {
 	case kind == "vhost-user" && path != "":
 		return virtio.OpenVhostUser(path)
 	case kind == "link" && path != "":
 		return link.Open(path)
+	case kind == "packet" && path != "":
+		return packet.Open(path)
 	}
-	return nil, fmt.Errorf("%w nic=%s: want vhost-user:PATH or link:PATH", ErrParameter, param)
+	return nil, fmt.Errorf("%w nic=%s: want vhost-user:PATH, link:PATH or packet:INTERFACE", ErrParameter, param)
 }

@@ -28,6 +28,8 @@ var contestants = []contestant{
 	{"redis-migrate", redisMigrate},
 	{"qemu-migrate", guestMigrate},
 	{"criu", criu},
+	{"emulated-nuos", func(ctx context.Context, b *bench) (string, error) { return b.emulated(ctx, "nuos") }},
+	{"emulated-linux", func(ctx context.Context, b *bench) (string, error) { return b.emulated(ctx, "linux") }},
 }
 
 // leftOutError means that somebody cannot take part on this computer.

@@ -11,7 +11,7 @@
 // benchstat, bench.json, and a chart, bench.svg.
 //
 // In reading order: main.go, contest.go (who takes part), machines.go, pair.go, redis.go,
-// guest.go and criu.go (how they run), targets.go (what is wanted), table.go, json.go and
+// guest.go and criu.go (how they run), emulated.go (the same in virtual machines), targets.go (what is wanted), table.go, json.go and
 // chart.go (what is written). The peers that need libraries are in the module peers.
 //
 // Nothing else should run on the computer meanwhile. Speed is not asserted: a figure that is not

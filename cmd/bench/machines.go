@@ -24,6 +24,11 @@ func machines(ctx context.Context, b *bench) (string, error) {
 		return "", err
 	}
 	defer r.Stop()
+	return consoles(ctx, r)
+}
+
+// consoles waits until all machines have ended and returns what they have said.
+func consoles(ctx context.Context, r *qemu.Rack) (string, error) {
 	var text strings.Builder
 	for _, m := range r.Machines() {
 		code, err := m.Wait(ctx)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"nuos/internal/samples"
+	"nuos/qemu"
 )
 
 // bench is one invocation.
@@ -28,9 +29,10 @@ type bench struct {
 
 	dir     string // temporary
 	started time.Time
-	measure string // our program
-	peers   string // theirs
-	idle    string // image of the guest that is moved
+	measure string                  // our program
+	peers   string                  // theirs
+	idle    string                  // image of the guest that is moved
+	guests  map[string]qemu.Options // that run our program
 
 	samples samples.Set
 	text    strings.Builder // all that was printed in the format of Go's benchmarks
@@ -138,7 +140,9 @@ func (b *bench) build(ctx context.Context) error {
 		{"build", "-o", b.measure, "nuos/images/measure"},
 		{"build", "-C", "cmd/bench/peers", "-o", b.peers, "."},
 	} {
-		if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+		build := exec.CommandContext(ctx, "go", args...)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // our program runs in a guest without libraries, too
+		if out, err := build.CombinedOutput(); err != nil {
 			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
 	}

@@ -134,7 +134,7 @@ func (b *bench) moveTable(w *strings.Builder) {
 func (b *bench) otherTable(w *strings.Builder) {
 	rows := [][]string{{"also measured", "", ""}}
 	for _, f := range b.samples.Figures() {
-		if !strings.HasPrefix(f.Benchmark, "Peer") && !strings.Contains(f.Benchmark, "Call") && !strings.HasSuffix(f.Benchmark, "/threads=0/idle") {
+		if !strings.HasPrefix(f.Benchmark, "Peer") && !strings.HasPrefix(f.Benchmark, "LocalCall") && !strings.HasPrefix(f.Benchmark, "RemoteCall") && (strings.HasPrefix(f.Benchmark, "Emulated") || !strings.HasSuffix(f.Benchmark, "/threads=0/idle")) {
 			rows = append(rows, []string{f.Benchmark, value(&b.samples, f), f.Unit})
 		}
 	}

@@ -105,7 +105,14 @@ var targets = append([]target{
 	{what: "local call, allocations", ours: figure("allocs/op", "LocalCall/bytes=8"), plus: 0},
 	{what: "pause of 64 MiB, written at 100 MB/s", ours: figure("pause-ns/op", "Move/bytes=%d/writes=100MBs", 64*mib), plus: 2 * millisecond},
 	{what: "each of 10,000 moved at once", ours: figure("ns/proclet", "MoveBatch/n=10000"), than: "each of 10", other: figure("ns/proclet", "MoveBatch/n=10"), factor: 1.25},
+	{what: "in QEMU: remote call, p50", ours: emulated("nuos", "RemoteCall/bytes=8", "p50-ns"), than: "Linux guest", other: emulated("linux", "RemoteCall/bytes=8", "p50-ns"), factor: 1. / 4},
+	{what: "in QEMU: move of 1 MiB", ours: emulated("nuos", "Move/bytes=1048576/threads=0/idle", "ns/op"), than: "Linux guest", other: emulated("linux", "Move/bytes=1048576/threads=0/idle", "ns/op"), factor: 1. / 4},
 }, peerTargets()...)
+
+// emulated is what our program has measured in a virtual machine with that system.
+func emulated(system, benchmark, unit string) samples.Figure {
+	return figure(unit, "Emulated/by=%s/%s", system, benchmark)
+}
 
 // peerTargets are what moves are to be quicker than, and how many times.
 func peerTargets() (all []target) {

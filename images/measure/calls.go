@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"nuos/boot"
 	"nuos/proclet"
 	"nuos/rack"
 )
@@ -29,6 +31,8 @@ var (
 	callSizes   = []int{8, 64, 1 << 10, 8 << 10, 64 << 10}
 	callerCount = []int{1, 8, 64}
 )
+
+var callsParam = boot.NewParam("calls", "", "measure: regular expression that the names of calls match which are measured, such as RemoteCall/bytes=8$; empty: all")
 
 // Callee is what is called.
 type Callee struct{ sum uint64 }
@@ -126,6 +130,10 @@ func (c *Caller) Load(t *proclet.Thread, callee proclet.Ref[Callee]) (n int, err
 
 // calls measures calls of a proclet here and of one on the other machine.
 func calls(self, other rack.MachineID) error {
+	wanted, err := regexp.Compile(callsParam.Value())
+	if err != nil {
+		return fmt.Errorf("boot parameter calls=: %w", err)
+	}
 	t := proclet.Current()
 	caller, err := proclet.New[Caller](t, proclet.Options{On: self, Pinned: true})
 	if err != nil {
@@ -141,20 +149,28 @@ func calls(self, other rack.MachineID) error {
 			return err
 		}
 		for _, size := range callSizes {
+			name := fmt.Sprintf("%s/bytes=%d", place.name, size)
+			if !wanted.MatchString(name) {
+				continue
+			}
 			e := errand{callee, size, place.batch, roundTrips}
 			if size > 8<<10 || place.batch > 1 {
 				e.Times /= 4
 			}
-			if err := measureCall(t, fmt.Sprintf("%s/bytes=%d", place.name, size), caller, e); err != nil {
-				return fmt.Errorf("%s of %d bytes: %w", place.name, size, err)
+			if err := measureCall(t, name, caller, e); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		for _, n := range callerCount {
+			name := fmt.Sprintf("%ss/callers=%d", place.name, n)
+			if !wanted.MatchString(name) {
+				continue
+			}
 			perSecond, err := throughput(t, self, callee, n)
 			if err != nil {
-				return fmt.Errorf("%s by %d callers: %w", place.name, n, err)
+				return fmt.Errorf("%s: %w", name, err)
 			}
-			row(fmt.Sprintf("%ss/callers=%d", place.name, n), 1, figure{perSecond, "calls/s"})
+			row(name, 1, figure{perSecond, "calls/s"})
 		}
 	}
 	return nil

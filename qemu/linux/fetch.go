@@ -15,9 +15,14 @@ import (
 // virtual machines.
 const kernelPackage = "linux-image-cloud-amd64"
 
+// modules are those that a virtio network card needs, in an order in which they can be loaded.
+var modules = []string{"virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
+	"failover", "net_failover", "virtio_net"}
+
 var fetching sync.Mutex
 
-// kernel returns the file of the kernel and fetches it the first time.
+// kernel returns the folder with the kernel, vmlinuz, and its modules, and fetches them the
+// first time.
 func kernel(ctx context.Context) (string, error) {
 	fetching.Lock()
 	defer fetching.Unlock()
@@ -26,9 +31,10 @@ func kernel(ctx context.Context) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(cache, "nuos", "linux")
-	file := filepath.Join(dir, "vmlinuz")
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
+	// All of one package, and there only when they all are.
+	complete := filepath.Join(dir, "kernel")
+	if _, err := os.Stat(complete); err == nil {
+		return complete, nil
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", err
@@ -67,9 +73,22 @@ func kernel(ctx context.Context) (string, error) {
 	if _, err := run("dpkg-deb", "-x", packages[0], "."); err != nil {
 		return "", err
 	}
-	kernels, _ := filepath.Glob(filepath.Join(work, "boot", "vmlinuz-*"))
-	if len(kernels) != 1 {
-		return "", fmt.Errorf("linux: %s has no kernel", packages[0])
+	kept := filepath.Join(work, "kept")
+	if err := os.Mkdir(kept, 0o777); err != nil {
+		return "", err
 	}
-	return file, os.Rename(kernels[0], file)
+	found := map[string]string{"vmlinuz": "boot/vmlinuz-*"}
+	for _, m := range modules {
+		found[m+".ko"] = "lib/modules/*/kernel/*/*/" + m + ".ko"
+	}
+	for name, pattern := range found {
+		files, _ := filepath.Glob(filepath.Join(work, pattern))
+		if len(files) != 1 {
+			return "", fmt.Errorf("linux: %s has %d files %s", packages[0], len(files), pattern)
+		}
+		if err := os.Rename(files[0], filepath.Join(kept, name)); err != nil {
+			return "", err
+		}
+	}
+	return complete, os.Rename(kept, complete)
 }

@@ -18,11 +18,16 @@ type Program struct {
 	Args, Env []string     // Args without the program's name
 	Dir       string       // where it runs; "" is the root
 	Files     []image.Tree // what it finds
+
+	// Network says that the machine is one of a rack. Its card is the interface eth0, which is
+	// up and has no address, and the boot parameters that the rack gives (package qemu)
+	// come before Args.
+	Network bool
 }
 
 // Guest returns the options of a machine that runs p and ends with its exit code.
 // Its files are written into the folder work, which the machine needs as long as
-// it runs. The machine has a console and no network.
+// it runs. The machine has a console, and a network only if the program says so.
 func Guest(ctx context.Context, p Program, work string) (qemu.Options, error) {
 	kernel, err := kernel(ctx)
 	if err != nil {
@@ -53,12 +58,26 @@ func Guest(ctx context.Context, p Program, work string) (qemu.Options, error) {
 	if err := os.WriteFile(filepath.Join(root, "command.json"), command, 0o666); err != nil {
 		return qemu.Options{}, err
 	}
+	if p.Network {
+		if err := os.Mkdir(filepath.Join(root, "modules"), 0o777); err != nil {
+			return qemu.Options{}, err
+		}
+		for i, m := range modules {
+			b, err := os.ReadFile(filepath.Join(kernel, m+".ko"))
+			if err != nil {
+				return qemu.Options{}, err
+			}
+			if err := os.WriteFile(filepath.Join(root, "modules", fmt.Sprintf("%02d-%s.ko", i, m)), b, 0o666); err != nil {
+				return qemu.Options{}, err
+			}
+		}
+	}
 	archive := filepath.Join(work, "files.cpio")
 	if err := image.WriteArchive(archive, append(p.Files, image.Tree{Dir: root})...); err != nil {
 		return qemu.Options{}, err
 	}
 	return qemu.Options{
-		Image: kernel, Archive: archive, NoNIC: true, Machines: 1,
+		Image: filepath.Join(kernel, "vmlinuz"), Archive: archive, NoNIC: !p.Network, Machines: 1,
 		// Where the host is slow the check of the timer finds none, and panics.
 		Params: []string{"no_timer_check", "console=ttyS0", "quiet", "loglevel=1", "panic=-1", "rdinit=/init"},
 	}, nil

@@ -35,7 +35,7 @@ func run() (int, error) {
 		}
 	}
 	os.Chmod("/tmp", 0o777|os.ModeSticky)
-	if err := loopback(); err != nil {
+	if err := up("lo"); err != nil {
 		return 125, fmt.Errorf("loopback: %w", err)
 	}
 	if err := writeFiles(); err != nil {
@@ -52,7 +52,11 @@ func run() (int, error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return 125, err
 	}
-	cmd := exec.Command("/program", c.Args...)
+	given, err := network()
+	if err != nil {
+		return 125, fmt.Errorf("network: %w", err)
+	}
+	cmd := exec.Command("/program", append(given, c.Args...)...)
 	cmd.Dir, cmd.Env = c.Dir, c.Env
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	err = cmd.Run()
@@ -81,21 +85,6 @@ func writeFiles() error {
 		}
 	}
 	return nil
-}
-
-// loopback brings the interface lo up.
-func loopback() error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(s)
-	req, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, req)
 }
 
 // debugExit is the emulator's isa-debug-exit device.

@@ -14,24 +14,6 @@ import (
 // thread (timer_create with CLOCK_THREAD_CPUTIME_ID) and one for the process
 // (setitimer with ITIMER_PROF).
 
-// cpuTimer counts processor time down.
-type cpuTimer struct {
-	made           bool
-	left, interval int64 // ns; left is 0 when the timer is not set
-}
-
-// charge takes d off and reports whether the timer has run out.
-func (p *cpuTimer) charge(d int64) bool {
-	if p.left == 0 {
-		return false
-	}
-	if p.left -= d; p.left > 0 {
-		return false
-	}
-	p.left = p.interval
-	return true
-}
-
 var (
 	profileLock    sched.Lock
 	processProfile cpuTimer

@@ -35,5 +35,6 @@
 // and a few more protocols (rawprotocol.go), or only send (IPPROTO_RAW), and lose
 // packets of more than 65507 bytes; ping sockets are everybody's. TCP_INFO says of a
 // connection what gVisor knows: no counts of bytes. There are no packet sockets and no
-// filters (SO_ATTACH_FILTER), and some options have no effect (optiontable.go).
+// filters (SO_ATTACH_FILTER), and some options have no effect (optiontable.go). The goroutines
+// of the stack and of this package are among those that the program counts.
 package net

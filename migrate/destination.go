@@ -100,8 +100,9 @@ func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
 	if number < m.floors[from] || m.arrivals[from][number] != nil {
 		return fmt.Errorf("move %d is over", number)
 	}
-	if m.network.Self().Draining {
-		return fmt.Errorf("machine %d is draining", m.network.Self().ID)
+	self := m.network.Self()
+	if self.Draining {
+		return fmt.Errorf("machine %d is draining", self.ID)
 	}
 	busy := 0
 	for _, moves := range m.arrivals {
@@ -112,7 +113,7 @@ func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
 		}
 	}
 	if busy >= maxArrivals {
-		return fmt.Errorf("machine %d is receiving %d proclets already", m.network.Self().ID, busy)
+		return fmt.Errorf("machine %d is receiving %d proclets already", self.ID, busy)
 	}
 	m.record(from, number, a)
 	return nil

@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -20,6 +21,8 @@ type Network interface {
 	Self() rack.Member
 	Members() []rack.Member
 	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
+	Begin(to rack.MachineID, s rack.Service, req []byte, done func(reply []byte, err error)) bool
+	Linger(over *atomic.Bool)
 	NewTransfer() uint64
 	SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
 	ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error

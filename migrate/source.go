@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"nuos/proclet"
@@ -52,8 +53,10 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	number := m.begin(to)
 	defer m.end(to, number)
 
+	ctx, cancel := context.WithTimeout(ctx, transferBound)
+	defer cancel()
 	if err := m.transfer(ctx, number, to, d); err != nil {
-		if untold := m.tell(message{op: opAbort, number: number}, to); untold != nil && !errors.Is(untold, rack.ErrLost) {
+		if untold := m.tell(context.Background(), message{op: opAbort, number: number}, to); untold != nil && !errors.Is(untold, rack.ErrLost) {
 			return Report{}, untold // fenced: the gate stays closed for good
 		}
 		m.proclets.Reopen(id)
@@ -62,7 +65,7 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	}
 	at = m.took.since(phaseSend, at)
 	// From here on the proclet is the destination's, whatever happens.
-	err = m.tell(message{op: opCommit, number: number}, to)
+	err = m.tell(ctx, message{op: opCommit, number: number}, to)
 	at = m.took.since(phaseCommit, at)
 	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start)}
 	for _, r := range d.Used {
@@ -112,22 +115,15 @@ func (m *Migrator) checkDestination(to rack.MachineID) error {
 // answered when the destination is prepared, so both go on at once: the
 // destination's first grant is what says that it accepted.
 func (m *Migrator) transfer(ctx context.Context, number uint64, to rack.MachineID, d proclet.Description) error {
-	ctx, cancel := context.WithTimeout(ctx, transferBound)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	announce := message{op: opAnnounce, number: number, floor: m.floor(to), transfer: m.network.NewTransfer(), proclet: d}
-	sent := make(chan error, 1)
-	go func() {
-		err := m.network.SendBulk(ctx, to, announce.transfer, d.Used)
-		if err != nil {
-			cancel()
-		}
-		sent <- err
-	}()
-	_, err := m.network.Call(ctx, to, rack.ServiceMigrate, announce.append(nil))
-	if err != nil {
+	msg := message{op: opAnnounce, number: number, floor: m.floor(to), transfer: m.network.NewTransfer(), proclet: d}
+	announced := m.announce(to, msg.append(nil), cancel)
+	bulk := m.network.SendBulk(ctx, to, msg.transfer, d.Used) // whatever happens, the pages are the NIC's until it returns
+	if bulk != nil {
 		cancel()
 	}
-	bulk := <-sent // whatever happens, the pages are the NIC's until then
+	err := announced.wait(ctx, m.network)
 	var remote *rack.RemoteError
 	switch {
 	case errors.As(err, &remote):
@@ -140,13 +136,60 @@ func (m *Migrator) transfer(ctx context.Context, number uint64, to rack.MachineI
 	return nil
 }
 
+// announcement is one that has not been answered yet.
+type announcement struct {
+	over   atomic.Bool
+	answer chan error
+}
+
+// announce sends an announcement. cancel is called if it fails. No other goroutine is
+// needed for that, as a rule.
+func (m *Migrator) announce(to rack.MachineID, req []byte, cancel func()) *announcement {
+	a := &announcement{answer: make(chan error, 1)}
+	answered := func(_ []byte, err error) {
+		a.over.Store(true)
+		a.answer <- err
+		if err != nil {
+			cancel()
+		}
+	}
+	if !m.network.Begin(to, rack.ServiceMigrate, req, answered) {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), transferBound)
+			defer cancel()
+			answered(m.network.Call(ctx, to, rack.ServiceMigrate, req))
+		}()
+	}
+	return a
+}
+
+// wait returns the answer, or why there is none so far.
+func (a *announcement) wait(ctx context.Context, n Network) error {
+	n.Linger(&a.over)
+	select {
+	case err := <-a.answer:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-a.answer: // which is why ctx was cancelled
+		return err
+	default:
+		return ctx.Err()
+	}
+}
+
 // tell says msg to a machine until that has acknowledged it. It returns an error
 // only when no acknowledgement can ever come: the machine is dead (rack.ErrLost),
-// this one is (rack.ErrFenced, rack.ErrClosed), or it answers that it cannot.
-func (m *Migrator) tell(msg message, to rack.MachineID) error {
+// this one is (rack.ErrFenced, rack.ErrClosed), or it answers that it cannot. first bounds
+// how long the first answer is waited for, if it has a bound.
+func (m *Migrator) tell(first context.Context, msg message, to rack.MachineID) error {
+	ctx, cancel := first, context.CancelFunc(func() {})
 	for {
+		if _, bounded := ctx.Deadline(); !bounded || ctx.Err() != nil {
+			ctx, cancel = context.WithTimeout(context.Background(), transferBound)
+		}
 		msg.floor = m.floor(to)
-		ctx, cancel := context.WithTimeout(context.Background(), transferBound)
 		_, err := m.network.Call(ctx, to, rack.ServiceMigrate, msg.append(nil))
 		cancel()
 		var remote *rack.RemoteError

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"nuos/mm"
@@ -210,6 +211,21 @@ func (m *machine) Call(ctx context.Context, id rack.MachineID, s rack.Service, r
 		}
 	}
 }
+
+// Begin is Call, now and then.
+func (m *machine) Begin(id rack.MachineID, s rack.Service, req []byte, done func([]byte, error)) bool {
+	if m.chance(30) {
+		return false
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		done(m.Call(ctx, id, s, req))
+	}()
+	return true
+}
+
+func (m *machine) Linger(*atomic.Bool) {}
 
 func (m *machine) NewTransfer() uint64 {
 	m.mu.Lock()

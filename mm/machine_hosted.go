@@ -92,7 +92,9 @@ func mapPages(r Range, zeroed bool) error {
 	if !h.tables.empty(r) {
 		return ErrMapped
 	}
-	h.openWindows(r)
+	if r.Size <= smallPiece {
+		h.openWindows(r)
+	}
 	if small, err := h.mapSmall(r); small {
 		if err != nil {
 			h.closeWindows(r)
@@ -140,12 +142,10 @@ const maxPieces = 60000
 func (h *hosted) countPieces(r Range) (count int) {
 	var next Phys // what would continue the piece
 	for v := r.Base - PageSize; v <= r.End(); {
-		e, level, _ := h.tables.leaf(v)
-		size := min(pageSize(level), windowSize)
-		offset := uint64(v) & (size - 1)
-		p := Phys(e&entryAddress) + Phys(offset)
+		e, p, size := h.tables.stretch(v, uint64(r.End()-v)+PageSize)
 		if e == 0 {
 			p = h.smallPlace(v)
+			size = min(size, windowSize-uint64(v)%windowSize)
 		}
 		if p == 0 {
 			next = 0
@@ -153,9 +153,9 @@ func (h *hosted) countPieces(r Range) (count int) {
 			if v >= r.Base && p != next {
 				count++
 			}
-			next = p + Phys(size-offset)
+			next = p + Phys(size)
 		}
-		v += Virt(size - offset)
+		v += Virt(size)
 	}
 	return count
 }
@@ -163,10 +163,10 @@ func (h *hosted) countPieces(r Range) (count int) {
 // run returns the offset of v in the file and how many of the limit bytes from
 // there are in order.
 func (h *hosted) run(v Virt, limit uint64) (Phys, uint64) {
-	start, size, _ := h.tables.translate(v)
+	_, start, size := h.tables.stretch(v, limit)
 	for size < limit {
-		p, more, ok := h.tables.translate(v + Virt(size))
-		if !ok || p != start+Phys(size) {
+		e, p, more := h.tables.stretch(v+Virt(size), limit-size)
+		if e == 0 || p != start+Phys(size) {
 			break
 		}
 		size += more

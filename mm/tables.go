@@ -1,5 +1,10 @@
 package mm
 
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
 // Page tables. Nothing here locks, except the frame allocator: the caller
 // keeps two changes apart. What is unmapped is gathered, and goes back to the
 // allocator only after the flush.
@@ -241,12 +246,11 @@ func (t *tables) empty(r Range) bool {
 // full reports whether every page of r is mapped.
 func (t *tables) full(r Range) bool {
 	for v := r.Base; v < r.End(); {
-		e, level, _ := t.leaf(v)
+		e, _, size := t.stretch(v, uint64(r.End()-v))
 		if e == 0 {
 			return false
 		}
-		span := Virt(pageSize(level))
-		v = v&^(span-1) + span
+		v += Virt(size)
 	}
 	return true
 }
@@ -255,14 +259,37 @@ func (t *tables) full(r Range) bool {
 // that is mapped there begins before.
 func (t *tables) next(r Range) (Virt, bool) {
 	for v := r.Base; v < r.End(); {
-		e, level, _ := t.leaf(v)
+		e, _, size := t.stretch(v, uint64(r.End()-v))
 		if e != 0 {
 			return v, true
 		}
-		span := Virt(pageSize(level))
-		v = v&^(span-1) + span
+		v += Virt(size)
 	}
 	return 0, false
+}
+
+// stretch returns the entry that maps v, the frame there, and how many bytes from v on are
+// mapped to frames in a row, or not mapped either: at least those of the page, and no more
+// than there are in one table, or than limit and what is left of a page then.
+func (t *tables) stretch(v Virt, limit uint64) (e entry, p Phys, size uint64) {
+	e, level, table := t.leaf(v)
+	span := pageSize(level)
+	offset := uint64(v) & (span - 1)
+	size = span - offset
+	row := unsafe.Slice(t.slot(table, 0), 512)[indexOf(v, level)+1:]
+	if e == 0 {
+		for i := 0; i < len(row) && size < limit && atomic.LoadUint64(&row[i]) == 0; i++ {
+			size += span
+		}
+		return 0, 0, size
+	}
+	const same = entryAddress | entryPresent | entryLarge
+	next := e&same + entry(span)
+	for i := 0; i < len(row) && size < limit && atomic.LoadUint64(&row[i])&same == next; i++ {
+		size += span
+		next += entry(span)
+	}
+	return e, Phys(e&entryAddress) + Phys(offset), size
 }
 
 // cut makes v a boundary between pages: a large page around v becomes 512

@@ -5,13 +5,14 @@ package mm
 import (
 	"errors"
 	"fmt"
+	"iter"
 
 	"golang.org/x/sys/unix"
 )
 
 // Linux lets a process have some 65,000 mappings, and a machine may have more
 // proclets. So small pieces of heaps share mappings: heap addresses are divided
-// into windows of 1 GiB, and a window in which something is mapped is shown whole,
+// into windows of 1 GiB, and a window in which a small piece is mapped is shown whole,
 // by one mapping, from a stretch of the file that is as long and otherwise empty,
 // behind the machine's memory. A small piece lies in it at its natural place: mapping it takes frames from the
 // books, not from the frame allocator's lists, and no mapping. When it is unmapped the
@@ -65,37 +66,82 @@ func each(r Range, f func(i uint64, part Range)) {
 	}
 }
 
-// openWindows opens the windows that r, where nothing is mapped, touches, if they
-// are empty and there are stretches for them.
+// openWindows opens the windows that r touches, if there are stretches for them. What is
+// mapped there already stays in front of them.
 func (h *hosted) openWindows(r Range) {
-	w := &h.windows
 	each(r, func(i uint64, _ Range) {
-		if w.open[i] != nil || len(w.free) == 0 && w.fresh == windowCount || !h.tables.empty(windowRange(i)) || h.pieces == maxPieces {
-			return
+		if w := &h.windows; w.open[i] == nil && (len(w.free) > 0 || w.fresh < windowCount) && h.pieces < maxPieces {
+			h.openWindow(i)
 		}
-		n := len(w.free)
-		var stretch uint64
-		if n > 0 {
-			stretch = w.free[n-1]
-		} else {
-			stretch = w.fresh
-		}
-		if w.open == nil {
-			w.open = map[uint64]*window{}
-		}
-		before := h.countPieces(windowRange(i))
-		w.open[i] = &window{stretch: stretch}
-		if h.show(windowRange(i), h.smallPlace(windowRange(i).Base), unix.MAP_FIXED_NOREPLACE|unix.MAP_NORESERVE) != nil {
+	})
+}
+
+// openWindow opens window i, unless Linux has no room for the mappings.
+func (h *hosted) openWindow(i uint64) {
+	w := &h.windows
+	n := len(w.free)
+	stretch := w.fresh
+	if n > 0 {
+		stretch = w.free[n-1]
+	}
+	if w.open == nil {
+		w.open = map[uint64]*window{}
+	}
+	before := h.countPieces(windowRange(i))
+	w.open[i] = &window{stretch: stretch, pages: h.mappedPages(windowRange(i))}
+	added := h.countPieces(windowRange(i)) - before
+	var shown []Range
+	for gap := range h.gaps(windowRange(i)) {
+		if h.pieces+added > maxPieces || h.show(gap, h.smallPlace(gap.Base), unix.MAP_FIXED_NOREPLACE|unix.MAP_NORESERVE) != nil {
+			for _, gap := range shown {
+				hide(gap)
+			}
 			delete(w.open, i)
 			return
 		}
-		if n > 0 {
-			w.free = w.free[:n-1]
-		} else {
-			w.fresh++
+		shown = append(shown, gap)
+	}
+	h.pieces += added
+	if n > 0 {
+		w.free = w.free[:n-1]
+	} else {
+		w.fresh++
+	}
+}
+
+// gaps iterates over what is not mapped in r.
+func (h *hosted) gaps(r Range) iter.Seq[Range] {
+	return func(yield func(Range) bool) {
+		var gap Range
+		for v := r.Base; v < r.End(); {
+			e, _, size := h.tables.stretch(v, uint64(r.End()-v))
+			size = min(size, uint64(r.End()-v))
+			switch {
+			case e == 0 && gap.Size == 0:
+				gap = Range{v, size}
+			case e == 0:
+				gap.Size += size
+			case gap.Size > 0:
+				if !yield(gap) {
+					return
+				}
+				gap = Range{}
+			}
+			v += Virt(size)
 		}
-		h.pieces += h.countPieces(windowRange(i)) - before
-	})
+		if gap.Size > 0 {
+			yield(gap)
+		}
+	}
+}
+
+// mappedPages returns how many pages are mapped in r.
+func (h *hosted) mappedPages(r Range) uint64 {
+	free := uint64(0)
+	for gap := range h.gaps(r) {
+		free += gap.Size
+	}
+	return (r.Size - free) / PageSize
 }
 
 // closeWindows closes the windows that r touches and nothing is mapped in.
@@ -149,12 +195,11 @@ func (h *hosted) mapSmall(r Range) (small bool, err error) {
 // countSmall returns how many pages of r are small pieces'.
 func (h *hosted) countSmall(r Range) (pages uint64) {
 	for v := r.Base; v < r.End(); {
-		e, level, _ := h.tables.leaf(v)
-		if e != 0 && uint64(e&entryAddress) >= h.size {
-			pages++
+		e, p, size := h.tables.stretch(v, uint64(r.End()-v))
+		if e != 0 && uint64(p) >= h.size {
+			pages += min(size, uint64(r.End()-v)) / PageSize
 		}
-		span := Virt(pageSize(level))
-		v = v&^(span-1) + span
+		v += Virt(size)
 	}
 	return pages
 }

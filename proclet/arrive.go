@@ -13,6 +13,7 @@ type arrival struct {
 	kind  stateKind
 	since clock         // of the machine: when it was announced
 	over  chan struct{} // closed when it has arrived or will not
+	heap  *mm.Heap      // when the bytes have been verified
 }
 
 func (d *Description) heap() mm.Range { return mm.Range{Base: mm.Virt(d.ID.Addr), Size: d.Capacity} }
@@ -56,10 +57,12 @@ func (rt *Runtime) Adopt(id ID) error {
 	if a == nil {
 		return ErrNoProclet
 	}
-	h, err := a.arrived(rt.build)
-	if err != nil {
-		return err
+	if a.heap == nil {
+		if err := a.verify(rt.build); err != nil {
+			return err
+		}
 	}
+	h := a.heap
 	hd := (*head)(h.Root())
 	hd.moves++
 	hd.ahead = hd.left - a.since // its clock ran on while the bytes came
@@ -89,20 +92,20 @@ func (rt *Runtime) Verify(id ID) error {
 	if a == nil {
 		return ErrNoProclet
 	}
-	_, err := a.arrived(rt.build)
-	return err
+	return a.verify(rt.build)
 }
 
-// arrived returns the heap if it is the one that was announced.
-func (a *arrival) arrived(build uint64) (*mm.Heap, error) {
+// verify sees whether the heap is the one that was announced.
+func (a *arrival) verify(build uint64) error {
 	h, err := mm.AdoptHeap(a.d.heap(), a.d.Used, a.d.ID.Gen, build)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if hd := (*head)(h.Root()); hd.kind != offset(a.d.Kind) || hd.moves != a.d.Moves {
-		return nil, fmt.Errorf("%w: state type %#x, %d moves; announced were %#x, %d", mm.ErrHeapCorrupt, hd.kind, hd.moves, a.d.Kind, a.d.Moves)
+		return fmt.Errorf("%w: state type %#x, %d moves; announced were %#x, %d", mm.ErrHeapCorrupt, hd.kind, hd.moves, a.d.Kind, a.d.Moves)
 	}
-	return h, nil
+	a.heap = h
+	return nil
 }
 
 // Discard undoes Prepare. It does nothing if the proclet is not arriving.

@@ -265,7 +265,6 @@ func (t *Thread) accepted(r *resident, e *expected, ct *callTypes, res unsafe.Po
 // orphan answers what a dead machine was asked for: nobody knows what became of
 // those calls.
 func (r *resident) orphan(dead func(rack.MachineID) bool) {
-	answer := failed(fmt.Errorf("%w: %w", ErrMaybeExecuted, ErrLost))
 	var due []*expected
 	r.mu.Lock()
 	for _, e := range r.head.expectations.buckets {
@@ -276,6 +275,10 @@ func (r *resident) orphan(dead func(rack.MachineID) bool) {
 		}
 	}
 	r.mu.Unlock()
+	if due == nil {
+		return
+	}
+	answer := failed(fmt.Errorf("%w: %w", ErrMaybeExecuted, ErrLost))
 	for _, e := range due {
 		r.fulfil(e.agent, e.seq, answer)
 	}

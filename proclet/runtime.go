@@ -128,11 +128,16 @@ func (rt *Runtime) forgetDead() {
 
 // dead returns what tells machines that are not there any more.
 func (rt *Runtime) dead() func(rack.MachineID) bool {
-	live := map[rack.MachineID]bool{}
-	for _, m := range rt.net.Members() {
-		live[m.ID] = true
+	var live map[rack.MachineID]bool
+	return func(m rack.MachineID) bool {
+		if live == nil { // most of those who are given this never ask
+			live = map[rack.MachineID]bool{}
+			for _, m := range rt.net.Members() {
+				live[m.ID] = true
+			}
+		}
+		return !live[m]
 	}
-	return func(m rack.MachineID) bool { return !live[m] }
 }
 
 func (r *resident) forgetDead(dead func(rack.MachineID) bool) {

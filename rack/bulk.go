@@ -25,19 +25,20 @@ import (
 //	 8  bytes of the whole                         8
 //	16  serial number of the grant                 4
 //	20  pieces below this one may be sent          4
-//	24  number of missing pieces listed            2
-//	26  bytes of a piece                           2
-//	28  pieces to send again                       4 each
+//	24  number of missing pieces listed            4
+//	28  bytes of a piece                           4
+//	32  pieces to send again                       4 each
 //
 // Body of kindPiece: transfer 8, index 4, bytes of the piece 4, the bytes.
 const (
-	grantLen = 28
+	grantLen = 32
 	pieceAt  = payloadAt + 16
 
 	firstGrant  = 64        // pieces
 	minGrant    = 8         // pieces
 	maxGrant    = 256       // pieces on the wire for all transfers from all machines
-	grantBytes  = 512 << 10 // and bytes of one transfer
+	grantBytes  = 512 << 10 // and bytes of one transfer, unless that is less than
+	leastGrant  = 2         // pieces, so that one is on the way while another is copied
 	reorderBulk = 16        // so many later pieces make one look lost
 	maxMissing  = 256       // pieces named by one grant
 )
@@ -113,10 +114,10 @@ func (t *bulkTable) takeEarly(transfer uint64) *earlyBulk {
 	return e
 }
 
-// pieceSize is how many bytes a piece has: whole pages if one fits, else whole
+// pieceSize is how many bytes a piece has at most: whole pages if one fits, else whole
 // cache lines.
 func (s *session) pieceSize() int {
-	n := s.mtu + etherLen - pieceAt
+	n := max(s.mtu+etherLen-pieceAt, s.e.port.Info().MaxGather)
 	if n >= mm.PageSize {
 		return n &^ (mm.PageSize - 1)
 	}

@@ -167,7 +167,7 @@ func (b *bulkIn) has(i uint32) bool { return b.have[i/64]>>(i%64)&1 != 0 }
 // this transfer's share of what the card can hold.
 func (b *bulkIn) most(s *session) uint32 {
 	share := uint32(maxGrant / max(s.e.incoming.Load(), 1))
-	return max(min(b.grant, share, uint32(grantBytes/b.size)), minGrant)
+	return max(min(max(min(b.grant, share), minGrant), uint32(grantBytes/b.size)), leastGrant)
 }
 
 // repairBulk asks again for the missing pieces below a given one.
@@ -202,8 +202,8 @@ func (s *session) sendGrant(now time.Duration, transfer uint64, b *bulkIn, below
 	le.PutUint64(g[8:], b.extent.size)
 	le.PutUint32(g[16:], b.serial)
 	le.PutUint32(g[20:], b.high)
-	le.PutUint16(g[24:], uint16(listed))
-	le.PutUint16(g[26:], uint16(b.size))
+	le.PutUint32(g[24:], uint32(listed))
+	le.PutUint32(g[28:], uint32(b.size))
 	s.sendPlain(now, kindGrant, g)
 }
 

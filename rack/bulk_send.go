@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"runtime"
+	"sync"
 	"time"
 
 	"nuos/drivers/nic"
@@ -15,6 +16,7 @@ import (
 type bulkOut struct {
 	outcome
 	extent
+	writer pieceWriter
 	size   int           // of a piece
 	count  uint32        // of pieces
 	wake   chan struct{} // there is something to send
@@ -31,6 +33,8 @@ type bulkOut struct {
 func (s *session) sendBulk(ctx context.Context, transfer uint64, src []mm.Range) error {
 	b := &bulkOut{extent: newExtent(src), wake: make(chan struct{}, 1)}
 	b.over = make(chan struct{})
+	w := &b.writer
+	w.s, w.b, w.transfer = s, b, transfer
 	if b.extent.size > maxBulk {
 		return ErrTooLarge
 	}
@@ -57,7 +61,6 @@ func (s *session) sendBulk(ctx context.Context, transfer uint64, src []mm.Range)
 	}
 	s.mu.Unlock()
 
-	w := pieceWriter{s: s, b: b, transfer: transfer}
 	w.run(ctx)
 	w.drain()
 	if b.err == nil && len(b.sum) == 4 && binary.LittleEndian.Uint32(b.sum) != b.crc() {
@@ -80,38 +83,38 @@ func (s *session) mayBulk() error {
 	return nil
 }
 
-// granted takes a grant. Called with mu held.
-func (s *session) granted(f []byte) {
+// granted takes a grant, and returns who is to send what is granted. Called with mu held.
+func (s *session) granted(f []byte) (w *pieceWriter) {
 	le := binary.LittleEndian
 	if len(f) < payloadAt+grantLen {
 		s.e.drop(dropShort)
-		return
+		return nil
 	}
 	g := f[payloadAt:]
-	listed := int(le.Uint16(g[24:]))
-	if len(g) < grantLen+4*listed {
+	listed := int(le.Uint32(g[24:]))
+	if listed > maxMissing || len(g) < grantLen+4*listed {
 		s.e.drop(dropShort)
-		return
+		return nil
 	}
 	transfer := le.Uint64(g)
 	b := s.out[transfer]
 	if b == nil {
 		s.earlyOf(transfer).grant = append([]byte(nil), f...)
-		return
+		return nil
 	}
-	size, serial, high := int(le.Uint16(g[26:])), le.Uint32(g[16:]), le.Uint32(g[20:])
-	if le.Uint64(g[8:]) != b.extent.size || size <= 0 || size > s.mtu+etherLen-pieceAt {
+	size, serial, high := int(le.Uint32(g[28:])), le.Uint32(g[16:]), le.Uint32(g[20:])
+	if le.Uint64(g[8:]) != b.extent.size || size <= 0 || size > s.pieceSize() {
 		s.endOut(transfer)
 		s.postBulk(kindBulkAbort, transfer, abortSize, nil)
 		b.finish(ErrBulkSize)
-		return
+		return nil
 	}
 	if b.size == 0 {
 		b.size, b.count = size, b.pieces(size)
 	}
 	if serial <= b.serial || size != b.size {
 		s.e.drop(dropBulk)
-		return
+		return nil
 	}
 	b.serial = serial
 	b.high = max(b.high, min(high, b.count))
@@ -125,29 +128,47 @@ func (s *session) granted(f []byte) {
 	case b.wake <- struct{}{}:
 	default:
 	}
+	return &b.writer
 }
 
-// pieceWriter sends pieces on the goroutine of the caller of SendBulk, straight
-// from the source.
+// pieceWriter sends pieces, straight from the source: on the goroutine of the caller of
+// SendBulk, and on the poller that has taken a grant, which need not wait for the former
+// to run.
 type pieceWriter struct {
 	s        *session
 	b        *bulkOut
 	transfer uint64
-	heads    [sendBatch][pieceAt]byte
-	gathers  [sendBatch][]mm.Range
-	indexes  [sendBatch]uint32
-	batch    [sendBatch]nic.Packet
-	sent     bool
+
+	mu      sync.Mutex // outside of the session's
+	heads   [sendBatch][pieceAt]byte
+	gathers [sendBatch][]mm.Range
+	indexes [sendBatch]uint32
+	batch   [sendBatch]nic.Packet
+	left    []nic.Packet // of batch: what the card has not taken so far
+	sent    bool
+	ended   bool       // nothing is sent any more
+	copies  []mm.Range // of pieces that were too scattered for the card
 }
 
 // run sends what is granted until the transfer is over.
 func (w *pieceWriter) run(ctx context.Context) {
 	s, b := w.s, w.b
-	idle := 0
+	idle, full := 0, 0
 	for !b.isOver() {
-		if n := w.pick(); n > 0 {
-			w.write(n)
-			idle = 0
+		w.mu.Lock()
+		sent := w.send()
+		stuck := len(w.left) > 0
+		w.mu.Unlock()
+		if sent {
+			idle, full = 0, 0
+		}
+		if stuck { // the card is full, which is waited for
+			s.e.port.Poll()
+			if full++; full < 16 {
+				runtime.Gosched()
+			} else {
+				time.Sleep(100 * time.Microsecond)
+			}
 			continue
 		}
 		if idle++; idle < spinPolls && ctx.Err() == nil {
@@ -161,15 +182,43 @@ func (w *pieceWriter) run(ctx context.Context) {
 		case <-b.wake:
 			idle = 0
 		case <-ctx.Done():
-			s.mu.Lock()
-			if s.out[w.transfer] == b {
-				s.endOut(w.transfer)
-				s.postBulk(kindBulkAbort, w.transfer, abortBySender, nil)
-				b.finish(ctx.Err())
-			}
-			s.mu.Unlock()
+			w.giveUp(ctx.Err())
 		}
 	}
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
+}
+
+// grantTaken sends what a grant allows, on the poller, unless somebody is at it.
+func (w *pieceWriter) grantTaken() {
+	if w.mu.TryLock() {
+		if !w.ended {
+			w.send()
+		}
+		w.mu.Unlock()
+	}
+}
+
+// send sends what is granted, as far as the card takes it, and reports whether that was
+// something. Called with mu held.
+func (w *pieceWriter) send() (some bool) {
+	for !w.b.isOver() {
+		if len(w.left) == 0 {
+			n := w.pick()
+			if n == 0 || !w.write(n) {
+				break
+			}
+		}
+		took := w.s.e.port.Send(w.left)
+		w.left = w.left[took:]
+		some = some || took > 0
+		if len(w.left) > 0 {
+			w.s.e.short.Add(1)
+			break
+		}
+	}
+	return some
 }
 
 // pick chooses the next pieces to send.
@@ -192,40 +241,52 @@ func (w *pieceWriter) pick() (n int) {
 	return n
 }
 
-// write sends n picked pieces. A full ring is waited for.
-func (w *pieceWriter) write(n int) {
-	s, b := w.s, w.b
-	most := s.e.port.Info().MaxPieces
+// write makes packets of n picked pieces. It reports false if the transfer cannot go on.
+func (w *pieceWriter) write(n int) bool {
+	b := w.b
+	most := w.s.e.port.Info().MaxPieces
 	for i, index := range w.indexes[:n] {
 		at, length := uint64(index)*uint64(b.size), b.length(index, b.size)
 		w.gathers[i] = b.slice(w.gathers[i][:0], at, length)
-		head := w.heads[i][:]
-		if pages(w.gathers[i]) > most {
-			// Too scattered for the card: copy. Never for heaps, whose
-			// ranges are whole pages.
-			head = append(head, make([]byte, 0, length)...)
-			for _, r := range w.gathers[i] {
-				head = append(head, memory(r)...)
-			}
-			w.gathers[i] = w.gathers[i][:0]
+		if pages(w.gathers[i]) > most && !w.collect(&w.gathers[i], length) {
+			return false
 		}
+		head := w.heads[i][:]
 		w.head(head, index, length, w.gathers[i])
 		w.batch[i] = nic.Packet{Head: head, Gather: w.gathers[i]}
 	}
 	w.sent = true
-	left := w.batch[:n]
-	for tries := 0; ; tries++ {
-		left = left[s.e.port.Send(left):]
-		if len(left) == 0 || w.b.isOver() {
-			return
-		}
-		s.e.short.Add(1)
-		s.e.port.Poll()
-		if tries < 16 {
-			runtime.Gosched()
-		} else {
-			time.Sleep(100 * time.Microsecond)
-		}
+	w.left = w.batch[:n]
+	return true
+}
+
+// collect copies a piece that is too scattered for the card. That is never one of a heap,
+// whose ranges are whole pages. Without memory for it the transfer ends, and collect
+// reports false.
+func (w *pieceWriter) collect(gather *[]mm.Range, length int) bool {
+	r, err := mm.AllocDMA(uint64(length))
+	if err != nil {
+		w.giveUp(err)
+		return false
+	}
+	w.copies = append(w.copies, r)
+	to := mm.Bytes(r)
+	for _, from := range *gather {
+		to = to[copy(to, memory(from)):]
+	}
+	*gather = append((*gather)[:0], r)
+	return true
+}
+
+// giveUp ends the transfer, unless it is over.
+func (w *pieceWriter) giveUp(cause error) {
+	s := w.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.out[w.transfer] == w.b {
+		s.endOut(w.transfer)
+		s.postBulk(kindBulkAbort, w.transfer, abortBySender, nil)
+		w.b.finish(cause)
 	}
 }
 
@@ -260,6 +321,11 @@ func (w *pieceWriter) head(f []byte, index uint32, length int, gather []mm.Range
 
 // drain returns when the card no longer reads any page that was given to it.
 func (w *pieceWriter) drain() {
+	defer func() {
+		for _, r := range w.copies {
+			mm.FreeDMA(r)
+		}
+	}()
 	if !w.sent {
 		return
 	}

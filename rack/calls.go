@@ -264,8 +264,9 @@ func (s *session) replied(now time.Duration, id uint64, st status, data []byte, 
 }
 
 // errand is what a frame has brought that is to be done without the session's
-// lock: a request, or the reply to one.
+// lock: a request, or the reply to one, or pieces to send.
 type errand struct {
+	writer  *pieceWriter
 	request Request
 	handler handler // of request
 	done    func([]byte, error)
@@ -279,5 +280,7 @@ func (e *errand) run() {
 		e.handler.start(e.request)
 	case e.done != nil:
 		e.done(e.reply, e.err)
+	case e.writer != nil:
+		e.writer.grantTaken()
 	}
 }

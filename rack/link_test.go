@@ -38,6 +38,35 @@ func memoryOf(t testing.TB, n int, seed uint64) mm.Range {
 	return mm.Range{Base: r.Base, Size: uint64(n)}
 }
 
+// TestLinkScattered sends what lies in more pieces than a packet can have.
+func TestLinkScattered(t *testing.T) {
+	a, b := linked(t)
+	const n = 2<<20 + 77
+	all := memoryOf(t, 2*n, 9)
+	var src []mm.Range
+	var want []byte
+	for at := uint64(0); len(want) < n; at += 4000 {
+		r := mm.Range{Base: all.Base + mm.Virt(at), Size: min(2000, uint64(n-len(want)))}
+		src, want = append(src, r), append(want, mm.Bytes(r)...)
+	}
+	got := make([]byte, n)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := a.to(b).sendBulk(t.Context(), 1, src); err != nil {
+			t.Errorf("SendBulk: %v", err)
+		}
+	})
+	wg.Go(func() {
+		if err := b.to(a).receiveBulk(t.Context(), 1, scatter(got, 3)); err != nil {
+			t.Errorf("ReceiveBulk: %v", err)
+		}
+	})
+	wg.Wait()
+	if !bytes.Equal(got, want) {
+		t.Error("the bytes arrived altered")
+	}
+}
+
 // TestLink makes calls and transfers of all sizes over a cable, on which pieces lie in the
 // other machine's memory until they are in their place.
 func TestLink(t *testing.T) {

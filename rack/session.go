@@ -133,7 +133,7 @@ func (s *session) receive(k kind, f []byte, rest [][]byte) {
 	case k == kindPing:
 		s.ackDue = now
 	case k == kindGrant:
-		s.granted(f)
+		left.writer = s.granted(f)
 	case k == kindPiece:
 		s.piece(now, f, rest)
 	}

@@ -19,7 +19,8 @@ import (
 //	58  body
 //
 // Numbers above UDP are little-endian. A frame may be followed by Ethernet
-// padding; its length is that of the IPv4 header. Frames of a session carry as
+// padding; its length is that of the IPv4 header. Where that is 0, as for pieces of
+// bulk transfers that are too long for it (nic.Info.MaxGather), all of the frame counts. Frames of a session carry as
 // tag the random number that their receiver gave to the sender, control frames
 // the hash of the rack's name. Pieces of bulk transfers have a CRC of 0 on cards that
 // change no frame (nic.Info.Exact). The body of a control frame ends with an
@@ -38,6 +39,7 @@ const (
 	magic1    = 'u'
 	etherIPv4 = 0x0800
 	protoUDP  = 17
+	maxIP     = 1<<16 - 1 // bytes of a packet, its header included
 )
 
 // Body of every frame of a session:
@@ -105,6 +107,9 @@ func putHeaders(frame []byte, r *route, length int, k kind, tag uint64) {
 	copy(frame[6:], r.srcMAC[:])
 	binary.BigEndian.PutUint16(frame[12:], etherIPv4)
 
+	if length-etherLen > maxIP {
+		length = etherLen // see above
+	}
 	ip := frame[etherLen : etherLen+ipLen]
 	ip[0], ip[1] = 0x45, 0
 	binary.BigEndian.PutUint16(ip[2:], uint16(length-etherLen))
@@ -119,7 +124,7 @@ func putHeaders(frame []byte, r *route, length int, k kind, tag uint64) {
 	udp := frame[etherLen+ipLen : headerAt]
 	binary.BigEndian.PutUint16(udp[0:], udpPort)
 	binary.BigEndian.PutUint16(udp[2:], udpPort)
-	binary.BigEndian.PutUint16(udp[4:], uint16(length-etherLen-ipLen))
+	binary.BigEndian.PutUint16(udp[4:], uint16(max(length-etherLen-ipLen, 0)))
 	binary.BigEndian.PutUint16(udp[6:], 0)
 
 	frame[headerAt], frame[headerAt+1], frame[headerAt+2], frame[headerAt+3] = magic0, magic1, version, byte(k)
@@ -180,6 +185,9 @@ func ours(f []byte) bool {
 func parse(whole nic.Frame, exact bool) (frame []byte, rest [][]byte, k kind, why drop, ok bool) {
 	f, rest := whole.Bytes, whole.Rest
 	length := etherLen + int(binary.BigEndian.Uint16(f[16:]))
+	if length == etherLen && exact {
+		length = whole.Len()
+	}
 	switch {
 	case length > whole.Len() || length < bodyAt || len(f) < bodyAt:
 		return nil, nil, 0, dropShort, false

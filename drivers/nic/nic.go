@@ -58,6 +58,11 @@ type Info struct {
 	// addresses are not contiguous, that one packet may have.
 	MaxPieces int
 
+	// MaxGather, if it is not 0, is how many bytes the Gather ranges of one packet may have
+	// together, whatever the MTU is. A frame that is so long cannot say its length in
+	// its headers.
+	MaxGather int
+
 	// Exact says that frames arrive as they were sent or not at all, so that
 	// nobody has to look at a checksum.
 	Exact bool

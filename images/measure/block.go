@@ -7,20 +7,14 @@ type Block struct {
 	bytes proclet.Slice[byte]
 }
 
-// Grow makes the block n bytes larger.
+// Grow makes the block n bytes larger. An empty one then has room for no more.
 func (b *Block) Grow(t *proclet.Thread, n int) (int, error) {
-	chunk := make([]byte, 64<<10)
-	for i := range chunk {
-		chunk[i] = byte(i)
+	bytes := make([]byte, n)
+	for i := range bytes {
+		bytes[i] = byte(i)
 	}
-	for n > 0 {
-		part := chunk[:min(n, len(chunk))]
-		if err := b.bytes.Append(t, part...); err != nil {
-			return 0, err
-		}
-		n -= len(part)
-	}
-	return b.bytes.Len(), nil
+	err := b.bytes.Append(t, bytes...)
+	return b.bytes.Len(), err
 }
 
 // Size returns how many bytes the block has: the least that a call can do.

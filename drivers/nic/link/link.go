@@ -20,6 +20,10 @@ import (
 // mtu is the largest that an IPv4 packet can have: nothing here gets better by smaller ones.
 const mtu = 65535
 
+// maxGather is the most that a packet may bring beside its head. Longer ones would cost
+// even less for each byte, but keep those waiting that are behind them.
+const maxGather = 1 << 20
+
 // ethernetHeader is the size in bytes of the header of an Ethernet frame.
 const ethernetHeader = 14
 
@@ -78,7 +82,7 @@ func Open(path string) (*Device, error) {
 	}
 	phys, _, _ := mm.Translate(memory.Base)
 	d := &Device{
-		info:   nic.Info{Name: "link " + path, MAC: nic.RandomMAC(), MTU: mtu, MaxPieces: maxPieces - 1, Exact: true},
+		info:   nic.Info{Name: "link " + path, MAC: nic.RandomMAC(), MTU: mtu, MaxPieces: maxPieces - 1, MaxGather: maxGather, Exact: true},
 		memory: memory,
 		own:    endAt(mm.Bytes(memory)),
 		event:  os.NewFile(uintptr(fd), "link event"),
@@ -121,7 +125,7 @@ func (d *Device) Receive(batch []nic.Frame) int {
 		for _, p := range pieces {
 			length += len(p)
 		}
-		if count == 0 || len(pieces[0]) < ethernetHeader || length > ethernetHeader+mtu {
+		if count == 0 || len(pieces[0]) < ethernetHeader || len(pieces[0]) > ethernetHeader+mtu || length-len(pieces[0]) > maxGather {
 			d.hangUp()
 			break
 		}
@@ -232,24 +236,30 @@ func (d *Device) Send(batch []nic.Packet) int {
 func (d *Device) cut(p *nic.Packet) (length int, ok bool) {
 	t := &d.tx
 	t.gather = t.gather[:0]
-	size := uint64(len(p.Head))
+	gathered := uint64(0)
 	for _, r := range p.Gather {
-		if r.Size > mtu {
+		if gathered += r.Size; gathered > maxGather || r.Size > maxGather {
 			return 0, false
 		}
-		size += r.Size
 		for r.Size > 0 {
 			at, contiguous, ok := mm.Translate(r.Base)
-			if !ok || len(t.gather) == maxPieces-1 {
+			if !ok {
 				return 0, false
 			}
 			n := min(r.Size, contiguous)
-			t.gather = append(t.gather, piece{at, uint32(n)})
+			if last := len(t.gather) - 1; last >= 0 && t.gather[last].phys+mm.Phys(t.gather[last].len) == at {
+				t.gather[last].len += uint32(n)
+			} else if len(t.gather) == maxPieces-1 {
+				return 0, false
+			} else {
+				t.gather = append(t.gather, piece{at, uint32(n)})
+			}
 			r.Base += mm.Virt(n)
 			r.Size -= n
 		}
 	}
-	return int(size), len(p.Head) >= ethernetHeader && size <= ethernetHeader+mtu
+	head := len(p.Head)
+	return head + int(gathered), head >= ethernetHeader && head <= ethernetHeader+mtu
 }
 
 // reap asks how far the peer has come. Called with tx.mu held.

@@ -32,7 +32,7 @@ const (
 	ringBytes = 1<<20 - bytesAt
 	endSize   = bytesAt + ringBytes
 
-	maxPieces = 32 // descriptors of a packet, its head included
+	maxPieces = 2 + maxGather/mm.PageSize // descriptors of a packet: its head, and pages that are not in a row
 )
 
 // descriptor is a piece of a packet.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // contestant is one who takes part: it runs once and returns what it has measured, in
@@ -10,6 +11,16 @@ import (
 type contestant struct {
 	name    string
 	measure func(ctx context.Context, b *bench) (string, error)
+}
+
+// turn is how long one turn may take. Seconds to half a minute are usual.
+const turn = 4 * time.Minute
+
+// take has one turn.
+func (c *contestant) take(ctx context.Context, b *bench) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, turn)
+	defer cancel()
+	return c.measure(ctx, b)
 }
 
 // contestants have their turns in this order: ours is between those that it is compared with.

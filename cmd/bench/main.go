@@ -23,6 +23,7 @@ type bench struct {
 	out        string // folder of the results
 	docs       string // file whose table is replaced, or empty
 	rounds     int
+	within     time.Duration
 	only       string
 	processors string // two numbers, of the processors for each pair
 	params     string // boot parameters of our machines
@@ -37,6 +38,7 @@ type bench struct {
 	samples samples.Set
 	text    strings.Builder // all that was printed in the format of Go's benchmarks
 	leftOut []omission
+	failed  error // of those who could take part, and did not come to their end
 }
 
 // omission is who cannot take part on this computer, and why.
@@ -50,6 +52,7 @@ func main() {
 	flag.StringVar(&b.out, "out", "bench-results", "folder for the results")
 	flag.StringVar(&b.docs, "docs", "", "file whose tables are to be replaced by those of this run")
 	flag.IntVar(&b.rounds, "rounds", 5, "how often everybody has a turn")
+	flag.DurationVar(&b.within, "within", 19*time.Minute, "begin no round that would probably end later than this, but the first")
 	flag.StringVar(&b.only, "only", "", "regular expression that the names of those match who take part; empty: all")
 	flag.StringVar(&b.processors, "processors", "0,1", "two processors of this computer, one for each side")
 	flag.StringVar(&b.params, "params", "idle=poll", "boot parameters of our machines; on a computer that does other things, too, idle=adaptive")
@@ -91,27 +94,42 @@ func (b *bench) run(ctx context.Context) (err error) {
 			who = append(who, c)
 		}
 	}
+	if err := b.contest(ctx, who); err != nil {
+		return err
+	}
+	return errors.Join(b.write(ctx), b.failed)
+}
+
+// contest gives everybody a turn in each round. Who fails is out of this round, and of the
+// tables if it is in all, which fails the benchmark in the end.
+func (b *bench) contest(ctx context.Context, who []contestant) error {
 	for round := range b.rounds {
+		began := time.Now()
 		for _, c := range who {
 			if b.isLeftOut(c.name) {
 				continue
 			}
 			start := time.Now()
-			text, err := c.measure(ctx, b)
+			text, err := c.take(ctx, b)
+			if err == nil {
+				err = b.add(text)
+			}
 			fmt.Fprintf(os.Stderr, "round %d of %d: %s, %.1f s\n", round+1, b.rounds, c.name, time.Since(start).Seconds())
 			if left := (*leftOutError)(nil); errors.As(err, &left) {
 				b.leftOut = append(b.leftOut, omission{c.name, left.why})
-				continue
+			} else if err != nil {
+				b.failed = errors.Join(b.failed, fmt.Errorf("round %d, %s: %w", round+1, c.name, err))
 			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			if err := b.add(text); err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
+			if ctx.Err() != nil {
+				return errors.Join(ctx.Err(), b.failed)
 			}
 		}
+		if time.Since(b.started)+time.Since(began) > b.within {
+			b.rounds = round + 1
+			break
+		}
 	}
-	return b.write(ctx)
+	return nil
 }
 
 func (b *bench) isLeftOut(name string) bool {

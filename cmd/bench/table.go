@@ -153,6 +153,8 @@ func value(s *samples.Set, f samples.Figure) string {
 		return duration(v)
 	case f.Unit == "allocs/op":
 		return fmt.Sprintf("%.3g", v)
+	case f.Unit == "bytes":
+		return number(v) + "B"
 	}
 	return number(v)
 }

@@ -25,7 +25,7 @@ import (
 	"nuos/rack"
 )
 
-var measureParam = boot.NewParam("measure", "floors,calls,moves", "measure: what to measure, separated by commas")
+var measureParam = boot.NewParam("measure", "footprint,floors,calls,moves", "measure: what to measure, separated by commas")
 
 func main() {
 	if err := run(); err != nil {
@@ -54,7 +54,10 @@ func run() error {
 	if other == 0 {
 		return errors.New("there is no second machine: run with -n 2")
 	}
-	if chosen("floors") {
+	if chosen("footprint") { // before the others have left anything behind
+		err = footprint(self)
+	}
+	if err == nil && chosen("floors") {
 		err = floors(r.Port())
 	}
 	if err == nil && chosen("calls") {

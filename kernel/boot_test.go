@@ -130,7 +130,7 @@ func TestExercises(t *testing.T) {
 	}{
 		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer random,safe faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10 clocksource,tsc"},
 		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults sigframes preempt handoff profile large idle,500 stress,10"},
-		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit coherence,60 preempt threads pipes fifos sockets memory mappings accounts stress,5"},
+		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit coherence,60 collapse preempt threads pipes fifos sockets memory mappings accounts stress,5"},
 		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1 clocksource,tsc"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
 		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "random,guessable faults sigframes protect audit preempt pipes stress,5"},

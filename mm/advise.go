@@ -94,6 +94,8 @@ func (s *Space) adviseArea(a area, r Range, advice int) syscall.Errno {
 			return eOpNotSupp
 		}
 		return s.discard(r)
+	case madvCollapse:
+		return s.collapse(a, r)
 	case madvWipeOnFork:
 		if !anonymous {
 			return eInval

@@ -58,7 +58,7 @@
 //   - Memory that is to be written and executed at a time is refused (EACCES), and so
 //     are executable views of a file's own pages, which others may write.
 //   - Pages that were mapped small stay small: nothing makes a large page of them
-//     later, and MADV_COLLAPSE has no effect.
+//     later but MADV_COLLAPSE, which gives them other frames.
 //   - Memory is overcommitted, as on Linux: only a mapping of more than the machine
 //     has is refused. A fault without a free frame is reported as a bad access, and
 //     Space.Exhausted counts it; the kernel then says what has taken the memory, and ends

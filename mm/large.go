@@ -72,7 +72,8 @@ func (s *Space) adviseSize(r Range, pages pageAdvice) syscall.Errno {
 	if !s.areas.covered(f, r) {
 		errno = eNoMem
 	}
-	if !s.areas.reserve(f, 2) {
+	// No page is in two areas.
+	if !s.areas.reserve(f, 2) || !s.tables.cut(r.Base) || !s.tables.cut(r.End()) {
 		return eNoMem
 	}
 	i, j := s.areas.isolate(f, r)

@@ -142,7 +142,7 @@ func (w *twin) someAdvice() {
 	w.madvise(w.some(), []int{madvNormal, madvRandom, madvSequential, madvDontNeed, madvDontNeed, madvDontNeed, madvFree, madvFree,
 		madvRemove, madvDontFork, madvDoFork, madvHugePage, madvNoHugePage, madvDontDump, madvDoDump, madvWipeOnFork,
 		madvKeepOnFork, madvCold, madvPopulateRead, madvPopulateWrite, madvDontNeedLocked,
-		5, 6, 7, 26, 99, -1}[w.rnd.IntN(27)])
+		5, 6, 7, 26, 99, -1, madvCollapse}[w.rnd.IntN(28)])
 }
 
 func (w *twin) mremap() {
@@ -214,17 +214,19 @@ func (w *twin) compareByte(linux, ours Virt) {
 }
 
 // mappings are those that Linux has in the window.
-func (w *twin) mappings() (all []Area) {
+func (w *twin) mappings() []Area { return mappingsIn(w.t, Range{arena, windowPages * PageSize}) }
+
+func mappingsIn(t *testing.T, window Range) (all []Area) {
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		var from, to uint64
 		var perms string
 		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &perms); err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
 		a := Area{Range: Range{Virt(from), to - from}}
 		for i, p := range []Prot{ProtRead, ProtWrite, ProtExec} {
@@ -232,7 +234,7 @@ func (w *twin) mappings() (all []Area) {
 				a.Prot |= p
 			}
 		}
-		if a.overlaps(Range{arena, windowPages * PageSize}) {
+		if a.overlaps(window) {
 			all = append(all, a)
 		}
 	}

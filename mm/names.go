@@ -26,7 +26,7 @@ func (s *Space) name(r Range, name uint8) syscall.Errno {
 	if !s.areas.covered(f, r) {
 		errno = eNoMem
 	}
-	if !s.areas.reserve(f, 2) {
+	if !s.areas.reserve(f, 2) || !s.tables.cut(r.Base) || !s.tables.cut(r.End()) {
 		return eNoMem
 	}
 	i, j := s.areas.isolate(f, r)

@@ -267,7 +267,7 @@ func TestSpaceBadCalls(t *testing.T) {
 		{"madvise unknown", s.Madvise(at, PageSize, 99), eInval},
 		{"mmap of addresses for more", mmap(0, 65<<20, ProtNone, anon), ok},
 		{"madvise huge", s.Madvise(at, PageSize, madvHugePage), ok},
-		{"madvise collapse", s.Madvise(at, PageSize, madvCollapse), ok},
+		{"madvise collapse", s.Madvise(at, PageSize, madvCollapse), eInval},
 	}
 	for _, test := range tests {
 		if test.got != test.want {

@@ -34,6 +34,7 @@ var exercises = map[string]func(args []string) error{
 	"wild":        wild,
 	"clocksource": clocksource,
 	"exit":        exit,
+	"collapse":    collapse,
 	"coherence":   coherence,
 }
 

@@ -14,7 +14,8 @@ import (
 type world struct {
 	Scheduler
 	tasks   [3]Task
-	claims  [3]int  // how many believe that they have ended the wait of a task
+	claims  [3]int  // how many believe that they have ended the present wait of a task
+	twice   [3]bool // there were two of them
 	ended   [3]bool // a task
 	told    [3]bool // a processor has to look what it runs, and has not yet
 	mailbox box
@@ -65,11 +66,20 @@ func (o *orders) wait(i int, cpu int32, allowed uint64) *Task {
 // wakes is an actor that ends the wait of a task if nobody else does.
 func (o *orders) wakes(i int) func() {
 	return func() {
-		if t := &o.tasks[i]; t.Claim() {
-			o.claims[i]++
-			o.tell(o.Wake(t, now))
+		if o.tasks[i].Claim() {
+			o.claimed(i)
 		}
 	}
+}
+
+// claimed goes on as who has ended the wait of a task. Only the first one does, for what two
+// would make of the queues has no end.
+func (o *orders) claimed(i int) {
+	if o.claims[i]++; o.claims[i] > 1 {
+		o.twice[i] = true
+		return
+	}
+	o.tell(o.Wake(&o.tasks[i], now))
 }
 
 func (o *orders) tell(whom Whom, cpu int32) {
@@ -122,8 +132,8 @@ func (o *orders) try(t *testing.T, tasks int, begin func() []func(), also func()
 		return begin()
 	}, func() error {
 		for i := range tasks {
-			if o.claims[i] > 1 {
-				return fmt.Errorf("the wait of task %d was ended by %d at a time", i, o.claims[i])
+			if o.twice[i] {
+				return fmt.Errorf("a wait of task %d was ended by two at a time", i)
 			}
 			if !o.ended[i] {
 				return fmt.Errorf("task %d does not go on: state %x, queue %d; idle processors are %b", i, o.tasks[i].state.Load(), o.tasks[i].queue.Load(), o.idle.Load())
@@ -181,9 +191,8 @@ func TestClaimOrders(t *testing.T) {
 	o.try(t, 1, func() []func() {
 		at := o.wait(0, 0, 0).Now()
 		poke := func() {
-			if t := &o.tasks[0]; t.Poke(at) == Claimed {
-				o.claims[0]++
-				o.tell(o.Wake(t, now))
+			if o.tasks[0].Poke(at) == Claimed {
+				o.claimed(0)
 			}
 		}
 		return []func(){o.processor(0), o.wakes(0), o.wakes(0), poke}
@@ -200,6 +209,25 @@ func TestIdleSetOrders(t *testing.T) {
 		o.wait(1, 0, 0b10)
 		return []func(){o.processor(0), o.processor(1), func() { o.wakes(0)(); o.wakes(1)() }}
 	}, nil)
+}
+
+// TestVictimOrders wakes two tasks while two processors are busy: each has to give way to one.
+func TestVictimOrders(t *testing.T) {
+	o := new(orders)
+	o.try(t, 0, func() []func() {
+		o.SetProcessors(2)
+		for cpu := range int32(2) {
+			o.Runs(cpu, &Task{runtime: 5 * Slice}, now)
+		}
+		o.wait(0, 0, 0)
+		o.wait(1, 0, 0)
+		return []func(){o.wakes(0), o.wakes(1)}
+	}, func() error {
+		if !o.told[0] || !o.told[1] {
+			return fmt.Errorf("processors that were told to give way: %v", o.told[:2])
+		}
+		return nil
+	})
 }
 
 // TestPreemptOrders has a task give way, while another processor becomes idle, to one
@@ -302,6 +330,7 @@ func TestSignalOrders(t *testing.T) {
 			if look() {
 				continue
 			}
+			o.claims[0] = 0
 			m.waiting = m.got+m.handled < 3 && m.signal.Load() == 0 && task.Block(true)
 			waiting := m.waiting
 			ends := m.got+m.handled == 3
@@ -320,7 +349,7 @@ func TestSignalOrders(t *testing.T) {
 		}
 		m.lock.Unlock()
 		if claims {
-			o.tell(o.Wake(task, now))
+			o.claimed(0)
 		}
 	}
 	interrupt := func() {
@@ -340,7 +369,7 @@ func TestSignalOrders(t *testing.T) {
 				m.lock.Lock()
 				m.waiting = false
 				m.lock.Unlock()
-				o.tell(o.Wake(task, now))
+				o.claimed(0)
 			}
 			return
 		}

@@ -24,6 +24,8 @@ var params = map[string]*Param{}
 
 // NewParam declares a boot parameter. It panics when two packages declare the
 // same name, which is a mistake in the program and shows at its first start.
+//
+//go:noinline
 func NewParam(name, def, doc string) *Param {
 	if _, dup := params[name]; dup {
 		panic("boot: parameter " + name + " is declared twice")

@@ -30,6 +30,10 @@ func startConsole() {
 // it is ready.
 func putc(b byte) { serial.Tx(b) }
 
+// printByte and printString are called wherever something can go wrong, and would be
+// a twentieth of the kernel if the compiler had its way and inlined them.
+//
+//go:noinline
 func printByte(b byte) {
 	if b == '\n' {
 		putc('\r')
@@ -37,6 +41,7 @@ func printByte(b byte) {
 	putc(b)
 }
 
+//go:noinline
 func printString(s string) {
 	for i := range len(s) {
 		printByte(s[i])

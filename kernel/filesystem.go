@@ -93,6 +93,8 @@ const (
 func allocPage() (uintptr, bool) { return allocFrames(0) }
 
 // find walks to a path of the kernel's own and reports whether it exists.
+//
+//go:noinline
 func find(path string) bool {
 	return walk.Go(ramfs.Root(), unsafe.Slice(unsafe.StringData(path), len(path)), ramfs.Parent) == 0 && walk.Node != 0
 }

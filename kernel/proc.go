@@ -144,6 +144,9 @@ func (r *report) flush() {
 	r.used = 0
 }
 
+// byte, text and bytes are not inlined: reports have hundreds of calls, and time for them.
+//
+//go:noinline
 func (r *report) byte(b byte) {
 	if r.used == len(r.buffer) {
 		r.flush()
@@ -152,6 +155,7 @@ func (r *report) byte(b byte) {
 	r.used++
 }
 
+//go:noinline
 func (r *report) text(s string) {
 	for i := range len(s) {
 		r.byte(s[i])
@@ -168,6 +172,7 @@ func (r *report) chars(b []byte) {
 	}
 }
 
+//go:noinline
 func (r *report) bytes(b []byte) {
 	for _, c := range b {
 		r.byte(c)

@@ -372,6 +372,10 @@ func CopyOut(addr uintptr, src []byte) bool {
 	return len(src) == 0 || copyBytes(addr, uintptr(unsafe.Pointer(&src[0])), uintptr(len(src)))
 }
 
+// loadUser32 and the like are small to call and, with what copyBytes wants, not small
+// to inline.
+//
+//go:noinline
 func loadUser32(addr uint64) (v uint32, ok bool) {
 	ok = copyBytes(uintptr(unsafe.Pointer(&v)), uintptr(addr), 4)
 	return v, ok
@@ -381,20 +385,23 @@ func loadUser32(addr uint64) (v uint32, ok bool) {
 // brought in: it fails if the page is not there.
 func (c *cpu) loadMapped32(addr uint64) (v uint32, ok bool) {
 	c.mapped = true
-	v, ok = loadUser32(addr)
+	ok = copyBytes(uintptr(unsafe.Pointer(&v)), uintptr(addr), 4)
 	c.mapped = false
 	return v, ok
 }
 
+//go:noinline
 func loadUser64(addr uint64) (v uint64, ok bool) {
 	ok = copyBytes(uintptr(unsafe.Pointer(&v)), uintptr(addr), 8)
 	return v, ok
 }
 
+//go:noinline
 func storeUser32(addr uint64, v uint32) bool {
 	return copyBytes(uintptr(addr), uintptr(unsafe.Pointer(&v)), 4)
 }
 
+//go:noinline
 func storeUser64(addr uint64, v uint64) bool {
 	return copyBytes(uintptr(addr), uintptr(unsafe.Pointer(&v)), 8)
 }

@@ -50,9 +50,12 @@ func (l *areaList) init(f *frames) bool {
 	return found
 }
 
-// all returns the areas, valid until the list grows.
+// all returns the areas, valid until the list grows. It is inlined everywhere, and an
+// array of the size of the largest run of frames needs less code there than unsafe.Slice,
+// which multiplies to see whether the slice fits into memory.
 func (l *areaList) all(f *frames) []area {
-	return unsafe.Slice((*area)(pointer(f.at(l.array))), l.count)
+	const most = PageSize << maxOrder / areaSize
+	return (*[most]area)(pointer(f.at(l.array)))[:l.count]
 }
 
 // at returns area i, nil if there are not so many.
@@ -79,6 +82,8 @@ func (l *areaList) reserve(f *frames, n int) bool {
 }
 
 // search returns the index of the first area that ends after v.
+//
+//go:noinline
 func (l *areaList) search(f *frames, v Virt) int {
 	areas := l.all(f)
 	low, high := 0, len(areas)

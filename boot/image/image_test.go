@@ -136,7 +136,7 @@ func TestMultibootHeader(t *testing.T) {
 // TestSize wants the smallest image to be small: a program pays for what it uses, and
 // nothing that the kernel or this package adds brings more than itself.
 func TestSize(t *testing.T) {
-	const limit = 2 << 20
+	const limit = 2_000_000
 	if hello.Size >= limit {
 		t.Errorf("hello takes %d bytes, want less than %d", hello.Size, limit)
 	}

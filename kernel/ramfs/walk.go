@@ -22,6 +22,8 @@ type Walk struct {
 }
 
 // Name is the last element of the path: empty for the root, perhaps "." or "..".
+//
+//go:noinline
 func (w *Walk) Name() []byte { return w.name[:w.nameLen] }
 
 // plain reports whether the last element can be made or removed.

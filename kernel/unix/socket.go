@@ -53,6 +53,8 @@ var (
 )
 
 // at is the socket of an index and 1.
+//
+//go:noinline
 func at(i int32) *socket { return &sockets[i-1] }
 
 const defaultBuffer = 212992 // Linux's

@@ -40,11 +40,30 @@ TEXT ·mapImage(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	ADDQ $0xFFF, DI
 	ANDQ $~0xFFF, DI
 
-	// 4 KiB pages for the range in which images are linked. AX is the
-	// address; what is not the image stays identity-mapped. Page 0 is left
-	// out, so that a nil pointer faults.
-	MOVL $0x1000, AX
-	LEAQ PT_IMAGE(DI), R9
+	// The directory of the first GiB: R10 counts its entries, AX has the address that
+	// they begin at. Where the image is linked, and around page 0, they are tables of
+	// 4 KiB pages; elsewhere they are 2 MiB pages as before.
+	XORL R10, R10
+	XORL AX, AX
+directory:
+	MOVQ PD_DIRECT(DI)(R10*8), DX
+	LEAQ 0x200000(AX), R11
+	TESTQ AX, AX
+	JEQ  small
+	CMPQ R11, STAMP_START(SI)
+	JLS  store
+	CMPQ AX, STAMP_END(SI)
+	JCC  store
+
+	// A table. What is not the image stays identity-mapped. Page 0 is left out, so
+	// that a nil pointer faults.
+small:
+	MOVQ R10, R9
+	SHLQ $12, R9
+	LEAQ PT_IMAGE(DI)(R9*1), R9
+	MOVQ R9, R12
+	SUBQ BX, R12
+	ORQ  $PRESENT_WRITE, R12
 page:
 	MOVQ AX, DX
 	CMPQ AX, STAMP_START(SI)
@@ -54,26 +73,19 @@ page:
 	ADDQ R8, DX
 identity:
 	ORQ  $PRESENT_WRITE, DX
-	MOVQ AX, CX
-	SHRQ $12, CX
-	MOVQ DX, (R9)(CX*8)
+	TESTQ AX, AX
+	CMOVQEQ AX, DX
+	MOVQ DX, (R9)
+	ADDQ $8, R9
 	ADDQ $0x1000, AX
-	CMPQ AX, $(PT_IMAGE_COUNT*0x200000)
+	CMPQ AX, R11
 	JNE  page
-
-	// The directory of the first GiB: those tables, then 2 MiB pages as before.
-	XORL CX, CX
-	LEAQ (PT_IMAGE+PRESENT_WRITE)(DI), AX
-	SUBQ BX, AX
-directory:
-	CMPQ CX, $PT_IMAGE_COUNT
-	JCS  table
-	MOVQ PD_DIRECT(DI)(CX*8), AX
-table:
-	MOVQ AX, PD_IMAGE(DI)(CX*8)
-	ADDQ $0x1000, AX
-	INCQ CX
-	CMPQ CX, $512
+	MOVQ R12, DX
+store:
+	MOVQ DX, PD_IMAGE(DI)(R10*8)
+	MOVQ R11, AX
+	INCQ R10
+	CMPQ R10, $512
 	JNE  directory
 
 	LEAQ (PD_IMAGE+PRESENT_WRITE)(DI), AX

@@ -7,6 +7,7 @@ import "encoding/binary"
 // them any memory; on metal it is a static function.
 type Memory func(addr, size uint64) []byte
 
+//go:noinline
 func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 func u64(b []byte, at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
 

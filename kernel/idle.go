@@ -20,6 +20,9 @@ const (
 	spinMost  = 50e3
 )
 
+// zeroingFrom is since when frames are zeroed ahead of their use, in ns of nanotime.
+const zeroingFrom = 1e9
+
 // idleMode is the boot parameter idle=, as idleAdaptive and so on.
 var idleMode atomic.Uint32
 
@@ -95,8 +98,9 @@ func (c *cpu) await(next int64) (watched bool) {
 		x86.Pause()
 	}
 	c.spin = max(c.spin/2, spinLeast)
-	// Time that nobody wants goes into zeroed frames, a run between two looks.
-	for space().ZeroSome() {
+	// Time that nobody wants goes into zeroed frames, a run between two looks; not while
+	// the program starts, for memory that is touched first takes a hypervisor's time.
+	for start > zeroingFrom && space().ZeroSome() {
 		answerFlush()
 		if c.idling.Load() == idleKicked || watchChanged() || nanotime() >= next {
 			return watchChanged()

@@ -56,9 +56,9 @@ func unknownCall(nr uint64) uint64 {
 	if stats.unknown[i] == 1 {
 		printString("nuos: system call ")
 		printInt(int64(nr))
-		if i < uint64(len(callNames)) {
+		if name := callName(i); name != "" {
 			printString(" ")
-			printString(callNames[i])
+			printString(name)
 		}
 		printString(" is not implemented\n")
 	}

@@ -86,7 +86,9 @@ var (
 	lastTID    int32
 )
 
-// at returns the live thread of a number, nil if there is none.
+// threadAt returns the live thread of a number, nil if there is none.
+//
+//go:noinline
 func threadAt(tid int32) *thread {
 	if tid <= 0 || tid >= maxThreads || threads[tid] == 0 {
 		return nil

@@ -67,8 +67,8 @@ func hexadecimal(name string) bool { return len(name) > 2 && name[len(name)-2:] 
 
 func printCall(e *event) {
 	printString("call ")
-	if int(e.what) < len(callNames) && callNames[e.what] != "" {
-		printString(callNames[e.what])
+	if name := callName(uint64(e.what)); name != "" {
+		printString(name)
 	} else {
 		printInt(int64(e.what))
 	}

@@ -50,12 +50,11 @@ func (l *areaList) init(f *frames) bool {
 	return found
 }
 
-// all returns the areas, valid until the list grows. It is inlined everywhere, and an
-// array of the size of the largest run of frames needs less code there than unsafe.Slice,
-// which multiplies to see whether the slice fits into memory.
+// all returns the areas, valid until the list grows.
+//
+//go:noinline
 func (l *areaList) all(f *frames) []area {
-	const most = PageSize << maxOrder / areaSize
-	return (*[most]area)(pointer(f.at(l.array)))[:l.count]
+	return unsafe.Slice((*area)(pointer(f.at(l.array))), l.count)
 }
 
 // at returns area i, nil if there are not so many.

@@ -64,6 +64,8 @@ func load(addr, n uintptr) bool {
 }
 
 // store copies n bytes of scratch to the program's memory.
+//
+//go:noinline
 func store(addr, n uintptr) bool {
 	return kernel.Copy(addr, uintptr(unsafe.Pointer(&scratch)), n)
 }
@@ -76,6 +78,7 @@ func load32(addr uintptr) (v uint32, ok bool) {
 	return scratch32(0), ok
 }
 
+//go:noinline
 func store32(addr uintptr, v uint32) bool {
 	*(*uint32)(unsafe.Pointer(&scratch[0])) = v
 	return store(addr, 4)

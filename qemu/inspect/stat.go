@@ -99,11 +99,7 @@ func (m *Machine) slotName(slot uint64) string {
 		}
 		return ""
 	}
-	names := m.variable("nuos/kernel.callNames")
-	if slot < uint64(names.length()) {
-		return names.index(int(slot)).string()
-	}
-	return ""
+	return m.callName(slot)
 }
 
 // ownPrefix is what the numbers of the kernel's own calls are called.

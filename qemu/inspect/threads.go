@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"fmt"
+	"strings"
 )
 
 // Processor is what a processor was doing.
@@ -158,11 +159,21 @@ func (m *Machine) state(v uint64) string {
 
 // call names a system call.
 func (m *Machine) call(nr uint64) string {
-	names := m.variable("nuos/kernel.callNames")
-	if nr < uint64(names.length()) {
-		if name := names.index(int(nr)).string(); name != "" {
-			return name
-		}
+	if name := m.callName(nr); name != "" {
+		return name
 	}
 	return fmt.Sprintf("call %d", nr)
+}
+
+// callName is a system call's name as the kernel knows it, "" if it does not.
+func (m *Machine) callName(nr uint64) string {
+	stretches := m.variable("nuos/kernel.callNames")
+	for i := range stretches.length() {
+		s := stretches.index(i)
+		names := strings.Fields(s.field("names").string())
+		if at := nr - s.field("first").uint(); at < uint64(len(names)) {
+			return names[at]
+		}
+	}
+	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -147,6 +148,18 @@ func TestMove(t *testing.T) {
 		}
 		time.Sleep(time.Second) // of virtual time: the source's memory is given back meanwhile
 		synctest.Wait()
+		for m, want := range map[*machine][]string{
+			a: {"close", "describe", "send", "commit", "clear"}, b: {"map", "receive", "verify", "adopt"},
+		} {
+			for _, phase := range want {
+				found := slices.ContainsFunc(m.migrator.Stats().Phases, func(p PhaseStats) bool {
+					return p.Phase == phase && p.Count > 0 && 0 < p.P50 && p.P50 <= p.P99 && p.P99 <= p.Max
+				})
+				if !found {
+					t.Errorf("machine %d does not say how long %q took: %+v", m.id, phase, m.migrator.Stats().Phases)
+				}
+			}
+		}
 		if c := b.copies[heapID(0)]; c == nil || !c.open || a.copies[heapID(0)] != nil {
 			t.Errorf("the proclet is not where it was moved to")
 		}

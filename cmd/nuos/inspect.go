@@ -48,11 +48,17 @@ func look(ctx context.Context, args []string, how func(*qemu.Inside, func(*inspe
 }
 
 func statCommand() *cobra.Command {
-	return &cobra.Command{
+	moves := false
+	cmd := &cobra.Command{
 		Use:   "stat [MACHINE]",
 		Short: "Show what a machine's kernel has counted: system calls, interrupts, switches, faults, memory",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Stat shows what the kernel of a machine has counted. With --moves it asks all machines
+of the rack, hosted ones too, how long each phase of moves of proclets has taken there.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if moves {
+				return statMoves(cmd.Context())
+			}
 			return look(cmd.Context(), args, (*qemu.Inside).Look, func(m *inspect.Machine) error {
 				s, err := m.Statistics()
 				if err != nil {
@@ -62,6 +68,8 @@ func statCommand() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&moves, "moves", false, "the phases of moves instead, of all machines")
+	return cmd
 }
 
 func traceCommand() *cobra.Command {

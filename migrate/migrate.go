@@ -55,7 +55,7 @@ type Migrator struct {
 	leaving  map[rack.MachineID]map[uint64]bool     // moves to each machine that are not over
 	arrivals map[rack.MachineID]map[uint64]*arrival // by source and number
 	floors   map[rack.MachineID]uint64              // moves of a source below are over
-	clearing map[proclet.ID]<-chan struct{}         // proclets that left; closed when their memory is free
+	clearing map[proclet.ID]chan struct{}           // proclets that leave for good; closed when their memory is free
 	stats    Stats
 	pauses   *hdrhistogram.Histogram // microseconds
 
@@ -95,7 +95,7 @@ func New(n Network, p Proclets, leave time.Duration) *Migrator {
 		leaving:  map[rack.MachineID]map[uint64]bool{},
 		arrivals: map[rack.MachineID]map[uint64]*arrival{},
 		floors:   map[rack.MachineID]uint64{},
-		clearing: map[proclet.ID]<-chan struct{}{},
+		clearing: map[proclet.ID]chan struct{}{},
 		pauses:   newPauses(),
 	}
 }

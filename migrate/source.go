@@ -65,13 +65,14 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	}
 	at = m.took.since(phaseSend, at)
 	// From here on the proclet is the destination's, whatever happens.
+	cleared := m.leaves(id)
 	err = m.tell(ctx, message{op: opCommit, number: number}, to)
 	at = m.took.since(phaseCommit, at)
 	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start)}
 	for _, r := range d.Used {
 		report.Bytes += r.Size
 	}
-	m.clear(id, m.proclets.Depart(id, to))
+	m.clear(id, cleared, m.proclets.Depart(id, to))
 	if err != nil {
 		m.count(func(s *Stats) { s.Lost++ })
 		m.log("proclet %v is lost: machine %d owned it: %v", id, to, err)
@@ -81,19 +82,27 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	return report, nil
 }
 
-// clear remembers, until it is done, that the memory of a proclet that left is
-// being given back: should it come back meanwhile, it waits for its addresses.
-func (m *Migrator) clear(id proclet.ID, freed <-chan struct{}) {
+// leaves remembers that a proclet leaves, until the channel is closed: it may run at its
+// destination, and be on its way back, before this machine has heard of that, and then waits
+// for its addresses.
+func (m *Migrator) leaves(id proclet.ID) (cleared chan struct{}) {
+	cleared = make(chan struct{})
 	m.mu.Lock()
-	m.clearing[id] = freed
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	m.clearing[id] = cleared
+	return cleared
+}
+
+// clear ends what leaves began when the memory of the proclet has been given back.
+func (m *Migrator) clear(id proclet.ID, cleared chan struct{}, freed <-chan struct{}) {
 	start := time.Now()
 	go func() {
 		<-freed
 		m.took.since(phaseClear, start)
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if m.clearing[id] == freed {
+		close(cleared)
+		if m.clearing[id] == cleared {
 			delete(m.clearing, id)
 		}
 	}()

@@ -23,6 +23,10 @@ const awayBytes = 128 << 20
 // last has left: they are moves of machines that do nothing else.
 const settle = 100 * time.Microsecond
 
+// warmRounds is how often all go there and back before moves are timed: until each machine has
+// the memory that it needs in its own tables, and that of the other in those of the link.
+const warmRounds = 3
+
 // moves measures moves of proclets of several sizes to the other machine.
 func moves(r *rack.Rack, m *migrate.Migrator, other rack.MachineID) error {
 	wanted, err := regexp.Compile(movesParam.Value())
@@ -70,7 +74,7 @@ func (b *mover) move(name string, size int) error {
 	}
 	floor := newFloor(size)
 	var totals, pauses, copies []time.Duration
-	for round := range 1 + max(1, 20/len(blocks)) {
+	for round := range warmRounds + max(1, 20/len(blocks)) {
 		for _, ref := range blocks {
 			time.Sleep(settle)
 			took := floor.copy()
@@ -79,7 +83,7 @@ func (b *mover) move(name string, size int) error {
 			if err != nil {
 				return err
 			}
-			if total := time.Since(start); round > 0 { // the first has everybody map what they need
+			if total := time.Since(start); round >= warmRounds {
 				totals, pauses, copies = append(totals, total), append(pauses, moved.Pause), append(copies, took)
 			}
 		}

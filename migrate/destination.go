@@ -54,7 +54,7 @@ func (m *Migrator) Receive(from rack.MachineID, data []byte) error {
 
 // announced takes in a proclet. It returns nil when the proclet is prepared.
 func (m *Migrator) announced(from rack.MachineID, msg message) error {
-	ctx, cancel := context.WithTimeout(context.Background(), transferBound)
+	ctx, cancel := m.patience.context(context.Background())
 	defer cancel()
 	a := &arrival{cancel: cancel, over: make(chan struct{}), proclet: msg.proclet}
 	defer close(a.over)

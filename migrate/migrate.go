@@ -59,7 +59,8 @@ type Migrator struct {
 	stats    Stats
 	pauses   *hdrhistogram.Histogram // microseconds
 
-	took phaseTimes
+	took     phaseTimes
+	patience patience
 }
 
 // Serve lets proclets move to and from this machine from now on.

@@ -20,7 +20,8 @@ type Report struct {
 	Pause time.Duration // from closing the gate to the proclet running at the destination, as the source sees it
 }
 
-// transferBound is how long the bytes may take before the move is given up.
+// transferBound is how long the bytes may take, at least, before the move is given up; see
+// patience.
 const transferBound = 30 * time.Second
 
 // retry is how long the source waits before it says commit or abort again. The
@@ -53,10 +54,8 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	number := m.begin(to)
 	defer m.end(to, number)
 
-	ctx, cancel := context.WithTimeout(ctx, transferBound)
-	defer cancel()
 	if err := m.transfer(ctx, number, to, d); err != nil {
-		if untold := m.tell(context.Background(), message{op: opAbort, number: number}, to); untold != nil && !errors.Is(untold, rack.ErrLost) {
+		if untold := m.tell(message{op: opAbort, number: number}, to); untold != nil && !errors.Is(untold, rack.ErrLost) {
 			return Report{}, untold // fenced: the gate stays closed for good
 		}
 		m.proclets.Reopen(id)
@@ -66,7 +65,7 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	at = m.took.since(phaseSend, at)
 	// From here on the proclet is the destination's, whatever happens.
 	cleared := m.leaves(id)
-	err = m.tell(ctx, message{op: opCommit, number: number}, to)
+	err = m.tell(message{op: opCommit, number: number}, to)
 	at = m.took.since(phaseCommit, at)
 	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start)}
 	for _, r := range d.Used {
@@ -124,7 +123,7 @@ func (m *Migrator) checkDestination(to rack.MachineID) error {
 // answered when the destination is prepared, so both go on at once: the
 // destination's first grant is what says that it accepted.
 func (m *Migrator) transfer(ctx context.Context, number uint64, to rack.MachineID, d proclet.Description) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := m.patience.context(ctx)
 	defer cancel()
 	msg := message{op: opAnnounce, number: number, floor: m.floor(to), transfer: m.network.NewTransfer(), proclet: d}
 	announced := m.announce(to, msg.append(nil), cancel)
@@ -164,7 +163,7 @@ func (m *Migrator) announce(to rack.MachineID, req []byte, cancel func()) *annou
 	}
 	if !m.network.Begin(to, rack.ServiceMigrate, req, answered) {
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), transferBound)
+			ctx, cancel := m.patience.context(context.Background())
 			defer cancel()
 			answered(m.network.Call(ctx, to, rack.ServiceMigrate, req))
 		}()
@@ -190,14 +189,10 @@ func (a *announcement) wait(ctx context.Context, n Network) error {
 
 // tell says msg to a machine until that has acknowledged it. It returns an error
 // only when no acknowledgement can ever come: the machine is dead (rack.ErrLost),
-// this one is (rack.ErrFenced, rack.ErrClosed), or it answers that it cannot. first bounds
-// how long the first answer is waited for, if it has a bound.
-func (m *Migrator) tell(first context.Context, msg message, to rack.MachineID) error {
-	ctx, cancel := first, context.CancelFunc(func() {})
+// this one is (rack.ErrFenced, rack.ErrClosed), or it answers that it cannot.
+func (m *Migrator) tell(msg message, to rack.MachineID) error {
 	for {
-		if _, bounded := ctx.Deadline(); !bounded || ctx.Err() != nil {
-			ctx, cancel = context.WithTimeout(context.Background(), transferBound)
-		}
+		ctx, cancel := m.patience.context(context.Background())
 		msg.floor = m.floor(to)
 		_, err := m.network.Call(ctx, to, rack.ServiceMigrate, msg.append(nil))
 		cancel()

@@ -1,0 +1,52 @@
+package migrate
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// patience ends contexts that have been there for longer than transferBound, at the latest
+// after twice that. There is one timer for all: to set one takes as long as much of what a small
+// move does.
+type patience struct {
+	mu         sync.Mutex
+	young, old map[*context.CancelFunc]struct{}
+	running    bool // the timer
+}
+
+// context returns one that ends with parent, when it is cancelled, which it is to be, or
+// when it has been there for too long.
+func (p *patience) context(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.young == nil {
+		p.young = map[*context.CancelFunc]struct{}{}
+	}
+	p.young[&cancel] = struct{}{}
+	if !p.running {
+		p.running = true
+		time.AfterFunc(transferBound, p.tick)
+	}
+	return ctx, func() {
+		p.mu.Lock()
+		delete(p.young, &cancel)
+		delete(p.old, &cancel)
+		p.mu.Unlock()
+		cancel()
+	}
+}
+
+// tick ends those that were there at the last tick already.
+func (p *patience) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for cancel := range p.old {
+		(*cancel)()
+	}
+	p.old, p.young = p.young, nil
+	if p.running = len(p.old) > 0; p.running {
+		time.AfterFunc(transferBound, p.tick)
+	}
+}

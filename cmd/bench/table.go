@@ -130,12 +130,30 @@ func (b *bench) moveTable(w *strings.Builder) {
 	table(w, rows)
 }
 
-// otherTable is all that the others leave out, as it was measured.
+// otherTable is all that the others leave out, as it was measured: a line for each benchmark.
 func (b *bench) otherTable(w *strings.Builder) {
-	rows := [][]string{{"also measured", "", ""}}
+	rows := [][]string{{"also measured", "", "tail"}}
+	line := map[string][]string{}
 	for _, f := range b.samples.Figures() {
-		if !strings.HasPrefix(f.Benchmark, "Peer") && !strings.HasPrefix(f.Benchmark, "LocalCall") && !strings.HasPrefix(f.Benchmark, "RemoteCall") && (strings.HasPrefix(f.Benchmark, "Emulated") || !strings.HasSuffix(f.Benchmark, "/threads=0/idle")) {
-			rows = append(rows, []string{f.Benchmark, value(&b.samples, f), f.Unit})
+		name, unit := f.Benchmark, strings.TrimSuffix(f.Unit, "/op")
+		if strings.HasPrefix(name, "Peer") || strings.HasPrefix(name, "LocalCall") || strings.HasPrefix(name, "RemoteCall") ||
+			strings.HasSuffix(name, "/threads=0/idle") && !strings.HasPrefix(name, "Emulated") {
+			continue
+		}
+		if line[name] == nil {
+			rows = append(rows, []string{name, "", ""})
+			line[name] = rows[len(rows)-1]
+		}
+		column := 1
+		if strings.HasPrefix(unit, "p99") {
+			column = 2
+		}
+		what := strings.TrimSpace(strings.TrimSuffix(strings.ReplaceAll(unit, "-ns", ""), "ns"))
+		line[name][column] += strings.TrimSpace(", " + what + " " + value(&b.samples, f))
+	}
+	for _, r := range rows[1:] {
+		for i := 1; i <= 2; i++ {
+			r[i] = strings.TrimSpace(strings.TrimPrefix(r[i], ","))
 		}
 	}
 	if len(rows) > 1 {

@@ -9,6 +9,8 @@ type Memory func(addr, size uint64) []byte
 
 //go:noinline
 func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
+
+//go:noinline
 func u64(b []byte, at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
 
 // cString returns the bytes at addr up to a zero, max at most, and whether the

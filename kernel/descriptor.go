@@ -35,6 +35,7 @@ func openFD(f int32, from int32, closeOnExec bool) uint64 {
 	return errno(syscall.EMFILE)
 }
 
+//go:noinline
 func setCloexec(fd int32, on bool) {
 	cloexec[fd/64] &^= 1 << uint(fd%64)
 	if on {

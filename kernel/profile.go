@@ -124,6 +124,8 @@ func timerDelete(id uint64) uint64 {
 }
 
 // processTime is the processor time of all live threads, ns.
+//
+//go:noinline
 func processTime() int64 {
 	sum := int64(0)
 	for tid := int32(1); tid < maxThreads; tid++ {

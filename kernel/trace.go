@@ -132,6 +132,8 @@ func (c *cpu) recordCall(tid int32, nr, a, result uint64) {
 }
 
 // counted is the sum of a counter over all processors.
+//
+//go:noinline
 func counted(kind eventKind) uint64 {
 	n := uint64(0)
 	for i := range numCPUs {

@@ -72,6 +72,8 @@ func address(n uint32) Phys      { return Phys(n) * PageSize }
 func (f *frames) at(p Phys) Virt { return f.direct + Virt(p) }
 
 // record returns what is known about frame n, nil if it is in no span.
+//
+//go:noinline
 func (f *frames) record(n uint32) *frame {
 	for i := range f.spans[:f.spanCount] {
 		if s := &f.spans[i]; n >= s.first && n < s.end {

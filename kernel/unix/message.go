@@ -29,6 +29,7 @@ var current message
 // self is who every sender is.
 var self = credentials{pid: 1}
 
+//go:noinline
 func (m *message) reset() {
 	m.data, m.total, m.flags = vector{}, 0, 0
 	m.name, m.nameSize, m.nameSizeAt = 0, 0, 0

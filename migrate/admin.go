@@ -12,20 +12,22 @@ import (
 )
 
 // order is what ServiceMigrateAdmin is asked, as JSON: move a proclet, or, with
-// none named, tell the statistics.
+// none named, tell the timeline or the statistics.
 type order struct {
-	Proclet string         `json:"proclet,omitempty"`
-	To      rack.MachineID `json:"to,omitempty"`
+	Proclet  string         `json:"proclet,omitempty"`
+	To       rack.MachineID `json:"to,omitempty"`
+	Timeline bool           `json:"timeline,omitempty"`
 }
 
 // outcome is its answer. Error is a text because the caller may be of another
 // build; Kind lets it tell what stood in the way.
 type outcome struct {
-	Bytes uint64        `json:"bytes,omitempty"`
-	Pause time.Duration `json:"pause,omitempty"`
-	Stats *Stats        `json:"stats,omitempty"`
-	Error string        `json:"error,omitempty"`
-	Kind  string        `json:"kind,omitempty"`
+	Bytes    uint64        `json:"bytes,omitempty"`
+	Pause    time.Duration `json:"pause,omitempty"`
+	Stats    *Stats        `json:"stats,omitempty"`
+	Timeline *Timeline     `json:"timeline,omitempty"`
+	Error    string        `json:"error,omitempty"`
+	Kind     string        `json:"kind,omitempty"`
 }
 
 // kinds are the errors that keep their identity on the way to an observer.
@@ -41,11 +43,14 @@ func (m *Migrator) administer(q rack.Request) {
 		q.Fail(fmt.Errorf("%w: %v", ErrMessage, err))
 		return
 	}
-	if o.Proclet == "" {
+	switch {
+	case o.Proclet != "":
+		out = m.obey(o)
+	case o.Timeline:
+		out.Timeline = &Timeline{Machine: m.network.Self().ID, Now: time.Now().Round(0), Spans: m.took.last.list()}
+	default:
 		stats := m.Stats()
 		out.Stats = &stats
-	} else {
-		out = m.obey(o)
 	}
 	reply, err := json.Marshal(out)
 	if err != nil {

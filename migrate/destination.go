@@ -72,14 +72,14 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 		m.advance(a, givenUp)
 		return err
 	}
-	start = m.took.since(phaseMap, start)
+	start = m.took.since(phaseMap, msg.proclet.ID, start)
 	err := m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Used)
 	if err == nil {
-		start = m.took.since(phaseReceive, start)
+		start = m.took.since(phaseReceive, msg.proclet.ID, start)
 		err = m.proclets.Verify(msg.proclet.ID)
 	}
 	if err == nil {
-		m.took.since(phaseVerify, start)
+		m.took.since(phaseVerify, msg.proclet.ID, start)
 	}
 	if err == nil && m.advance(a, prepared) {
 		return nil
@@ -164,7 +164,7 @@ func (m *Migrator) adopt(a *arrival) error {
 			m.log("proclet %v is lost: it arrived, but cannot run: %v", a.proclet.ID, err)
 			return err
 		}
-		m.took.since(phaseAdopt, start)
+		m.took.since(phaseAdopt, a.proclet.ID, start)
 		a.stage = adopted
 		m.stats.Arrived++
 		return nil

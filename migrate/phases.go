@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"nuos/proclet"
 )
 
 // phase is a part of a move, as one of its two machines sees it.
@@ -39,17 +41,21 @@ type PhaseStats struct {
 	Max   time.Duration `json:"max"`
 }
 
-// phaseTimes are histograms of how long each phase took, in nanoseconds to two digits.
+// phaseTimes are histograms of how long each phase took, in nanoseconds to two digits, and the last
+// phases themselves.
 type phaseTimes struct {
+	last spanLog
+
 	mu    sync.Mutex
 	times [phases]*hdrhistogram.Histogram // nil: none so far
 }
 
 const longestPhase = time.Hour
 
-// since records that a phase that began at start is over, and returns the time.
-func (p *phaseTimes) since(ph phase, start time.Time) time.Time {
+// since records that a phase of a proclet's move that began at start is over, and returns the time.
+func (p *phaseTimes) since(ph phase, id proclet.ID, start time.Time) time.Time {
 	now := time.Now()
+	p.last.add(span{ph, id, start, now.Sub(start)})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.times[ph] == nil {

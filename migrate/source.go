@@ -44,13 +44,13 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 		m.count(func(s *Stats) { s.GivenUp++ })
 		return Report{}, err
 	}
-	at := m.took.since(phaseClose, start)
+	at := m.took.since(phaseClose, id, start)
 	d, err := m.proclets.Describe(id)
 	if err != nil {
 		m.proclets.Reopen(id)
 		return Report{}, err
 	}
-	at = m.took.since(phaseDescribe, at)
+	at = m.took.since(phaseDescribe, id, at)
 	number := m.begin(to)
 	defer m.end(to, number)
 
@@ -62,11 +62,11 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 		m.count(func(s *Stats) { s.GivenUp++ })
 		return Report{}, err
 	}
-	at = m.took.since(phaseSend, at)
+	at = m.took.since(phaseSend, id, at)
 	// From here on the proclet is the destination's, whatever happens.
 	cleared := m.leaves(id)
 	err = m.tell(message{op: opCommit, number: number}, to)
-	at = m.took.since(phaseCommit, at)
+	at = m.took.since(phaseCommit, id, at)
 	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start)}
 	for _, r := range d.Used {
 		report.Bytes += r.Size
@@ -97,7 +97,7 @@ func (m *Migrator) clear(id proclet.ID, cleared chan struct{}, freed <-chan stru
 	start := time.Now()
 	go func() {
 		<-freed
-		m.took.since(phaseClear, start)
+		m.took.since(phaseClear, id, start)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		close(cleared)

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,23 +22,33 @@ import (
 func migrateCommand() *cobra.Command {
 	var shuffle, duration time.Duration
 	var seed uint64
+	var timeline string
 	cmd := &cobra.Command{
 		Use:   "migrate {PROCLET MACHINE | --shuffle EVERY}",
 		Short: "Move a proclet to another machine, or keep moving random ones",
 		Example: `  nuos migrate 500000400000.100000003 2      a proclet and a machine as nuos ps names them
-  nuos migrate --shuffle 20ms --for 60s     a random proclet every 20 ms`,
+  nuos migrate --shuffle 20ms --for 60s     a random proclet every 20 ms
+  nuos migrate --trace move.json 500000400000.100000003 2    for https://ui.perfetto.dev`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if shuffle > 0 {
 				return cobra.NoArgs(cmd, args)
 			}
 			return cobra.ExactArgs(2)(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r, _, err := observe()
 			if err != nil {
 				return err
 			}
 			defer r.Close()
+			if timeline != "" {
+				began := time.Now()
+				defer func() {
+					if err == nil {
+						err = saveTimeline(context.Background(), r, began, timeline)
+					}
+				}()
+			}
 			if shuffle == 0 {
 				return moveOne(cmd.Context(), r, args[0], args[1])
 			}
@@ -54,6 +66,7 @@ func migrateCommand() *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&shuffle, "shuffle", 0, "move a random proclet to a random machine this often")
 	cmd.Flags().DurationVar(&duration, "for", 0, "how long to shuffle (default until Ctrl-C)")
+	cmd.Flags().StringVar(&timeline, "trace", "", "file for the phases of the moves on all machines, in the format that Perfetto reads")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "seed of the random choices (default: a new one each time)")
 	return cmd
 }
@@ -95,6 +108,24 @@ func drainCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// saveTimeline writes what the machines remember of moves that began after some time.
+func saveTimeline(ctx context.Context, r *rack.Rack, began time.Time, file string) error {
+	var all []*migrate.Timeline
+	for _, m := range r.Members() {
+		t, err := migrate.AskTimeline(ctx, r, m.ID)
+		if err != nil {
+			return err
+		}
+		t.Spans = slices.DeleteFunc(t.Spans, func(s migrate.Span) bool { return s.Begin.Before(began) })
+		all = append(all, t)
+	}
+	var text bytes.Buffer
+	if err := migrate.WriteTimeline(&text, all); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text.Bytes(), 0o666)
 }
 
 func member(r *rack.Rack, machine rack.MachineID) bool {

@@ -266,6 +266,7 @@ func (s *session) replied(now time.Duration, id uint64, st status, data []byte, 
 // errand is what a frame has brought that is to be done without the session's
 // lock: a request, or the reply to one, or pieces to send.
 type errand struct {
+	workers *workers // for handler
 	writer  *pieceWriter
 	request Request
 	handler handler // of request
@@ -277,7 +278,7 @@ type errand struct {
 func (e *errand) run() {
 	switch {
 	case e.handler.serve != nil:
-		e.handler.start(e.request)
+		e.handler.start(e.workers, e.request)
 	case e.done != nil:
 		e.done(e.reply, e.err)
 	case e.writer != nil:

@@ -50,6 +50,8 @@ type endpoint struct {
 	mu     sync.Mutex           // held while handlers or peers is replaced
 	fenced map[uint64]*fencedAs // incarnations declared dead, by tag and by nonce
 	closed bool
+
+	workers workers
 }
 
 // peerTable is every session, by the tag that its peer was given and by the
@@ -70,6 +72,7 @@ func newEndpoint(p *port.Port, auth *authenticator, build string, limit int) *en
 		port: p, auth: auth, mac: macAddr(p.MAC()), nonce: randomTag(), build: build,
 		start: time.Now(), exact: p.Info().Exact, limit: limit, fenced: map[uint64]*fencedAs{},
 	}
+	e.workers.init()
 	e.peers.Store(&peerTable{map[uint64]*session{}, map[uint64]*session{}})
 	e.handlers.Store(&map[Service]handler{})
 	return e
@@ -243,8 +246,11 @@ func (e *endpoint) close(cause error) {
 	e.closed = true
 	old := e.peers.Swap(&peerTable{map[uint64]*session{}, map[uint64]*session{}})
 	e.mu.Unlock()
-	if !was && e.cancel != nil {
-		e.cancel()
+	if !was {
+		close(e.workers.over)
+		if e.cancel != nil {
+			e.cancel()
+		}
 	}
 	for _, s := range old.byNonce {
 		s.close(cause)

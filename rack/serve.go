@@ -83,7 +83,7 @@ func (s *session) requested(id uint64, service Service, data []byte, lent bool) 
 	if lent && !h.inline {
 		data = slices.Clone(data)
 	}
-	return errand{request: Request{From: MachineID(s.id.Load()), Service: service, Data: data, Caller: Caller{in, in.turn.Load()}}, handler: h}
+	return errand{workers: &s.e.workers, request: Request{From: MachineID(s.id.Load()), Service: service, Data: data, Caller: Caller{in, in.turn.Load()}}, handler: h}
 }
 
 // newIncoming takes an incoming whose request has been answered, or makes one. Called with mu held.
@@ -98,11 +98,11 @@ func (t *callTable) newIncoming() *incoming {
 }
 
 // start runs the handler. Called on the poller, without locks.
-func (h *handler) start(q Request) {
+func (h *handler) start(w *workers, q Request) {
 	if h.inline {
 		h.serve(q)
 	} else {
-		go h.serve(q)
+		w.start(h.serve, q)
 	}
 }
 
@@ -159,7 +159,7 @@ func (e *endpoint) callSelf(ctx context.Context, service Service, req []byte) ([
 		h = handler{e.awaitHandler, false}
 	}
 	c := &call{ready: make(chan struct{}, 1)}
-	h.start(Request{From: self, Service: service, Data: append([]byte(nil), req...), Caller: Caller{in: &incoming{local: c}}})
+	h.start(&e.workers, Request{From: self, Service: service, Data: append([]byte(nil), req...), Caller: Caller{in: &incoming{local: c}}})
 	select {
 	case <-c.ready:
 		return c.reply, c.err

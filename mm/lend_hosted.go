@@ -11,8 +11,10 @@ import (
 // How frames get to heap addresses. Linux takes about as long to enter a page into its
 // tables, or to take it out, as to copy the page. So that is done once for each frame: the
 // first time that it is used. From then on its entry is in the direct map while the
-// frame is free, and moves to the heap's address and back with it (mremap(2)), which takes a
-// few microseconds for megabytes.
+// frame is free, and moves to the heap's address and back with it (mremap(2) with
+// MREMAP_DONTUNMAP, which Linux has for shared memory since 5.13). That takes a few
+// microseconds for megabytes. The direct map stays one mapping: what comes back joins what is
+// on either side.
 
 // lend maps r to the frames from p on, which are in a row.
 func (h *hosted) lend(r Range, p Phys) error {

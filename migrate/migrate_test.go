@@ -261,3 +261,24 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// TestPhasesAreCounted has more phases than are remembered, some of them at once.
+func TestPhasesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p phaseTimes
+		var work sync.WaitGroup
+		const each = 3*rememberedSpans + 7
+		for range 4 {
+			work.Go(func() {
+				for range each {
+					p.since(phaseSend, heapID(1), time.Now().Add(-time.Millisecond))
+				}
+			})
+		}
+		work.Wait()
+		s := p.stats()
+		if len(s) != 1 || s[0].Phase != "send" || s[0].Count != 4*each || s[0].P50.Round(100*time.Microsecond) != time.Millisecond {
+			t.Errorf("%+v; want %d of a millisecond", s, 4*each)
+		}
+	})
+}

@@ -42,7 +42,8 @@ type PhaseStats struct {
 }
 
 // phaseTimes are histograms of how long each phase took, in nanoseconds to two digits, and the last
-// phases themselves.
+// phases themselves. What has been logged gets into the histograms later, by the hundred: they
+// are in no cache when a move has just been made, which would take as long as a tenth of a small one.
 type phaseTimes struct {
 	last spanLog
 
@@ -55,18 +56,32 @@ const longestPhase = time.Hour
 // since records that a phase of a proclet's move that began at start is over, and returns the time.
 func (p *phaseTimes) since(ph phase, id proclet.ID, start time.Time) time.Time {
 	now := time.Now()
-	p.last.add(span{ph, id, start, now.Sub(start)})
+	s := span{ph, id, start, now.Sub(start)}
+	left, ok := p.last.add(s)
+	for ; !ok; left, ok = p.last.add(s) {
+		p.fold()
+	}
+	if left == rememberedSpans/2 {
+		go p.fold()
+	}
+	return now
+}
+
+// fold brings the histograms up to date.
+func (p *phaseTimes) fold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.times[ph] == nil {
-		p.times[ph] = hdrhistogram.New(1, longestPhase.Nanoseconds(), 2)
+	for _, s := range p.last.take() {
+		if p.times[s.phase] == nil {
+			p.times[s.phase] = hdrhistogram.New(1, longestPhase.Nanoseconds(), 2)
+		}
+		p.times[s.phase].RecordValue(min(max(s.took, 1), longestPhase).Nanoseconds())
 	}
-	p.times[ph].RecordValue(min(max(now.Sub(start), 1), longestPhase).Nanoseconds())
-	return now
 }
 
 // stats lists the phases that there were.
 func (p *phaseTimes) stats() (all []PhaseStats) {
+	p.fold()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for ph, h := range p.times {

@@ -40,6 +40,7 @@ type spanLog struct {
 	mu    sync.Mutex
 	spans [rememberedSpans]span
 	n     uint64 // recorded so far
+	taken uint64 // of those, take has returned
 }
 
 type span struct {
@@ -49,11 +50,27 @@ type span struct {
 	took  time.Duration
 }
 
-func (l *spanLog) add(s span) {
+// add returns how many there are that were not taken. If that is all that are remembered it has
+// added nothing, and reports false.
+func (l *spanLog) add(s span) (left uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.n-l.taken == rememberedSpans {
+		return rememberedSpans, false
+	}
 	l.spans[l.n%rememberedSpans] = s
 	l.n++
+	return l.n - l.taken, true
+}
+
+// take returns those that it has not returned before.
+func (l *spanLog) take() (all []span) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for ; l.taken < l.n; l.taken++ {
+		all = append(all, l.spans[l.taken%rememberedSpans])
+	}
+	return all
 }
 
 // list returns the spans in the order in which they ended.

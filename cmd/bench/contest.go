@@ -14,7 +14,7 @@ type contestant struct {
 }
 
 // turn is how long one turn may take. Seconds to half a minute are usual.
-const turn = 4 * time.Minute
+const turn = 5 * time.Minute
 
 // take has one turn.
 func (c *contestant) take(ctx context.Context, b *bench) (string, error) {

@@ -21,6 +21,7 @@ type where struct {
 	Kernel     string `json:"kernel"`
 	Go         string `json:"go"`
 	Commit     string `json:"commit"`
+	Load       string `json:"load"` // average of a minute, before the first round
 }
 
 // machine asks this computer what it is.
@@ -38,6 +39,9 @@ func machine(ctx context.Context) where {
 	if unix.Uname(&u) == nil {
 		m.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		m.Load, _, _ = strings.Cut(string(b), " ")
+	}
 	if b, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output(); err == nil {
 		m.Commit = strings.TrimSpace(string(b))
 	}
@@ -46,7 +50,7 @@ func machine(ctx context.Context) where {
 
 // header is the configuration lines of the format of Go's benchmarks.
 func (m where) header() string {
-	return fmt.Sprintf("goos: %s\ngoarch: %s\ncpu: %s\nkernel: %s\ncommit: %s\n", runtime.GOOS, runtime.GOARCH, m.CPU, m.Kernel, m.Commit)
+	return fmt.Sprintf("goos: %s\ngoarch: %s\ncpu: %s\nkernel: %s\ncommit: %s\nload: %s\n", runtime.GOOS, runtime.GOARCH, m.CPU, m.Kernel, m.Commit, m.Load)
 }
 
 // encode is everything as JSON.

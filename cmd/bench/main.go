@@ -85,6 +85,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
+	where := machine(ctx) // before it is busy with us
 	if err := b.build(ctx); err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err := b.contest(ctx, who); err != nil {
 		return err
 	}
-	return errors.Join(b.write(ctx), b.failed)
+	return errors.Join(b.write(where), b.failed)
 }
 
 // contest gives everybody a turn in each round. Who fails is out of this round, and of the
@@ -168,11 +169,10 @@ func (b *bench) build(ctx context.Context) error {
 }
 
 // write prints the tables and writes all files.
-func (b *bench) write(ctx context.Context) error {
+func (b *bench) write(where where) error {
 	if err := os.MkdirAll(b.out, 0o777); err != nil {
 		return err
 	}
-	where := machine(ctx)
 	tables := b.tables(where)
 	fmt.Print(tables)
 	encoded, err := b.encode(where)

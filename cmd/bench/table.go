@@ -14,8 +14,8 @@ import (
 // tables are all of them, under a line that says where and when.
 func (b *bench) tables(m where) string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "%s, %d processors, Linux %s, %s; commit %s, %s. Load average before: %s. Medians of rounds: %d.\n\n",
-		m.CPU, m.Processors, m.Kernel, m.Go, m.Commit, b.started.UTC().Format("2006-01-02"), m.Load, b.rounds)
+	fmt.Fprintf(&w, "%s, %d processors, Linux %s, %s; commit %s, %s. Our machines: %s. Load average before: %s. Medians of rounds: %d.\n\n",
+		m.CPU, m.Processors, m.Kernel, m.Go, m.Commit, b.started.UTC().Format("2006-01-02"), b.params, m.Load, b.rounds)
 	b.targetTable(&w)
 	b.callTable(&w)
 	b.moveTable(&w)

@@ -2,6 +2,7 @@ package proclet
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"nuos/mm"
@@ -136,8 +137,34 @@ func (rt *Runtime) Depart(id ID, to rack.MachineID) <-chan struct{} {
 		defer close(freed)
 		r.abandonAsleep()
 		r.destroyHeap()
+		rt.cleared.happened()
 	}()
 	return freed
+}
+
+// occasion tells those who wait that something has happened, whatever it was.
+type occasion struct {
+	mu sync.Mutex
+	ch chan struct{} // nil: nobody waits
+}
+
+// next returns a channel that is closed when it happens next.
+func (o *occasion) next() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ch == nil {
+		o.ch = make(chan struct{})
+	}
+	return o.ch
+}
+
+func (o *occasion) happened() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ch != nil {
+		close(o.ch)
+		o.ch = nil
+	}
 }
 
 // departures remembers where the proclets went that have left last. What has

@@ -190,9 +190,35 @@ func (rt *Runtime) wasMade(id ID) []byte {
 	return nil
 }
 
+// clearPatience is how long who makes a proclet waits for one that had its addresses before,
+// has left, and has ended elsewhere, before this machine has heard of the former or has
+// given its memory back.
+const clearPatience = 10 * time.Second
+
+// createHeap makes the proclet's heap.
+func (c *making) createHeap() (*mm.Heap, error) {
+	h, err := mm.CreateHeap(c.heap, c.id.Gen, c.rt.build)
+	if !errors.Is(err, mm.ErrMapped) {
+		return h, err
+	}
+	patience := time.NewTimer(clearPatience)
+	defer patience.Stop()
+	for {
+		cleared := c.rt.cleared.next()
+		if h, err := mm.CreateHeap(c.heap, c.id.Gen, c.rt.build); !errors.Is(err, mm.ErrMapped) {
+			return h, err
+		}
+		select {
+		case <-cleared:
+		case <-patience.C:
+			return nil, err
+		}
+	}
+}
+
 // here makes the proclet on this machine.
 func (c *making) here() (err error) {
-	h, err := mm.CreateHeap(c.heap, c.id.Gen, c.rt.build)
+	h, err := c.createHeap()
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ type Runtime struct {
 	made     atomic.Uint32 // proclets made here: the low half of generations
 	placing  atomic.Uint32 // counts placements
 	attempts atomic.Uint64 // counts attempts to bind a name
+	cleared  occasion      // the memory of a proclet that has left is given back
 	making   sync.Mutex    // held to make a proclet for another machine
 
 	mu       sync.Mutex

@@ -33,8 +33,8 @@ func (t *target) limit(s *samples.Set) float64 {
 // wanted says what the bound is.
 func (t *target) wanted() string {
 	switch {
-	case t.than == "" && t.plus == 0:
-		return "none"
+	case t.ours.Unit == "allocs/op":
+		return fmt.Sprintf("at most %g", t.plus)
 	case t.than == "":
 		return "at most " + duration(t.plus)
 	case t.more:
@@ -91,6 +91,10 @@ func movedValues(unit string, bytes int) samples.Figure {
 	return figure(unit, "Move/bytes=%d/values=100", bytes)
 }
 
+// background is how many objects may be allocated during a call: by what else a machine
+// does, such as telling others that it lives. What a call itself allocates is at least one.
+const background = 0.2
+
 // targets are the figures that are wanted.
 var targets = append([]target{
 	{what: "move of 64 KiB", ours: movedIdle("ns/op", 64<<10), than: "memcpy", other: movedIdle("memcpy-ns/op", 64<<10), factor: 2, plus: 25 * microsecond},
@@ -101,8 +105,8 @@ var targets = append([]target{
 	{what: "remote call, p50", ours: figure("p50-ns", "RemoteCall/bytes=8"), than: "gRPC-Go over TCP", other: figure("p50-ns", "PeerCall/peer=grpc-tcp/bytes=8"), factor: 1. / 40},
 	{what: "remote call, p50", ours: figure("p50-ns", "RemoteCall/bytes=8"), than: "gRPC-Go over a unix socket", other: figure("p50-ns", "PeerCall/peer=grpc-unix/bytes=8"), factor: 1. / 40},
 	{what: "remote calls/s of 64 callers", ours: figure("calls/s", "RemoteCalls/callers=64"), than: "gRPC-Go over TCP", other: figure("calls/s", "PeerCalls/peer=grpc-tcp/callers=64"), factor: 20, more: true},
-	{what: "remote call, allocations of both machines", ours: figure("allocs/op", "RemoteCall/bytes=8"), plus: 0},
-	{what: "local call, allocations", ours: figure("allocs/op", "LocalCall/bytes=8"), plus: 0},
+	{what: "remote call, allocations of both machines", ours: figure("allocs/op", "RemoteCall/bytes=8"), plus: background},
+	{what: "local call, allocations", ours: figure("allocs/op", "LocalCall/bytes=8"), plus: background},
 	{what: "pause of 64 MiB, written at 100 MB/s", ours: figure("pause-ns/op", "Move/bytes=%d/writes=100MBs", 64*mib), plus: 2 * millisecond},
 	{what: "each of 10,000 moved at once", ours: figure("ns/proclet", "MoveBatch/n=10000"), than: "each of 10", other: figure("ns/proclet", "MoveBatch/n=10"), factor: 1.25},
 	{what: "in QEMU: remote call, p50", ours: emulated("nuos", "RemoteCall/bytes=8", "p50-ns"), than: "Linux guest", other: emulated("linux", "RemoteCall/bytes=8", "p50-ns"), factor: 1. / 4},

@@ -48,7 +48,7 @@ func TestRatios(t *testing.T) {
 			good = good && best[i] <= b.most
 		}
 		for _, name := range []string{"LocalCall/bytes=8", "RemoteCall/bytes=8"} {
-			if n := s.Median(samples.Figure{Benchmark: name, Unit: "allocs/op"}); !(n < 0.1) { // who beats hearts allocates
+			if n := s.Median(samples.Figure{Benchmark: name, Unit: "allocs/op"}); !(n < 0.5) { // others allocate meanwhile; a call would at least once
 				t.Errorf("%s: %v objects are allocated for each", name, n)
 			}
 		}

@@ -105,6 +105,7 @@ var targets = append([]target{
 	{what: "remote call, p50", ours: figure("p50-ns", "RemoteCall/bytes=8"), than: "gRPC-Go over TCP", other: figure("p50-ns", "PeerCall/peer=grpc-tcp/bytes=8"), factor: 1. / 40},
 	{what: "remote call, p50", ours: figure("p50-ns", "RemoteCall/bytes=8"), than: "gRPC-Go over a unix socket", other: figure("p50-ns", "PeerCall/peer=grpc-unix/bytes=8"), factor: 1. / 40},
 	{what: "remote calls/s of 64 callers", ours: figure("calls/s", "RemoteCalls/callers=64"), than: "gRPC-Go over TCP", other: figure("calls/s", "PeerCalls/peer=grpc-tcp/callers=64"), factor: 20, more: true},
+	{what: "remote call beside moves, p99.9", ours: figure("p999-ns", "CallBeside/what=moves"), than: "beside as much load", other: figure("p999-ns", "CallBeside/what=load"), factor: 5},
 	{what: "remote call, allocations of both machines", ours: figure("allocs/op", "RemoteCall/bytes=8"), plus: background},
 	{what: "local call, allocations", ours: figure("allocs/op", "LocalCall/bytes=8"), plus: background},
 	{what: "pause of 64 MiB, written at 100 MB/s", ours: figure("pause-ns/op", "Move/bytes=%d/writes=100MBs", 64*mib), plus: 2 * millisecond},

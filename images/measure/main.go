@@ -25,7 +25,7 @@ import (
 	"nuos/rack"
 )
 
-var measureParam = boot.NewParam("measure", "footprint,floors,calls,moves", "measure: what to measure, separated by commas")
+var measureParam = boot.NewParam("measure", "footprint,floors,calls,moves,beside", "measure: what to measure, separated by commas")
 
 func main() {
 	if err := run(); err != nil {
@@ -65,6 +65,9 @@ func run() error {
 	}
 	if err == nil && chosen("moves") {
 		err = moves(r, m, other)
+	}
+	if err == nil && chosen("beside") {
+		err = besides(r, m, other)
 	}
 	return errors.Join(err, r.Leave(context.Background()))
 }

@@ -40,7 +40,7 @@ func TestHosted(t *testing.T) {
 	}
 }
 
-var passed = regexp.MustCompile(`(?m)^soak: passed$`)
+var passed = regexp.MustCompile(`(?m)^soak: passed\r?$`)
 
 // TestSoak has a machine with four processors work, with the collector's own checks on,
 // while somebody outside talks to it.
@@ -87,7 +87,7 @@ func TestSoak(t *testing.T) {
 // more, and what forwards its port gives up on one that does not accept within a second.
 func talk(ctx context.Context, addr string, echoes *atomic.Int64) error {
 	for i := 0; ctx.Err() == nil; i++ {
-		err := echo(addr, bytes.Repeat([]byte{byte(i), byte(i >> 8), 7}, 1+i%5000))
+		err := echo(ctx, addr, bytes.Repeat([]byte{byte(i), byte(i >> 8), 7}, 1+i%5000))
 		switch {
 		case err == nil:
 			echoes.Add(1)
@@ -105,12 +105,13 @@ func talk(ctx context.Context, addr string, echoes *atomic.Int64) error {
 
 var errAltered = errors.New("the bytes that came back are others")
 
-func echo(addr string, sent []byte) error {
+func echo(ctx context.Context, addr string, sent []byte) error {
 	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
 	c.SetDeadline(time.Now().Add(patience))
 	if _, err := c.Write(sent); err != nil {
 		return err

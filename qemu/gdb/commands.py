@@ -46,11 +46,13 @@ def processor_number(thread):
 
 def call(thread):
     """Name the system call that a thread has made last."""
-    names, number = variable("callNames"), int(thread["nr"])
-    if number <= names.type.range()[1]:
-        name = names[number]
-        if int(name["len"]):
-            return name["str"].string(length=int(name["len"]))
+    stretches, number = variable("callNames"), int(thread["nr"])
+    for i in range(stretches.type.range()[1] + 1):
+        names = stretches[i]["names"]
+        names = names["str"].string(length=int(names["len"])).split()
+        at = number - int(stretches[i]["first"])
+        if 0 <= at < len(names):
+            return names[at]
     return "call %d" % number
 
 

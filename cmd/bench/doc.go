@@ -1,4 +1,4 @@
-// Bench measures calls and moves between two machines of this computer, beside the floors
+// Command bench measures calls and moves between two machines of this computer, beside the floors
 // under them and beside what people use today, in one run:
 //
 //	make bench

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ const besideBytes = 1 << 20
 const besideCalls = 100_000
 
 // Load is a proclet that keeps its machine busy.
-type Load struct{ stop bool }
+type Load struct{ stop atomic.Bool }
 
 // pace is how busy: so long, so often.
 type pace struct{ Busy, Every time.Duration }
@@ -32,7 +33,7 @@ type pace struct{ Busy, Every time.Duration }
 // Run copies memory at this pace until Stop.
 func (l *Load) Run(t *proclet.Thread, p pace) (struct{}, error) {
 	f := newFloor(64 << 10)
-	for next := time.Now(); !l.stopped(); next = next.Add(p.Every) {
+	for next := time.Now(); !l.stop.Load(); next = next.Add(p.Every) {
 		for until := time.Now().Add(p.Busy); time.Now().Before(until); {
 			f.copy()
 		}
@@ -43,12 +44,9 @@ func (l *Load) Run(t *proclet.Thread, p pace) (struct{}, error) {
 
 // Stop ends Run.
 func (l *Load) Stop(t *proclet.Thread, _ struct{}) (struct{}, error) {
-	l.stop = true
+	l.stop.Store(true)
 	return struct{}{}, nil
 }
-
-//go:noinline
-func (l *Load) stopped() bool { return l.stop }
 
 // besides measures calls while nothing else happens, beside moves, and beside as much load.
 func besides(r *rack.Rack, m *migrate.Migrator, other rack.MachineID) error {
@@ -80,8 +78,8 @@ func besides(r *rack.Rack, m *migrate.Migrator, other rack.MachineID) error {
 	start := time.Now()
 	err = measure("moves")
 	p, stopped := moves.stop(time.Since(start))
-	if err != nil || stopped != nil {
-		return fmt.Errorf("beside moves: %w", firstOf(err, stopped))
+	if err := errors.Join(err, stopped); err != nil {
+		return fmt.Errorf("beside moves: %w", err)
 	}
 	row("CallBeside/moves", 1, figure{float64(p.Busy), "ns/op"}, figure{float64(time.Second) / float64(p.Every), "moves/s"})
 
@@ -100,21 +98,11 @@ func besides(r *rack.Rack, m *migrate.Migrator, other rack.MachineID) error {
 	}
 	err = measure("load")
 	for _, l := range loads {
-		if _, e := proclet.Call(t, l, (*Load).Stop, struct{}{}); e != nil {
-			err = firstOf(err, e)
-		}
+		_, stopped := proclet.Call(t, l, (*Load).Stop, struct{}{})
+		err = errors.Join(err, stopped)
 	}
 	running.Wait()
 	return err
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // moving is a proclet that goes there and back until stopped.
@@ -145,7 +133,7 @@ func (b *mover) keepMoving() (*moving, error) {
 			m.took += time.Since(start)
 			m.count += 2
 		}
-		m.done <- firstOf(err, proclet.Destroy(proclet.Current(), ref))
+		m.done <- errors.Join(err, proclet.Destroy(proclet.Current(), ref))
 	}()
 	return m, nil
 }

@@ -1,4 +1,4 @@
-// Early prints what a package that it imports has heard on the network before main.
+// Command early prints what a package that it imports has heard on the network before main.
 package main
 
 import (

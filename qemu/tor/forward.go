@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	// dialTimeout is how long a machine has to accept a forwarded connection
-	// before the next is tried.
-	dialTimeout = time.Second
-	// avoidFor is how long a machine that did not accept is tried last.
+	// headStart is how long a machine has to accept a forwarded connection
+	// before the next is tried beside it. A SYN that is lost is sent again
+	// after a second.
+	headStart = time.Second
+	// acceptTimeout is how long the machines have to accept it in all.
+	acceptTimeout = 30 * time.Second
+	// avoidFor is how long a machine that did not accept at once is tried last.
 	avoidFor = time.Second
 )
 
@@ -32,7 +35,7 @@ type forwarder struct {
 
 // Forward accepts connections at listen, an address of this computer, and
 // connects each to one of the targets, in turn; one that refuses or does not
-// answer is passed over. If none accepts, the connection is closed. It returns
+// answer is passed over. If none accepts, the connection is reset. It returns
 // the address it listens on, for a listen with port 0.
 func (h *Host) Forward(listen string, targets func() []netip.AddrPort) (net.Addr, error) {
 	return h.sw.forward(listen, targets, func(ctx context.Context, to netip.AddrPort) (end, error) { return h.dial(ctx, to) })
@@ -129,20 +132,64 @@ func pass(to, from end) {
 	to.CloseWrite()
 }
 
-// connect returns a connection to the next machine that accepts, or nil.
+// connect returns a connection to the first machine that accepts, or nil. Each
+// is asked when those before it have refused or had their head start; a slow
+// machine, and there may be no other, is still waited for.
 func (f *forwarder) connect() end {
-	for _, to := range f.order() {
-		ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), acceptTimeout)
+	defer cancel()
+	targets := f.order()
+	accepted, refused := make(chan end), make(chan struct{})
+	ask := func(to netip.AddrPort) {
 		conn, err := f.dial(ctx, to)
-		cancel()
-		if err == nil {
-			return conn
+		if err != nil {
+			select {
+			case refused <- struct{}{}:
+				f.avoid(to)
+			case <-ctx.Done():
+			}
+			return
 		}
-		f.mu.Lock()
-		f.failed[to] = time.Now()
-		f.mu.Unlock()
+		select {
+		case accepted <- conn:
+		case <-ctx.Done():
+			conn.Close() // another was quicker
+		}
 	}
-	return nil
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for asked, waiting := 0, 0; ; {
+		select {
+		case <-next.C:
+			if asked == len(targets) && waiting == 0 {
+				return nil
+			}
+			if waiting > 0 {
+				f.avoid(targets[asked-1])
+			}
+			if asked == len(targets) {
+				continue
+			}
+			go ask(targets[asked])
+			asked++
+			waiting++
+			next.Reset(headStart)
+		case conn := <-accepted:
+			return conn
+		case <-refused:
+			waiting--
+			next.Reset(0)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// avoid has a machine that did not accept tried last for a while.
+func (f *forwarder) avoid(to netip.AddrPort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failed[to] = time.Now()
 }
 
 // order lists the targets, beginning with the one whose turn it is; those that

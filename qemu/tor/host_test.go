@@ -149,6 +149,35 @@ func TestForwardWithoutTargetsResets(t *testing.T) {
 	}
 }
 
+// A machine whose first packet is lost, and there is no other, is waited for.
+func TestForwardIsPatient(t *testing.T) {
+	sw := newSwitch(t)
+	front, b := newHost(t, sw, 1), newHost(t, sw, 10)
+	echo(t, b, 80, "b")
+	at, err := front.Forward("127.0.0.1:0", func() []netip.AddrPort {
+		return []netip.AddrPort{netip.MustParseAddrPort("10.77.0.10:80")}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Port().SetFaults(Faults{Loss: 1}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for b.Port().Stats().Lost == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := b.Port().SetFaults(Faults{}); err != nil {
+		t.Fatal(err)
+	}
+	if name, err := roundTrip(c, 1000); name != 'b' || err != nil {
+		t.Errorf("echo = %q, %v", name, err)
+	}
+}
+
 // TCP must come through a bad link unharmed, and the link must have been bad.
 func TestHostsTalkOverBadLinks(t *testing.T) {
 	sw := newSwitch(t)

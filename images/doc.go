@@ -4,6 +4,7 @@
 //	hello     says what it runs on, and ends
 //	echo      TCP, UDP and HTTP servers: whether sockets work
 //	kv        a Redis-compatible store on proclets
+//	kmeans    points into clusters, by workers and shards that move, with the result of one machine
 //	measure   what calls and moves cost between two machines
 //	osbench   what system calls, threads and pauses cost, here and on Linux
 //	wanderer  a thread that walks round the rack in the middle of a recursion

@@ -3,6 +3,7 @@ package rack
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -96,4 +97,34 @@ func BenchmarkBulk(b *testing.B) {
 			b.ReportMetric(float64(time.Since(began))/float64(b.N)/float64(floor), "x-of-copy")
 		})
 	}
+}
+
+// BenchmarkIdleConnection reports the memory of a machine's end of a connection
+// that has been used and is idle.
+func BenchmarkIdleConnection(b *testing.B) {
+	const peers = 100
+	seg := nictest.New(b, nictest.Options{})
+	hub := member(b, seg.Attach(), 1)
+	echo(hub, true)
+	var others []*endpoint
+	for i := range peers {
+		others = append(others, member(b, seg.Attach(), uint32(i+2)))
+	}
+	before := inUse()
+	for _, o := range others {
+		if _, err := o.to(hub).call(context.Background(), ServiceUser, make([]byte, 64)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(inUse()-before)/(2*peers), "bytes")
+	b.ReportMetric(0, "ns/op")
+}
+
+// inUse is the memory of this process that is in use.
+func inUse() uint64 {
+	runtime.GC()
+	runtime.GC() // what had finalizers
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
 }

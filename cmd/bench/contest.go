@@ -32,6 +32,7 @@ var contestants = []contestant{
 	peer("tcp"),
 	peer("block-tcp"),
 	{"nuos", machines},
+	{"nuos-connection", connection},
 	peer("grpc-unix"),
 	peer("netrpc-unix"),
 	peer("gob-tcp"),

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"strings"
 
 	"nuos/qemu"
@@ -25,6 +26,15 @@ func machines(ctx context.Context, b *bench) (string, error) {
 	}
 	defer r.Stop()
 	return consoles(ctx, r)
+}
+
+// connection measures what an idle connection between two machines takes of each.
+func connection(ctx context.Context, b *bench) (string, error) {
+	out, err := exec.CommandContext(ctx, b.rack, "-test.run", "^$", "-test.bench", "^BenchmarkIdleConnection$", "-test.benchtime", "1x").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return string(out), nil
 }
 
 // consoles waits until all machines have ended and returns what they have said.

@@ -32,6 +32,7 @@ type bench struct {
 	started time.Time
 	measure string                  // our program
 	peers   string                  // theirs
+	rack    string                  // the transport's own benchmarks
 	idle    string                  // image of the guest that is moved
 	guests  map[string]qemu.Options // that run our program
 
@@ -154,10 +155,11 @@ func (b *bench) add(text string) error {
 
 // build builds the programs of those who take part.
 func (b *bench) build(ctx context.Context) error {
-	b.measure, b.peers = filepath.Join(b.dir, "measure"), filepath.Join(b.dir, "peers")
+	b.measure, b.peers, b.rack = filepath.Join(b.dir, "measure"), filepath.Join(b.dir, "peers"), filepath.Join(b.dir, "rack")
 	for _, args := range [][]string{
 		{"build", "-o", b.measure, "nuos/images/measure"},
 		{"build", "-C", "cmd/bench/peers", "-o", b.peers, "."},
+		{"test", "-c", "-o", b.rack, "nuos/rack"},
 	} {
 		build := exec.CommandContext(ctx, "go", args...)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0") // our program runs in a guest without libraries, too

@@ -102,10 +102,17 @@ func (t *Thread) call(id ID, sig signature, fn *closure, arg, res unsafe.Pointer
 		t.putAside(a, r)
 	}
 	t.next = beginning{toUncollected(run), uintptr(r.state), uintptr(in), a.top}
+	if t.measured != 0 {
+		t.measure()
+		r.load.calledFrom(r.rt.self)
+	}
 	t.id = r.id
 	t.heap, t.below = r.heap, a
 	t.fiber.Call(ct.execute)
 
+	if t.measured != 0 {
+		t.measure()
+	}
 	t.id = a.id
 	t.heap, t.below = a.heap.pointer(), a.below.pointer()
 	if a.more || a.expected != 0 {

@@ -33,6 +33,9 @@ func (t *Thread) callOutside(id ID, sig signature, fn *closure, arg, res unsafe.
 		return rt.callRemote(t, id, ct, fn, arg, res)
 	}
 	interleave("a call is inside")
+	if r.gate.sampled() {
+		r.load.calledFrom(rt.self)
+	}
 	if ct.state != nil && ct.state != r.typ {
 		r.gate.leave()
 		return r.wrongState(ct)

@@ -26,6 +26,8 @@ type resident struct {
 	gate    gate
 	once    once
 	objects sync.Mutex // guards head.objects and head.holdings
+	load    load
+	since   clock // when it was made here, or came
 
 	mu        sync.Mutex              // guards head.frozen, head.expectations, the frozen of waiters, asleep, and deadlines
 	leaving   atomic.Pointer[leaving] // changes with mu held
@@ -140,7 +142,7 @@ func (rt *Runtime) newResident(id ID, h *mm.Heap, kind stateKind) *resident {
 	hd := (*head)(h.Root())
 	r := &resident{
 		rt: rt, id: id, heap: h, head: hd, kind: kind, moves: hd.moves, earlier: hd.calls, pinned: hd.pinned,
-		typ: headerOf(kind.reflectType()), state: hd.state,
+		typ: headerOf(kind.reflectType()), state: hd.state, since: machineClock(),
 	}
 	r.once.init(h, &hd.once)
 	return r

@@ -81,6 +81,7 @@ func (t *Thread) setError(err error) { t.local().err, t.failed = err, err != nil
 // runThread is the outermost function of every thread.
 func runThread(f *fiber.Fiber) {
 	t := threadOf(f)
+	t.beginSlice()
 	in, err := t.argument()
 	if err != nil {
 		t.setError(err)
@@ -303,6 +304,9 @@ func (t *Thread) leaveMethod() {
 // leaveOutermost leaves the proclet of the outermost method here, and delivers its
 // result.
 func (t *Thread) leaveOutermost() {
+	if t.measured != 0 {
+		t.measure()
+	}
 	r := t.runtime().find(t.id)
 	if t.kept {
 		freeInside(t.heap, t.inside)

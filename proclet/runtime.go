@@ -49,6 +49,7 @@ type Runtime struct {
 	releases  releases
 	outsiders outsiders
 	credits   credits
+	load      load // of all proclets
 
 	made     atomic.Uint32 // proclets made here: the low half of generations
 	placing  atomic.Uint32 // counts placements

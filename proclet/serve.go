@@ -151,6 +151,9 @@ func (r *resident) begin(call callID, m *callMessage, wire []byte, f *fiber.Fibe
 		return answer, err
 	}
 	interleave("a call is registered")
+	if r.gate.sampled() {
+		r.load.calledFrom(call.caller)
+	}
 	if err := r.startCall(call, m, wire, f); err != nil {
 		answer = failed(err)
 		asked := r.once.end(call, answer)

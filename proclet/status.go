@@ -2,7 +2,9 @@ package proclet
 
 import (
 	"encoding/json"
+	"math"
 
+	"nuos/mm"
 	"nuos/rack"
 )
 
@@ -19,6 +21,9 @@ type Info struct {
 	Moves    uint64 `json:"moves"` // how often it has moved
 	Calls    uint64 `json:"calls"` // calls so far, on all machines where it lived
 	Refs     uint64 `json:"refs"`  // who holds it: counted references
+
+	Processors float64  `json:"processors"`        // that it uses, lately
+	Callers    []Caller `json:"callers,omitempty"` // who calls it, those first that do so most
 }
 
 // Status is what this machine answers on rack.ServiceProcletAdmin, as JSON.
@@ -30,6 +35,7 @@ type Status struct {
 // Proclets lists the proclets that live on this machine, in the order of their
 // addresses.
 func (rt *Runtime) Proclets() []Info {
+	lookAtThreads(math.MaxInt)
 	var all []Info
 	for _, r := range rt.all() {
 		if i, ok := r.info(); ok {
@@ -49,21 +55,29 @@ func (rt *Runtime) Info(id ID) (Info, error) {
 	return Info{}, ErrNoProclet
 }
 
+// stats returns the sizes of the heap, unless that is there no more. alive is held.
+func (r *resident) stats() (mm.HeapStats, bool) {
+	switch {
+	case r.heap == nil:
+		return mm.HeapStats{}, false
+	case r.frozen != nil:
+		return *r.frozen, true
+	}
+	return r.heap.Stats(), true
+}
+
 func (r *resident) info() (Info, bool) {
 	r.alive.RLock()
 	defer r.alive.RUnlock()
-	if r.heap == nil {
+	s, ok := r.stats()
+	if !ok {
 		return Info{}, false
-	}
-	s := r.frozen
-	if s == nil {
-		now := r.heap.Stats()
-		s = &now
 	}
 	return Info{
 		ID: r.id.String(), Type: r.kind.reflectType().String(),
 		Capacity: s.Capacity, Mapped: s.Mapped, Used: s.Used, Peak: s.Peak,
 		Pinned: r.head.pinned, Leaving: r.gate.closed(), Moves: r.moves, Calls: r.calls(), Refs: r.head.refs.n.Load(),
+		Processors: r.load.read(machineClock()), Callers: r.load.shares(),
 	}, true
 }
 

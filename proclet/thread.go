@@ -45,6 +45,11 @@ type Thread struct {
 	waiting *waiter     // while it sleeps or leaves: what it waits for
 	rt      uint32      // index in runtimes
 
+	// Samples of what it uses; see load.go.
+	slices   atomic.Uint32 // that it has begun
+	span     uint32        // nanoseconds of this slice that were measured
+	measured clock         // until when; 0: this slice is not measured
+
 	// entered are the addresses of the proclets that this part of the thread is
 	// inside of, outermost first. Whoever wants it to leave one of them reads it
 	// while the thread runs; see leave.

@@ -20,8 +20,10 @@ const MaxThreads = 1 << 14
 // attached are the threads of this process that run or sleep on carriers. One
 // list for all runtimes: the addresses of threads are unique in the rack.
 var attached struct {
-	mu  sync.Mutex
-	all []*Thread
+	mu     sync.Mutex
+	all    []*Thread
+	looks  []look // at each of all
+	looked int    // index of the last one that was looked at
 	// resume are the images whose region is occupied by another part of the same thread:
 	// what to do when that is over.
 	resume    map[*Thread][]func()
@@ -96,6 +98,7 @@ func (r *resident) newThread(what purpose, inside []ID, f *fiber.Fiber) (*Thread
 	t := threadOf(f)
 	t.rt, t.heap, t.id, t.root = r.rt.index, r.heap, r.id, what
 	t.entered[0], t.depth = r.id.Addr, 1
+	t.slices.Store(uint32(r.gate.entered())) // so that of short threads some are measured
 	if len(inside) > 0 {
 		p := t.fiber.Alloc(uintptr(len(inside)) * unsafe.Sizeof(ID{}))
 		if p == nil {
@@ -160,6 +163,7 @@ func (t *Thread) goOn(r *resident) {
 func (t *Thread) attach() {
 	attached.mu.Lock()
 	attached.all = append(attached.all, t)
+	attached.looks = append(attached.looks, look{})
 	t.place = len(attached.all)
 	attached.mu.Unlock()
 }
@@ -174,6 +178,8 @@ func (t *Thread) detach() {
 	last.place = t.place
 	attached.all[n-1] = nil
 	attached.all = attached.all[:n-1]
+	attached.looks[t.place-1] = attached.looks[n-1]
+	attached.looks = attached.looks[:n-1]
 	t.place = 0
 }
 

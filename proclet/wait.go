@@ -90,11 +90,15 @@ func (t *Thread) block(w *waiter, deadline clock) bool {
 		}
 		interleave("a thread parks")
 		t.waiting = w
+		if t.measured != 0 {
+			t.measure()
+		}
 		if deadline == never {
 			t.fiber.Park()
 		} else {
 			t.parkUntil(deadline)
 		}
+		t.beginSlice()
 	}
 }
 

@@ -98,11 +98,15 @@ func show(all []machineView, quiet bool) {
 			v.Moves.Made, v.Moves.Arrived, v.Moves.PauseP50, v.Moves.PauseP99, role, v.Error)
 	}
 	if !quiet {
-		fmt.Fprintln(w, "\nPROCLET\tMACHINE\tTYPE\tMEMORY\tUSED\tPEAK\tLIMIT\tMOVES\tCALLS\t")
+		fmt.Fprintln(w, "\nPROCLET\tMACHINE\tTYPE\tMEMORY\tUSED\tPEAK\tLIMIT\tMOVES\tCALLS\tCPU\tMOST CALLED FROM\t")
 		for _, v := range all {
 			for _, p := range v.Proclets {
-				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t\n", p.ID, v.ID, p.Type,
-					size(p.Mapped), size(p.Used), size(p.Peak), size(p.Capacity), p.Moves, p.Calls)
+				caller := ""
+				if len(p.Callers) > 0 {
+					caller = fmt.Sprintf("%d (%.0f%%)", p.Callers[0].Machine, 100*p.Callers[0].Share)
+				}
+				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%s\t\n", p.ID, v.ID, p.Type,
+					size(p.Mapped), size(p.Used), size(p.Peak), size(p.Capacity), p.Moves, p.Calls, p.Processors, caller)
 			}
 		}
 	}

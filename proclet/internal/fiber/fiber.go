@@ -167,6 +167,10 @@ func (f *Fiber) Kick() {
 	f.parker.unpark()
 }
 
+// Asleep reports whether f sleeps in Park. Any goroutine may ask while f is attached; it may have
+// changed by the time it knows.
+func (f *Fiber) Asleep() bool { return f.parker.state.Load() >= asleep }
+
 // Kicked reports whether f has been kicked. It is an atomic load.
 func (f *Fiber) Kicked() bool { return f.kicked.Load() != 0 }
 

@@ -12,11 +12,13 @@ import (
 )
 
 // order is what ServiceMigrateAdmin is asked, as JSON: move a proclet, or, with
-// none named, tell the timeline or the statistics.
+// none named, tell the timeline, the overview or the statistics.
 type order struct {
 	Proclet  string         `json:"proclet,omitempty"`
 	To       rack.MachineID `json:"to,omitempty"`
 	Timeline bool           `json:"timeline,omitempty"`
+	Overview bool           `json:"overview,omitempty"`
+	Top      int            `json:"top,omitempty"` // how many proclets in it
 }
 
 // outcome is its answer. Error is a text because the caller may be of another
@@ -26,6 +28,7 @@ type outcome struct {
 	Pause    time.Duration `json:"pause,omitempty"`
 	Stats    *Stats        `json:"stats,omitempty"`
 	Timeline *Timeline     `json:"timeline,omitempty"`
+	Overview *Overview     `json:"overview,omitempty"`
 	Error    string        `json:"error,omitempty"`
 	Kind     string        `json:"kind,omitempty"`
 }
@@ -48,6 +51,9 @@ func (m *Migrator) administer(q rack.Request) {
 		out = m.obey(o)
 	case o.Timeline:
 		out.Timeline = &Timeline{Machine: m.network.Self().ID, Now: time.Now().Round(0), Spans: m.took.last.list()}
+	case o.Overview && m.overview != nil:
+		overview := m.Overview(o.Top)
+		out.Overview = &overview
 	default:
 		stats := m.Stats()
 		out.Stats = &stats

@@ -49,6 +49,7 @@ type Migrator struct {
 	leave    time.Duration // bound on waiting for calls inside
 	log      func(format string, args ...any)
 	drained  chan struct{}
+	overview func(top int) Overview // nil without a rack
 
 	mu       sync.Mutex
 	number   uint64                                 // of the last move begun here
@@ -57,7 +58,7 @@ type Migrator struct {
 	floors   map[rack.MachineID]uint64              // moves of a source below are over
 	clearing map[proclet.ID]chan struct{}           // proclets that leave for good; closed when their memory is free
 	stats    Stats
-	pauses   *hdrhistogram.Histogram // microseconds
+	pauses   *hdrhistogram.Histogram // nanoseconds
 
 	took     phaseTimes
 	patience patience
@@ -71,6 +72,7 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 		leave, _ = time.ParseDuration(leaveParam.Default)
 	}
 	m := New(r, rt, leave)
+	m.overview = func(top int) Overview { return m.overviewOf(r, rt, top) }
 	r.OnDeath(m.Died)
 	r.OnDrain(func() { go m.drain(r, rt) })
 	r.Handle(rack.ServiceMigrate, m.serve)

@@ -94,3 +94,17 @@ func (p *phaseTimes) stats() (all []PhaseStats) {
 	}
 	return all
 }
+
+// histograms returns a copy of the histograms that there are, by the phases' names.
+func (p *phaseTimes) histograms() map[string]*hdrhistogram.Histogram {
+	p.fold()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := map[string]*hdrhistogram.Histogram{}
+	for ph, h := range p.times {
+		if h != nil {
+			all[phaseNames[ph]] = duplicate(h)
+		}
+	}
+	return all
+}

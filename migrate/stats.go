@@ -31,9 +31,9 @@ type Stats struct {
 	Frames mm.Usage `json:"frames"`
 }
 
-// newPauses makes a histogram of pauses in microseconds, up to an hour.
+// newPauses makes a histogram of pauses in nanoseconds, to three digits.
 func newPauses() *hdrhistogram.Histogram {
-	return hdrhistogram.New(1, int64(time.Hour/time.Microsecond), 3)
+	return hdrhistogram.New(1, longestPhase.Nanoseconds(), 3)
 }
 
 // Stats returns the counters.
@@ -43,9 +43,22 @@ func (m *Migrator) Stats() Stats {
 	s := m.stats
 	s.Frames = mm.Frames()
 	s.Phases = m.took.stats()
-	s.PauseP50 = time.Duration(m.pauses.ValueAtQuantile(50)) * time.Microsecond
-	s.PauseP99 = time.Duration(m.pauses.ValueAtQuantile(99)) * time.Microsecond
+	s.PauseP50 = time.Duration(m.pauses.ValueAtQuantile(50))
+	s.PauseP99 = time.Duration(m.pauses.ValueAtQuantile(99))
 	return s
+}
+
+// Times returns histograms, in nanoseconds, of Report.Pause, and of the phases of moves that
+// there were, by name. They are the caller's.
+func (m *Migrator) Times() (pauses *hdrhistogram.Histogram, phases map[string]*hdrhistogram.Histogram) {
+	m.mu.Lock()
+	pauses = duplicate(m.pauses)
+	m.mu.Unlock()
+	return pauses, m.took.histograms()
+}
+
+func duplicate(h *hdrhistogram.Histogram) *hdrhistogram.Histogram {
+	return hdrhistogram.Import(h.Export())
 }
 
 func (m *Migrator) count(f func(*Stats)) {
@@ -59,7 +72,7 @@ func (m *Migrator) made(r Report) {
 	defer m.mu.Unlock()
 	m.stats.Made++
 	m.stats.Bytes += r.Bytes
-	m.pauses.RecordValue(r.Pause.Microseconds())
+	m.pauses.RecordValue(min(max(r.Pause, 1), longestPhase).Nanoseconds())
 }
 
 func logf(format string, args ...any) {

@@ -133,6 +133,16 @@ func TestMoveRacesWithInvocations(t *testing.T) {
 	if err != nil || i.Moves != 60 || i.Calls != uint64(calls.Load()) {
 		t.Errorf("%+v, %v; %d calls were made", i, err, calls.Load())
 	}
+	all := uint64(0)
+	for _, rt := range rts {
+		if rt.Calls() == 0 {
+			t.Error("a machine says that there were no calls")
+		}
+		all += rt.Calls()
+	}
+	if all != i.Calls {
+		t.Errorf("the machines say that there were %d calls, the proclet %d", all, i.Calls)
+	}
 }
 
 // The answer to a call travels with the proclet: a caller that lost it, because

@@ -154,8 +154,11 @@ func (r *resident) clock() clock { return machineClock() + r.head.ahead }
 // settle makes r findable.
 func (r *resident) settle() { residentSlot(r.id.Addr, true).Store(r) }
 
-// unsettle is the inverse of settle.
-func (r *resident) unsettle() { residentSlot(r.id.Addr, true).Store(nil) }
+// unsettle is the inverse of settle. Nobody enters r any more.
+func (r *resident) unsettle() {
+	residentSlot(r.id.Addr, true).Store(nil)
+	r.rt.past.Add(r.gate.entered())
+}
 
 // is reports whether S is the state type of r.
 func is[S any](r *resident) bool { return r.typ == headerOf(reflect.TypeFor[S]()) }

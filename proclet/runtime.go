@@ -54,6 +54,8 @@ type Runtime struct {
 	made     atomic.Uint32 // proclets made here: the low half of generations
 	placing  atomic.Uint32 // counts placements
 	attempts atomic.Uint64 // counts attempts to bind a name
+	past     atomic.Uint64 // calls, while they lived here, of proclets that do not any more
+	counted  atomic.Uint64 // the most that Calls has returned
 	cleared  occasion      // the memory of a proclet that has left is given back
 	making   sync.Mutex    // held to make a proclet for another machine
 

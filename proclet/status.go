@@ -45,6 +45,22 @@ func (rt *Runtime) Proclets() []Info {
 	return all
 }
 
+// Calls returns how many calls proclets have had on this machine, whether they live here
+// still or not. It never decreases: what is just leaving may be missing for a moment, and
+// then the last number is returned again.
+func (rt *Runtime) Calls() uint64 {
+	n := rt.past.Load()
+	for _, r := range rt.all() {
+		n += r.gate.entered()
+	}
+	for {
+		most := rt.counted.Load()
+		if n <= most || rt.counted.CompareAndSwap(most, n) {
+			return max(n, most)
+		}
+	}
+}
+
 // Info describes one proclet. ErrNoProclet if it does not live here.
 func (rt *Runtime) Info(id ID) (Info, error) {
 	if r := rt.find(id); r != nil {

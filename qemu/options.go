@@ -103,10 +103,11 @@ type Options struct {
 }
 
 // Forward has a port of this computer answered by the rack: connections to
-// Listen go to Port of the machines, one after the other.
+// Listen go to Port of the machines, one after the other, or of those in Only.
 type Forward struct {
 	Listen string // "127.0.0.1:6379"; port 0 picks a free one
 	Port   uint16
+	Only   []int // indexes of machines; empty: all
 }
 
 func (o *Options) setDefaults() {

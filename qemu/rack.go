@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,7 +129,7 @@ func (r *Rack) startSwitch() (err error) {
 		if o.Hosted {
 			forward = r.tor.ForwardLocal
 		}
-		at, err := forward(f.Listen, func() []netip.AddrPort { return r.serving(f.Port) })
+		at, err := forward(f.Listen, func() []netip.AddrPort { return r.serving(f) })
 		if err != nil {
 			return err
 		}
@@ -139,11 +140,11 @@ func (r *Rack) startSwitch() (err error) {
 	})
 }
 
-// serving lists that port of all machines that run.
-func (r *Rack) serving(port uint16) (targets []netip.AddrPort) {
+// serving lists that port of the machines that it may be and that run.
+func (r *Rack) serving(f Forward) (targets []netip.AddrPort) {
 	for _, m := range r.Machines() {
-		if m.Running() {
-			targets = append(targets, netip.AddrPortFrom(r.serviceIP(m), port))
+		if m.Running() && (len(f.Only) == 0 || slices.Contains(f.Only, m.index)) {
+			targets = append(targets, netip.AddrPortFrom(r.serviceIP(m), f.Port))
 		}
 	}
 	return targets

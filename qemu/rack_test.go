@@ -134,7 +134,10 @@ func TestHostedRack(t *testing.T) {
 	if _, err := r.Machine(1).WaitConsole(deadline(t), hello); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(r.serving(80)); n != 3 {
+	if n := len(r.serving(Forward{Port: 80, Only: []int{2}})); n != 1 {
+		t.Errorf("%d machines serve what machine 2 is to serve; want 1", n)
+	}
+	if n := len(r.serving(Forward{Port: 80})); n != 3 {
 		t.Errorf("%d machines serve after a restart; want 3", n)
 	}
 	m, err := r.AddMachine()

@@ -246,6 +246,9 @@ func (s *session) replied(now time.Duration, id uint64, st status, data []byte, 
 		return e
 	}
 	s.e.tripped(now - c.began)
+	if c.message.service >= ServiceOrdinary {
+		s.e.latencies.add(now - c.began)
+	}
 	var err error
 	if st != statusOK {
 		data, err = nil, st.decode(data)

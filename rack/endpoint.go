@@ -32,6 +32,8 @@ type endpoint struct {
 	short atomic.Uint64 // times the card took fewer packets than offered
 	trip  atomic.Int64  // smoothed nanoseconds from request to reply
 
+	latencies latencies // of calls by programs
+
 	lingering atomic.Bool // somebody polls for his own reply
 
 	// control is told of every authentic control frame that is for us, on the

@@ -26,6 +26,7 @@ type Status struct {
 	Taken     uint64            // frames that were
 	RingFull  uint64            // times the card took fewer packets than offered
 	NIC       nic.Stats
+	Latencies Latencies // of calls to other machines, by programs: from request to reply
 	Peers     []PeerStatus
 }
 
@@ -58,7 +59,7 @@ func (r *Rack) Status() Status {
 		Name: r.config.Name, Self: MachineID(r.e.id.Load()), Build: r.config.Build,
 		Uptime: r.e.now(), View: r.view, Directory: r.directory != nil, Quorum: r.quorate,
 		Names: len(r.names), Dropped: map[string]uint64{},
-		Taken: r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(),
+		Taken: r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(), Latencies: r.e.latencies.read(),
 	}
 	if d := r.directory; d != nil {
 		st.Leases, st.Proclets = slices.Clone(d.leases), len(d.locations)
@@ -70,9 +71,7 @@ func (r *Rack) Status() Status {
 		r.heaps.mu.Unlock()
 	}
 	for why, name := range dropNames {
-		if n := r.e.drops[why].Load(); n > 0 {
-			st.Dropped[name] = n
-		}
+		st.Dropped[name] = r.e.drops[why].Load()
 	}
 	for _, s := range r.e.peers.Load().byNonce {
 		st.Peers = append(st.Peers, s.status())

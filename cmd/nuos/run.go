@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -82,7 +83,7 @@ or of the first machine whose program failed.`,
 	f.BoolVar(&o.Link, "link", false, "with --hosted: a cable between two machines instead of the switch")
 	f.BoolVar(&o.Pin, "pin", false, "with --hosted: a processor of this computer for each machine")
 	f.BoolVar(&onLinux, "linux", false, "run the program in a Debian Linux guest instead, to compare")
-	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, HOST:RACK or ADDRESS:HOST:RACK")
+	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, [ADDRESS:]HOST:RACK; of machine N alone, from 0, with @N behind it")
 	f.IntVar(&o.Memory, "memory", 0, "MiB of memory of each machine (default 512)")
 	f.IntVar(&o.CPUs, "cpus", 0, "processors of each machine (default 1)")
 	f.StringVar(&o.MachineType, "machine", "", "q35, pc or microvm (default q35)")
@@ -109,18 +110,25 @@ func percent(fields ...*float64) {
 }
 
 // parseForward reads what -p was given.
-func parseForward(s string) (qemu.Forward, error) {
-	parts := strings.Split(s, ":")
+func parseForward(s string) (f qemu.Forward, err error) {
+	ports, only, one := strings.Cut(s, "@")
+	parts := strings.Split(ports, ":")
 	if len(parts) == 2 {
 		parts = append([]string{"127.0.0.1"}, parts...)
 	}
-	var port uint16
-	if len(parts) == 3 {
-		if _, err := fmt.Sscan(parts[2], &port); err == nil && port != 0 {
-			return qemu.Forward{Listen: parts[0] + ":" + parts[1], Port: port}, nil
-		}
+	if one {
+		var machine int
+		machine, err = strconv.Atoi(only)
+		f.Only = []int{machine}
 	}
-	return qemu.Forward{}, fmt.Errorf("-p %s: want HOST:RACK, such as 6379:6379", s)
+	if err == nil && len(parts) == 3 {
+		port, bad := strconv.ParseUint(parts[2], 10, 16)
+		f.Listen, f.Port, err = parts[0]+":"+parts[1], uint16(port), bad
+	}
+	if err != nil || f.Port == 0 || one && f.Only[0] < 0 {
+		return qemu.Forward{}, fmt.Errorf("-p %s: want HOST:RACK, such as 6379:6379, or HOST:RACK@MACHINE", s)
+	}
+	return f, nil
 }
 
 // run keeps a rack until ctx or the last machine ends. What it runs, target, is

@@ -23,6 +23,7 @@ import (
 	"slices"
 	"time"
 
+	"nuos/metrics"
 	"nuos/migrate"
 	"nuos/proclet"
 	"nuos/rack"
@@ -46,6 +47,7 @@ func run() error {
 	}
 	runtime := proclet.Serve(r)
 	migrator := migrate.Serve(r, runtime)
+	metrics.Serve(r, migrator)
 	r.HandleInline(serviceDone, answerDone)
 
 	// The machine that is first in the rack directs. It stays until the end, also

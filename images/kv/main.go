@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"nuos/boot"
+	"nuos/metrics"
 	"nuos/migrate"
 	"nuos/proclet"
 	"nuos/rack"
@@ -43,6 +44,7 @@ func run() error {
 	}
 	runtime := proclet.Serve(r)
 	migrator := migrate.Serve(r, runtime)
+	metrics.Serve(r, migrator)
 	store, err := openStore(proclet.Current(), r)
 	if err != nil {
 		return err

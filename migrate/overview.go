@@ -1,0 +1,90 @@
+package migrate
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"nuos/mm"
+	"nuos/proclet"
+	"nuos/rack"
+)
+
+// Overview is what a machine has done since it started, and what it has now: what one
+// needs to watch a rack, in one answer. Rates come from two of them, of different times.
+type Overview struct {
+	Machine    rack.MachineID `json:"machine"`
+	Uptime     time.Duration  `json:"uptime"` // when this was true
+	Processors int            `json:"processors"`
+	Worked     time.Duration  `json:"worked"` // time of processors that was used, polling included
+	Frames     mm.Usage       `json:"frames"`
+
+	Proclets  int            `json:"proclets"`
+	Pinned    int            `json:"pinned"`
+	Mapped    uint64         `json:"mapped"`    // bytes that heaps have taken
+	Used      uint64         `json:"used"`      // bytes that are allocated in them
+	Calls     uint64         `json:"calls"`     // of proclets, executed here
+	Latencies rack.Latencies `json:"latencies"` // of calls from here to other machines
+
+	Made    uint64        `json:"made"`    // proclets that left
+	Arrived uint64        `json:"arrived"` // proclets that came
+	GivenUp uint64        `json:"given_up"`
+	Lost    uint64        `json:"lost"`
+	Sent    uint64        `json:"sent"` // bytes of those that left
+	P50     time.Duration `json:"p50"`  // of Report.Pause
+	P99     time.Duration `json:"p99"`
+
+	// Top are some of the proclets, those with most calls.
+	Top []proclet.Info `json:"top,omitempty"`
+}
+
+// Overview returns that of this machine, with at most top of its proclets. The Migrator is
+// one that Serve has made.
+func (m *Migrator) Overview(top int) Overview { return m.overview(top) }
+
+// overviewOf is Overview for what Serve knows.
+func (m *Migrator) overviewOf(r *rack.Rack, rt *proclet.Runtime, top int) Overview {
+	status, stats := r.Status(), m.Stats()
+	o := Overview{
+		Machine: status.Self, Uptime: status.Uptime, Processors: runtime.GOMAXPROCS(0), Worked: worked(), Frames: stats.Frames,
+		Calls: rt.Calls(), Latencies: status.Latencies,
+		Made: stats.Made, Arrived: stats.Arrived, GivenUp: stats.GivenUp, Lost: stats.Lost, Sent: stats.Bytes,
+		P50: stats.PauseP50, P99: stats.PauseP99,
+	}
+	all := rt.Proclets()
+	for _, p := range all {
+		o.Proclets++
+		o.Mapped += p.Mapped
+		o.Used += p.Used
+		if p.Pinned {
+			o.Pinned++
+		}
+	}
+	slices.SortFunc(all, func(a, b proclet.Info) int { return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.ID, b.ID)) })
+	o.Top = all[:min(max(top, 0), len(all))]
+	return o
+}
+
+// worked returns how much time of processors the program has used.
+func worked() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// AskOverview returns a machine's Overview. r may be an observer.
+func AskOverview(ctx context.Context, r *rack.Rack, machine rack.MachineID, top int) (Overview, error) {
+	out, err := ask(ctx, r, machine, order{Overview: true, Top: top})
+	if err != nil {
+		return Overview{}, err
+	}
+	if out.Overview == nil {
+		return Overview{}, ErrMessage
+	}
+	return *out.Overview, nil
+}

@@ -129,8 +129,8 @@ func TestExercises(t *testing.T) {
 		do string
 	}{
 		{"one processor", guest{}, "processors,1 rate,the_HPET,pmtimer random,safe faults preempt timers pipes fifos proc sockets threads memory mappings protect audit calls clock accounts stress,10 clocksource,tsc"},
-		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults sigframes preempt handoff profile large idle,500 stress,10"},
-		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit coherence,60 collapse preempt threads pipes fifos sockets memory mappings accounts stress,5"},
+		{"two processors", guest{cpu: "Haswell", processors: 2}, "processors,2 faults sigframes sigguards preempt handoff profile large idle,500 stress,10"},
+		{"four processors", guest{cpu: "EPYC", processors: 4}, "processors,4 protect audit coherence,60 collapse preempt threads pipes fifos sockets memory mappings accounts manythreads stress,5"},
 		{"eight processors", guest{machine: "pc,hpet=off", processors: 8}, "processors,8 rate,the_ACPI_timer,pit pipes stress,1 clocksource,tsc"},
 		{"more processors than there is room for", guest{processors: 66}, "processors,64"},
 		{"default processor model", guest{machine: "pc", cpu: "qemu64", processors: 2}, "random,guessable faults sigframes protect audit preempt pipes stress,5"},
@@ -172,6 +172,8 @@ func TestEndings(t *testing.T) {
 			`(?s)unexpected fault address 0x123456789000.*SIGSEGV.*main\.wild.*exercise/faults\.go:\d+`},
 		{"kernel stack's guard page", guest{line: "-- overflow"}, boot.ExitPanic,
 			`(?s)nuos: kernel panic: stack overflow in the kernel\nvector 14 .*main\.greedyHandler\+`},
+		{"signal stack's guard page", guest{processors: 2, line: "-- sigoverflow"}, boot.MaxStatus,
+			`(?s)nuos: overflow of a signal stack\nnuos: memory fault ends the program, address 0x[^\n]*\n[^\n]*main\.pushForever\+`},
 		{"signal stack that is not mapped", guest{line: "-- sigframes,ends"}, boot.MaxStatus,
 			`(?s)nuos: the frame of a signal has no place on the stack\nnuos: memory fault ends the program.*main\.killSelf\+`},
 		{"signal stack that is full", guest{line: "-- sigframes,nested"}, boot.MaxStatus,

@@ -130,5 +130,5 @@ func reportFault(t *thread, signo int32, addr uint64) {
 	printString(", thread ")
 	printInt(int64(t.tid))
 	printString(":\n")
-	printStack(t.ip, t.bp)
+	printStack(t.ip+1, t.bp) // it may be the first instruction of a function
 }

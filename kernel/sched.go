@@ -177,6 +177,7 @@ func (c *cpu) choose(t *thread) *thread {
 	c.record(eventSwitch, from, 0, uint64(n.tid), 0)
 	c.setCurrent(n)
 	c.since = now
+	n.guardOn(c)
 	c.runs(n, now)
 	return n
 }

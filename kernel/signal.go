@@ -219,6 +219,7 @@ func sigaltstack(t *thread, set, get uint64) uint64 {
 			return errno(syscall.ENOMEM)
 		}
 		t.altStack, t.altSize = uintptr(n.sp), uintptr(n.size)
+		t.guardStack()
 	}
 	if get != 0 && !copyBytes(uintptr(get), uintptr(unsafe.Pointer(&old)), unsafe.Sizeof(old)) {
 		return errno(eFAULT)

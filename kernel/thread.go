@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"nuos/kernel/internal/sched"
+	"nuos/mm"
 )
 
 // Threads: what clone(2) makes. A thread is one frame, its saved registers and
@@ -72,7 +73,8 @@ type thread struct {
 	pending     atomic.Uint64 // signals; anybody adds to it with signalLock, the owner takes away
 	altStack    uintptr
 	altSize     uintptr
-	altFlags    int32
+	guard       mm.Virt   // a page of the signal stack, 0 for none
+	guardMissed uint64    // the processors that may remember that page without a guard, a bit for each
 	fault       faultInfo // for the siginfo of a synchronous signal
 	profile     cpuTimer
 }
@@ -141,6 +143,7 @@ func (c *cpu) exit(t *thread) uint64 {
 	c.account(t, nanotime())
 	c.setCurrent(nil)
 	deadTime += t.used
+	t.unguardStack()
 	signalLock.Lock()
 	threads[t.tid] = 0
 	signalLock.Unlock()

@@ -41,9 +41,12 @@ func handleTrap(t *thread, vector, code uint64) *thread {
 	c := thisCPU()
 	if vector == trapPage {
 		addr := readCR2()
-		if space().Fault(mm.Virt(addr), code) {
+		if space().Fault(mm.Virt(addr), code) || liftGuard(t, mm.Virt(addr)) {
 			c.record(eventFault, t.tid, uint16(code), addr, t.ip)
 			return t
+		}
+		if t.overflows(mm.Virt(addr)) {
+			stackOverflow(t, addr)
 		}
 		lock()
 		switch fileFault(addr, code) {
@@ -169,7 +172,7 @@ func handleFault(f *faultFrame) {
 	if f.vector != trapPage {
 		kernelPanicAt("unexpected trap", f, addr)
 	}
-	if c.mapped || !space().Fault(mm.Virt(addr), f.code) && !ownFileFault(addr, f.code) {
+	if c.mapped || !space().Fault(mm.Virt(addr), f.code) && !liftGuard(threadOn(c), mm.Virt(addr)) && !ownFileFault(addr, f.code) {
 		begin, fix := addressOfCopy()
 		if f.ip < uint64(begin) || f.ip >= uint64(fix) {
 			kernelPanicAt("page fault", f, addr)

@@ -6,6 +6,9 @@ type Audit struct {
 	// Together they are everything that a processor can reach.
 	Constant, Writable, Executable uint64
 
+	// Guarded counts the pages that have a guard, which nothing can reach.
+	Guarded uint64
+
 	// Lowest is the lowest address that is mapped.
 	Lowest Virt
 
@@ -43,12 +46,17 @@ func (t *tables) audit(a *Audit) {
 	for v, more := Virt(0), true; more; {
 		var e entry
 		var level int
-		if v, e, level, more = t.nextPresent(v); !more {
+		if v, e, level, more = t.nextEntry(v); !more {
 			break
 		}
-		a.Lowest = min(a.Lowest, v)
 		p := PhysRange{Phys(e & entryAddress), pageSize(level)}
+		if e&entryPresent != 0 {
+			a.Lowest = min(a.Lowest, v)
+		}
 		switch {
+		case e&entryGuard != 0:
+			a.Guarded++
+		case e&entryPresent == 0:
 		case executable(e):
 			a.Executable++
 			if e&entryWrite != 0 {
@@ -91,7 +99,7 @@ func (t *tables) auditWrites(a *Audit, list *executedRuns) {
 	for v, more := Virt(0), list.count > 0; more; {
 		var e entry
 		var level int
-		if v, e, level, more = t.nextPresent(v); !more {
+		if v, e, level, more = t.nextEntry(v); !more {
 			return
 		}
 		p := PhysRange{Phys(e & entryAddress), pageSize(level)}
@@ -107,12 +115,12 @@ func (t *tables) auditWrites(a *Audit, list *executedRuns) {
 	}
 }
 
-// nextPresent returns the first page at v or behind it that a processor can reach.
-func (t *tables) nextPresent(v Virt) (at Virt, e entry, level int, found bool) {
+// nextEntry returns the first page at v or behind it, which a processor can reach or not.
+func (t *tables) nextEntry(v Virt) (at Virt, e entry, level int, found bool) {
 	for v < 1<<47 {
 		e, level, _ = t.leaf(v)
 		span := Virt(pageSize(level))
-		if e&entryPresent != 0 {
+		if e != 0 {
 			return v &^ (span - 1), e, level, true
 		}
 		v = v&^(span-1) + span

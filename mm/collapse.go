@@ -77,10 +77,10 @@ func (s *Space) collapseBlock(v Virt, p Prot) syscall.Errno {
 }
 
 // allOwned reports whether there are pages in a table of level 0, and all are memory that
-// can be another frame's.
+// can be another frame's, without a guard.
 func (t *tables) allOwned(table Phys) bool {
 	for i := range 512 {
-		if e := t.load(table, i); e != 0 && e&entryOwned == 0 {
+		if e := t.load(table, i); e != 0 && e&(entryOwned|entryGuard) != entryOwned {
 			return false
 		}
 	}

@@ -9,7 +9,7 @@
 //     ahead of time, and the books by owner
 //   - entry.go, tables.go, translate.go, back.go, dma.go: page tables
 //   - areas.go, space.go, protect.go, advise.go, remap.go, names.go, fault.go, files.go,
-//     special.go, linux.go: the address space and the memory system calls of the
+//     special.go, guard.go, linux.go: the address space and the memory system calls of the
 //     program's runtime; a test makes them here and on Linux, and compares
 //   - large.go: where anonymous memory has pages of 2 MiB
 //   - seal.go, audit.go: memory is written or executed, at all of its addresses

@@ -16,8 +16,9 @@ const (
 	entryWrite   entry = 1 << 1
 	entryThrough entry = 1 << 3 // write-through
 	entryNoCache entry = 1 << 4
-	entryLarge   entry = 1 << 7 // a page where the next table would be
-	entryOwned   entry = 1 << 9 // software: the frames go back when unmapped
+	entryLarge   entry = 1 << 7  // a page where the next table would be
+	entryOwned   entry = 1 << 9  // software: the frames go back when unmapped
+	entryGuard   entry = 1 << 10 // software: not present until Unguard, on some processors
 	entryNoExec  entry = 1 << 63
 	entryAddress entry = 0x000f_ffff_ffff_f000
 	entryFlags         = ^entryAddress
@@ -57,7 +58,7 @@ func (p Prot) entry() entry {
 
 // withProt is e with the protection p.
 func withProt(e entry, p Prot) entry {
-	return e&^(entryPresent|entryWrite|entryNoExec) | p.entry()
+	return e&^(entryPresent|entryWrite|entryGuard|entryNoExec) | p.entry()
 }
 
 // A table at level l has entries of pageSize(l) bytes each: level 0 has pages
@@ -65,6 +66,9 @@ func withProt(e entry, p Prot) entry {
 const rootLevel = 3
 
 func pageSize(level int) uint64 { return PageSize << (9 * level) }
+
+// remembered reports whether a processor may have a translation by e, or by what it was.
+func remembered(e entry) bool { return e&(entryPresent|entryGuard) != 0 }
 
 func isLeaf(e entry, level int) bool { return level == 0 || e&entryLarge != 0 }
 

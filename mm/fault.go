@@ -10,8 +10,8 @@ const (
 
 // Fault resolves a page fault at addr: the first touch of a page maps a zeroed
 // frame. It reports false for a real fault: an address that is not mapped, an
-// access that the area does not allow, or no frame left (see Exhausted); and for
-// a page of a file, which FileFault names.
+// access that the area does not allow, or no frame left (see Exhausted); for a page
+// with a guard; and for one of a file, which FileFault names.
 func (s *Space) Fault(addr Virt, code uint64) bool {
 	if code&faultReserve != 0 || HeapArea.Contains(addr) {
 		return false
@@ -34,13 +34,14 @@ func (s *Space) fault(addr Virt, code uint64) bool {
 		return false
 	}
 	page := Range{addr &^ (PageSize - 1), PageSize}
-	if e, _, _ := s.tables.leaf(addr); e&entryPresent != 0 {
+	e, _, _ := s.tables.leaf(addr)
+	if e&entryPresent != 0 {
 		// Another processor has mapped the page, or given it the protection,
 		// since this one looked: only its own memory of it is stale.
 		FlushLocal(page)
 		return true
 	}
-	if a.file.ID != 0 {
+	if a.file.ID != 0 || e&entryGuard != 0 {
 		return false
 	}
 	if !a.program && s.faultLarge(addr, &a) {

@@ -32,9 +32,10 @@ func (m *spaceModel) forget(r Range) {
 }
 
 // touch accesses a page as a processor would: with the translation that is
-// there, or after a fault. It returns the byte at the begin of the page.
+// there, or after a fault, as a kernel would for which guards mean nothing. It returns
+// the byte at the begin of the page.
 func touch(s *Space, v Virt, code uint64) (*byte, bool) {
-	for range 2 {
+	for range 3 {
 		if e, level, _ := s.tables.leaf(v); e&entryPresent != 0 {
 			allowed := code&faultWrite == 0 || e&entryWrite != 0
 			allowed = allowed && (code&faultFetch == 0 || e&entryNoExec == 0)
@@ -44,7 +45,7 @@ func touch(s *Space, v Virt, code uint64) (*byte, bool) {
 			}
 			code |= faultPresent
 		}
-		if !s.Fault(v, code) {
+		if !s.Fault(v, code) && !s.Unguard(v) {
 			return nil, false
 		}
 	}
@@ -77,7 +78,7 @@ func TestSpaceAgainstModel(t *testing.T) {
 			allFree, covered = allFree && !mapped, covered && mapped
 		}
 		prot := prots[rnd.IntN(len(prots))]
-		switch rnd.IntN(8) {
+		switch rnd.IntN(9) {
 		case 0: // replace
 			flags := uint64(anon | mapFixed)
 			if rnd.IntN(4) == 0 {
@@ -149,6 +150,14 @@ func TestSpaceAgainstModel(t *testing.T) {
 			}
 			for v := r.Base; v < r.End(); v += PageSize {
 				delete(m.content, v) // holes or not
+			}
+		case 6:
+			done := s.Guard(r.Base)
+			if want := m.prot[r.Base]&ProtWrite != 0; done != want {
+				t.Fatalf("step %d: guard on %x: %v, want %v", step, r.Base, done, want)
+			}
+			if done && (s.Fault(r.Base, 0) || s.Fault(r.Base, faultWrite)) {
+				t.Fatalf("step %d: page %x is touched, through its guard", step, r.Base)
 			}
 		default: // access pages
 			for v := r.Base; v < r.End(); v += PageSize {

@@ -148,7 +148,7 @@ func (t *tables) unmapIn(table Phys, level int, first, last Virt, g *gather) {
 				fatal("mm: part of a large page unmapped", uint64(v))
 			}
 			t.store(table, i, 0)
-			g.stale = g.stale || e&entryPresent != 0
+			g.stale = g.stale || remembered(e)
 			if e&entryOwned != 0 {
 				if executable(e) {
 					t.unseal(Phys(e&entryAddress), uint64(span))
@@ -226,7 +226,7 @@ func (t *tables) protectIn(table Phys, level int, first, last Virt, p Prot) (sta
 		case isLeaf(e, level):
 			if changed := withProt(e, p); changed != e {
 				t.store(table, i, changed)
-				stale = stale || e&entryPresent != 0
+				stale = stale || remembered(e)
 			}
 		default:
 			stale = t.protectIn(Phys(e&entryAddress), level-1, v, end, p) || stale

@@ -52,6 +52,9 @@ func endless(n int) int { return endless(n+1) + n }
 // foresees.
 func pushForever()
 
+// pushForeverCode is the address of its first instruction.
+func pushForeverCode() uintptr
+
 func spinForever()
 
 // faultTwice takes the entry of page faults out of the interrupt table and faults.

@@ -8,6 +8,12 @@ TEXT ·pushForever(SB),NOSPLIT,$0-0
 	BYTE	$0x50	// PUSH RAX
 	BYTE	$0xEB; BYTE $0xFD	// JMP to it
 
+// func pushForeverCode() uintptr
+TEXT ·pushForeverCode(SB),NOSPLIT,$0-8
+	LEAQ	·pushForever(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
 // func spinForever()
 // A byte on the console says that it has begun.
 TEXT ·spinForever(SB),NOSPLIT,$0-0

@@ -30,6 +30,7 @@ var exercises = map[string]func(args []string) error{
 	"calls":       calls,
 	"protect":     protection,
 	"sigframes":   sigframes,
+	"sigguards":   sigguards,
 	"panic":       panics,
 	"wild":        wild,
 	"clocksource": clocksource,

@@ -81,26 +81,36 @@ func killSelf() {
 
 // signalOn has a signal arrive on a signal stack.
 func signalOn(base, size uintptr, send func()) (taken, lost int, err error) {
-	type stack struct {
-		sp    uintptr
-		flags int32
-		size  uintptr
-	}
-	now, old := stack{sp: base, size: size}, stack{}
+	now, old := signalStack{sp: base, size: size}, signalStack{}
 	roomBelow() // and no call from here on that would let the stack shrink
 	signalTaken, signalLost, faultCode = 0, 0, 0
-	if _, _, e := syscall.RawSyscall(syscall.SYS_SIGALTSTACK, uintptr(unsafe.Pointer(&now)), uintptr(unsafe.Pointer(&old)), 0); e != 0 {
-		return 0, 0, e
+	if err := setSignalStack(&now, &old); err != nil {
+		return 0, 0, err
 	}
 	send()
-	if _, _, e := syscall.RawSyscall(syscall.SYS_SIGALTSTACK, uintptr(unsafe.Pointer(&old)), 0, 0); e != 0 {
-		return 0, 0, e
+	if err := setSignalStack(&old, nil); err != nil {
+		return 0, 0, err
 	}
 	const siKernel = 0x80
 	if signalLost != 0 && faultCode != siKernel {
 		return 0, 0, fmt.Errorf("si_code %d, want %d", faultCode, siKernel)
 	}
 	return int(signalTaken), int(signalLost), nil
+}
+
+// signalStack is struct sigaltstack.
+type signalStack struct {
+	sp    uintptr
+	flags int32
+	size  uintptr
+}
+
+//go:nosplit
+func setSignalStack(now, old *signalStack) error {
+	if _, _, e := syscall.RawSyscall(syscall.SYS_SIGALTSTACK, uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(old)), 0); e != 0 {
+		return e
+	}
+	return nil
 }
 
 // roomBelow leaves some room below the caller's frame: faultHandler runs there.
@@ -111,14 +121,16 @@ func roomBelow() {
 	sink = float64(room[zero()])
 }
 
+// signalAction is struct sigaction as the kernel sees it.
+type signalAction struct{ handler, flags, restorer, mask uintptr }
+
 // onlyOurSignals gives SIGUSR1, SIGTRAP and SIGSEGV handlers of ours, and blocks all others.
 func onlyOurSignals(faultOnStack bool) (restore func(), err error) {
 	const (
 		onStack, restorer, sigInfo = 0x08000000, 0x04000000, 4
 		setMask                    = 2
 	)
-	type action struct{ handler, flags, restorer, mask uintptr }
-	set := func(s syscall.Signal, now, old *action) {
+	set := func(s syscall.Signal, now, old *signalAction) {
 		if _, _, e := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(old)), 8, 0, 0); e != 0 {
 			err = errors.Join(err, e)
 		}
@@ -129,12 +141,12 @@ func onlyOurSignals(faultOnStack bool) (restore func(), err error) {
 		}
 	}
 	handler, faultHandler, back := signalCode()
-	user := action{handler, onStack | restorer | sigInfo, back, 0}
-	fault := action{faultHandler, restorer | sigInfo, back, 0}
+	user := signalAction{handler, onStack | restorer | sigInfo, back, 0}
+	fault := signalAction{faultHandler, restorer | sigInfo, back, 0}
 	if faultOnStack {
 		fault.flags |= onStack
 	}
-	var oldUser, oldTrap, oldFault action
+	var oldUser, oldTrap, oldFault signalAction
 	var oldMask uint64
 	ours := ^uint64(1<<(syscall.SIGUSR1-1) | 1<<(syscall.SIGTRAP-1) | 1<<(syscall.SIGSEGV-1))
 	mask(&ours, &oldMask)

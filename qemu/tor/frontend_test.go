@@ -155,6 +155,15 @@ func (f *frontend) addresses(i int) []byte {
 
 // start brings both queues up, as the protocol says.
 func (f *frontend) start() {
+	f.prepare()
+	for i := range f.rings {
+		f.message(setVringEnable, 0, state(i, 1))
+	}
+	f.sync()
+}
+
+// prepare starts both queues, which are yet to be enabled.
+func (f *frontend) prepare() {
 	f.message(setFeatures, 0, numbers(f.features|featVersion1|featProtocol))
 	f.message(setProtocolFeatures, 0, numbers(protoReplyAck|protoConfig))
 	f.message(setMemTable, 0, f.memTable(), f.memfd)
@@ -164,9 +173,7 @@ func (f *frontend) start() {
 		f.message(setVringBase, 0, state(i, 0))
 		f.message(setVringCall, 0, numbers(uint64(i)), int(f.rings[i].call.Fd()))
 		f.message(setVringKick, 0, numbers(uint64(i)), int(f.rings[i].kick.Fd()))
-		f.message(setVringEnable, 0, state(i, 1))
 	}
-	f.sync()
 }
 
 // sync returns when the back-end has handled everything, or has hung up.

@@ -277,6 +277,23 @@ func TestVhostRestartsQueue(t *testing.T) {
 	}
 }
 
+// A queue may be enabled before it is started, as QEMU does when it connects, and stays so.
+func TestVhostEnablesFirst(t *testing.T) {
+	sw := newSwitch(t)
+	f, p := newFrontend(t, sw, 0), newPeer(t, sw, 1)
+	for i := range f.rings {
+		f.message(setVringEnable, 0, state(i, 1))
+	}
+	f.prepare()
+	f.sync()
+	copy(f.mem[bufferBase:], append(make([]byte, netHeader), frame(everybody, frontendMAC, 7, 60)...))
+	f.offer(sendQueue, 0, descriptor{addr: bufferBase, len: netHeader + 60})
+	f.kick(sendQueue)
+	if got := p.receive(); numberOf(got) != 7 {
+		t.Errorf("got frame %d; want 7", numberOf(got))
+	}
+}
+
 // A machine that is started again takes the place of the one before, also when
 // nobody has noticed yet that it is dead.
 func TestVhostReconnects(t *testing.T) {

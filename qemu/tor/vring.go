@@ -223,7 +223,8 @@ func (r *ring) resume() {
 	r.told = r.done
 }
 
-// stop ends the use of the ring and of its kicks.
+// stop ends the use of the ring and of its kicks. Whether it is enabled is another matter, and stays
+// as it is.
 func (r *ring) stop() {
 	r.files.Lock()
 	kick := r.kick
@@ -233,7 +234,7 @@ func (r *ring) stop() {
 		kick.Close() // wakes whoever waits for it
 	}
 	r.mu.Lock()
-	r.running, r.enabled = false, false
+	r.running = false
 	r.mu.Unlock()
 }
 

@@ -25,9 +25,15 @@ func AllocMSI(eventfd int) (addr uint64, data uint32, err error) {
 
 // WatchWord makes idle processors look at the word that word points to, which a
 // device writes, and make eventfd readable when it changes: sooner and cheaper
-// than by interrupt. Memory from mm.AllocDMA only. Goroutine context.
-func WatchWord(word *uint16, eventfd int) error {
-	_, _, e := syscall.RawSyscall(nrWatchWord, uintptr(unsafe.Pointer(word)), uintptr(eventfd), 0)
+// than by interrupt. Where there is no interrupt behind the word, alone, the first
+// processor looks at it every millisecond, whatever it does. Memory from mm.AllocDMA
+// only. Goroutine context.
+func WatchWord(word *uint16, eventfd int, alone bool) error {
+	flag := uintptr(0)
+	if alone {
+		flag = 1
+	}
+	_, _, e := syscall.RawSyscall(nrWatchWord, uintptr(unsafe.Pointer(word)), uintptr(eventfd), flag)
 	if e != 0 {
 		return e
 	}

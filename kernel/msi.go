@@ -45,21 +45,35 @@ type watched struct {
 	addr atomic.Uintptr // of a uint16 in memory that devices write; 0: none
 	seen atomic.Uint32
 	file int32
+
+	alone bool // there is no interrupt behind it
 }
 
 var watch [maxWatched]watched
 
-func watchWord(addr uintptr, eventfd int32) uint64 {
+// lookEvery is how often processor 0 looks at the words, in ns, if there is one without
+// an interrupt behind it: what a machine that has something else to do, or has halted,
+// is late by at most. It costs an interrupt of the timer each time.
+const lookEvery = 1e6
+
+// lookAt is when it looks next; 0: all words have interrupts.
+var lookAt atomic.Int64
+
+func watchWord(addr uintptr, eventfd int32, alone bool) uint64 {
 	f := fileOf(eventfd)
 	if f == nil || f.kind != fileEvent {
 		return errno(eBADF)
 	}
 	for i := range watch {
 		if w := &watch[i]; w.addr.Load() == 0 {
-			w.file = fds[eventfd]
+			w.file, w.alone = fds[eventfd], alone
 			f.refs++
 			w.seen.Store(uint32(*(*uint16)(pointer(addr))))
 			w.addr.Store(addr)
+			if alone {
+				lookAt.Store(nanotime() + lookEvery)
+				cpus[0].kick() // to set its timer
+			}
 			return 0
 		}
 	}
@@ -71,10 +85,23 @@ func unwatchWord(addr uintptr) uint64 {
 		if w := &watch[i]; w.addr.Load() == addr {
 			w.addr.Store(0)
 			files[w.file-1].refs--
+			if w.alone {
+				stopLooking()
+			}
 			return 0
 		}
 	}
 	return errno(syscall.ENOENT)
+}
+
+// stopLooking ends the looks of processor 0 if all words that are left have interrupts.
+func stopLooking() {
+	for i := range watch {
+		if w := &watch[i]; w.addr.Load() != 0 && w.alone {
+			return
+		}
+	}
+	lookAt.Store(0)
 }
 
 // watchChanged reports whether a watched word has changed. No lock is held.

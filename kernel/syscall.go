@@ -327,7 +327,7 @@ func (c *cpu) dispatch(t *thread, nr, a, b, d, e, f, g uint64) uint64 {
 	case nrAllocMSI:
 		return allocMSI(int32(a))
 	case nrWatchWord:
-		return watchWord(uintptr(a), int32(b))
+		return watchWord(uintptr(a), int32(b), d != 0)
 	case nrUnwatchWord:
 		return unwatchWord(uintptr(a))
 	case nrStats:

@@ -132,6 +132,9 @@ func (c *cpu) nextTimer() int64 {
 	if at := steadyClock.checkAt; at != 0 && c.id == 0 {
 		next = min(next, at)
 	}
+	if at := lookAt.Load(); at != 0 && c.id == 0 {
+		next = min(next, at)
+	}
 	return next
 }
 
@@ -143,6 +146,12 @@ func (c *cpu) runTimers(now int64) {
 	}
 	if at := steadyClock.checkAt; at != 0 && c.id == 0 && at <= now {
 		c.checkClock(now)
+	}
+	if at := lookAt.Load(); at != 0 && c.id == 0 && at <= now {
+		lookAt.Store(now + lookEvery)
+		lock()
+		signalWatched()
+		unlock()
 	}
 	if at := c.timerAt.Load(); at != 0 && at <= now {
 		lock()

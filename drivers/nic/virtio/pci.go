@@ -1,6 +1,7 @@
 package virtio
 
 import (
+	"errors"
 	"fmt"
 
 	"nuos/drivers/pci"
@@ -15,9 +16,9 @@ func IsNet(f *pci.Function) bool { return virtiopci.Is(f, virtiopci.Network) }
 type interrupts struct {
 	// alloc returns the message that makes an eventfd readable.
 	alloc func(eventfd int) (address uint64, data uint32, err error)
-	// watch has idle processors make it readable as soon as word changes;
-	// unwatch ends that.
-	watch   func(word *uint16, eventfd int) error
+	// watch has idle processors make it readable as soon as word changes, and
+	// busy ones soon if the word is alone, without a message; unwatch ends that.
+	watch   func(word *uint16, eventfd int, alone bool) error
 	unwatch func(word *uint16)
 }
 
@@ -61,30 +62,41 @@ func (t *pciTransport) attach(i int, q *queue) (err error) {
 }
 
 func (t *pciTransport) start(event int) error {
-	var err error
-	if t.msix, err = t.fn.OpenMSIX(); err != nil {
-		return err
-	}
-	address, data, err := t.interrupts.alloc(event)
+	vector, err := t.openMSIX(event)
 	if err != nil {
 		return err
 	}
-	if err := t.msix.Set(0, address, data); err != nil {
-		return err
-	}
-	if err := t.device.EnableQueue(receiveQueue, 0); err != nil {
+	if err := t.device.EnableQueue(receiveQueue, vector); err != nil {
 		return err
 	}
 	if err := t.device.EnableQueue(sendQueue, virtiopci.NoVector); err != nil {
 		return err
 	}
 	word := t.queues[receiveQueue].usedIndex()
-	if err := t.interrupts.watch(word, event); err != nil {
+	if err := t.interrupts.watch(word, event, vector == virtiopci.NoVector); err != nil {
 		return err
 	}
 	t.watched = word
 	t.device.Run()
 	return nil
+}
+
+// openMSIX makes event what the function's vector 0 leads to. A function without messages
+// has no vector: its other interrupts are not for us, so it is asked for none.
+func (t *pciTransport) openMSIX(event int) (vector uint16, err error) {
+	t.msix, err = t.fn.OpenMSIX()
+	if errors.Is(err, pci.ErrNoMSIX) {
+		t.queues[receiveQueue].mute = true
+		return virtiopci.NoVector, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	address, data, err := t.interrupts.alloc(event)
+	if err != nil {
+		return 0, err
+	}
+	return 0, t.msix.Set(0, address, data)
 }
 
 func (t *pciTransport) kick(i int) { t.bells[i].Ring() }

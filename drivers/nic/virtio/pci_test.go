@@ -26,11 +26,16 @@ func openPCI(m *virtiotest.Model) (*Device, error) {
 	if f == nil || !IsNet(f) {
 		return nil, pci.ErrNoPCI
 	}
-	return open(&pciTransport{fn: f, interrupts: interrupts{
+	return open(&pciTransport{fn: f, interrupts: kernelModel(new(bool))}, options{})
+}
+
+// kernelModel is a kernel that says in alone what it was told of the word to watch.
+func kernelModel(alone *bool) interrupts {
+	return interrupts{
 		alloc:   func(int) (uint64, uint32, error) { return 0xfee0_1000, 0x42, nil },
-		watch:   func(*uint16, int) error { return nil },
+		watch:   func(_ *uint16, _ int, a bool) error { *alone = a; return nil },
 		unwatch: func(*uint16) {},
-	}}, options{})
+	}
 }
 
 func TestPCIRegisters(t *testing.T) {
@@ -89,7 +94,6 @@ func TestPCIErrors(t *testing.T) {
 		want  error
 	}{
 		{"no capabilities", func(m *virtiotest.Model) { m.Space[6] = 0 }, virtiopci.ErrLegacy},
-		{"no MSI-X", func(m *virtiotest.Model) { m.Space[virtiotest.CapMSIX] = pci.CapVendor }, pci.ErrNoMSIX},
 		{"no queues", func(m *virtiotest.Model) { m.Registers[virtiotest.QueueSize] = 0 }, virtiopci.ErrQueue},
 		{"no version 1", func(m *virtiotest.Model) { m.Registers[virtiotest.DeviceFeatures] &^= 1 }, virtiopci.ErrLegacy},
 	} {
@@ -101,6 +105,43 @@ func TestPCIErrors(t *testing.T) {
 		}
 		if after := mm.Frames().DMA; after != before || m.Space[4]&4 != 0 {
 			t.Errorf("%s: %d frames of device memory, command %#x; want %d and no bus master", c.name, after, m.Space[4], before)
+		}
+	}
+}
+
+// TestPCIWithoutMSIX opens a function that has no messages: its queues have no vectors, somebody
+// looks at the used ring instead, and the device is not asked for what nobody would hear.
+func TestPCIWithoutMSIX(t *testing.T) {
+	for _, c := range []struct {
+		messages bool
+		vector   uint16
+	}{{true, 0}, {false, 0xffff}} {
+		m := newPCIModel()
+		if !c.messages {
+			m.Space[virtiotest.CapMSIX] = pci.CapVendor
+		}
+		vector := uint16(0xaaaa)
+		m.OnStore = func(offset int, v uint64) {
+			if offset == virtiotest.QueueVector && m.Registers[virtiotest.QueueSelect] == receiveQueue {
+				vector = uint16(v)
+			}
+		}
+		alone := c.messages
+		d, err := open(&pciTransport{fn: m.Function(), interrupts: kernelModel(&alone)}, options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if vector != c.vector || alone == c.messages {
+			t.Errorf("messages %v: vector %#x, watched alone %v; want %#x, %v", c.messages, vector, alone, c.vector, !c.messages)
+		}
+		if !d.Arm() {
+			t.Error("an empty queue cannot be armed")
+		}
+		if asked := d.rx.q.flags&noInterrupt == 0; asked != c.messages {
+			t.Errorf("messages %v: asked for an interrupt: %v", c.messages, asked)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -43,6 +43,7 @@ type queue struct {
 	seen      uint16 // used entries taken
 	flags     uint16 // of the available ring
 	armed     bool
+	mute      bool // nobody hears the device's signals: it is asked for none
 
 	reminded bool   // a kick was repeated,
 	reminder uint16 // while the device waited at this position
@@ -178,7 +179,9 @@ func (q *queue) take(n uint16) { q.seen += n }
 // asked for nothing, if one is there already.
 func (q *queue) arm() bool {
 	q.armed = true
-	if q.eventIdx {
+	if q.mute {
+		// Whoever waits looks at the used index.
+	} else if q.eventIdx {
 		atomic.StoreUint32(q.usedEvent, uint32(q.seen))
 	} else {
 		q.flags = 0

@@ -11,6 +11,7 @@ import (
 // claims is who gets which frame. Delivery reads a snapshot without a lock.
 type claims struct {
 	unclaimed atomic.Uint64
+	rested    atomic.Uint64            // frames that rest has got
 	list      atomic.Pointer[[]*claim] // replaced whole
 	rest      atomic.Pointer[claim]
 
@@ -88,6 +89,7 @@ func (c *claims) deliver(f nic.Frame) {
 		}
 	}
 	if rest := c.rest.Load(); rest != nil {
+		c.rested.Add(1)
 		rest.deliver(f)
 		return
 	}

@@ -15,6 +15,15 @@ import (
 
 var idleParam = boot.NewParam("idle", "adaptive", "hosted: how long a machine without work polls its NIC before it sleeps: adaptive, poll (for ever) or halt (not at all)")
 
+// mostPolls is how often the pump polls in vain at most. With one or two processors those who
+// would send the next frame need the one that spins.
+func mostPolls(processors int) int {
+	if processors <= 2 {
+		return 32
+	}
+	return 128
+}
+
 // idling is what the boot parameter idle= says. On metal it is the kernel's, and of
 // processors.
 func idling() (idleMode, error) {

@@ -15,6 +15,10 @@ import (
 // what the boot parameter idle= of the kernel says.
 func idling() (idleMode, error) { return idleAdaptive, nil }
 
+// mostPolls is how often the pump polls in vain at most. The processors are the machine's alone: who
+// spins takes them from nobody.
+func mostPolls(int) int { return 256 }
+
 // openDevice opens the NIC at the PCI address that nic= gives, or the first
 // that we drive.
 func openDevice(param string) (nic.Device, error) {

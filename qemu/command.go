@@ -34,6 +34,7 @@ type hardware struct {
 	accel string
 	mac   string // empty: no network card
 	mtu   int
+	vhost string // socket of the switch, instead of the cable at nicFD; empty: the cable
 	line  string
 	bios  string // firmware; empty: the emulator's choice
 
@@ -75,11 +76,8 @@ func arguments(o *Options, h hardware) []string {
 		args = append(args, "-append", h.line)
 	}
 	if h.mac != "" {
-		args = append(args,
-			"-netdev", fmt.Sprintf("stream,id=net0,server=off,addr.type=fd,addr.str=%d", nicFD),
-			"-device", fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,host_mtu=%d,rx_queue_size=%d,"+
-				"mrg_rxbuf=on,event_idx=on,disable-legacy=on,romfile=", h.mac, h.mtu, maxQueue),
-			"-device", "virtio-rng-pci,disable-legacy=on")
+		args = append(args, card(o, h)...)
+		args = append(args, "-device", "virtio-rng-pci,disable-legacy=on")
 	}
 	if h.monitor != "" {
 		args = append(args, monitorArguments(h.monitor, h.watchFD)...)
@@ -87,12 +85,38 @@ func arguments(o *Options, h hardware) []string {
 	return append(args, o.ExtraArgs...)
 }
 
+// card is the network card and where its frames go.
+//
+// With vhost-user the switch has the machine's memory, and QEMU turns its signals into
+// interrupts. QEMU 7.2 without KVM ends with a segmentation fault when it is to send
+// a message (MSI-X) for one: it looks into a table of routes that only KVM makes. So such a
+// card has no messages (vectors=0).
+func card(o *Options, h hardware) []string {
+	device := fmt.Sprintf("virtio-net-pci,netdev=net0,mac=%s,host_mtu=%d,rx_queue_size=%d,"+
+		"mrg_rxbuf=on,event_idx=on,disable-legacy=on,romfile=", h.mac, h.mtu, maxQueue)
+	if h.vhost == "" {
+		return []string{"-netdev", fmt.Sprintf("stream,id=net0,server=off,addr.type=fd,addr.str=%d", nicFD), "-device", device}
+	}
+	device += fmt.Sprintf(",tx_queue_size=%d", maxQueue)
+	if h.accel != "kvm" {
+		device += ",vectors=0"
+	}
+	return []string{
+		"-object", fmt.Sprintf("memory-backend-memfd,id=ram,size=%dM,share=on", o.Memory), "-machine", "memory-backend=ram",
+		"-chardev", "socket,id=switch,path=" + escape(h.vhost), "-netdev", "vhost-user,id=net0,chardev=switch",
+		"-device", device,
+	}
+}
+
+// escape writes a path as a value of QEMU's options, in which commas end.
+func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
+
 // monitorArguments gives a machine two monitors, because each serves one client at
 // a time: one for who asks at a socket, one for the launcher, which is told when the
 // machine crashes. A machine that crashes stops, and waits until it has been saved.
 func monitorArguments(socket string, watchFD int) []string {
 	return []string{
-		"-chardev", "socket,id=monitor,server=on,wait=off,path=" + strings.ReplaceAll(socket, ",", ",,"), "-mon", "chardev=monitor,mode=control",
+		"-chardev", "socket,id=monitor,server=on,wait=off,path=" + escape(socket), "-mon", "chardev=monitor,mode=control",
 		"-chardev", fmt.Sprintf("socket,id=watch,fd=%d", watchFD), "-mon", "chardev=watch,mode=control",
 		"-device", "pvpanic", "-action", "panic=pause,shutdown=pause",
 	}

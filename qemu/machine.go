@@ -194,13 +194,17 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 	h := hardware{name: fmt.Sprintf("%s-%d", m.rack.Name, m.index), accel: m.rack.accel, bios: firmware(o, path)}
 	words := o.Params
 	var files []*os.File
-	if m.port != nil {
+	if m.port != nil && o.VhostUser {
+		h.vhost = m.rack.socket(m.index)
+	} else if m.port != nil {
 		cable, err := m.port.ConnectPair()
 		if err != nil {
 			return nil, err
 		}
 		defer cable.Close()
 		files = []*os.File{cable}
+	}
+	if m.port != nil {
 		h.mac, h.mtu, words = m.MAC().String(), o.MTU, m.rack.parameters(m.index)
 	}
 	var watch *os.File

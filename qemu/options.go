@@ -37,6 +37,13 @@ type Options struct {
 	// the switch do not reach them.
 	Link bool
 
+	// VhostUser joins emulated machines to the switch by memory that they share with it,
+	// instead of by a socket of the emulator's: no frame passes the emulator's main loop.
+	// The emulator cannot make interrupts of that without KVM (arguments says why), so
+	// that the machines look at their network card every millisecond at least. That costs
+	// a few percent of a processor of this computer for each while it is idle.
+	VhostUser bool
+
 	// Pin has each hosted machine run on one processor of this computer, machine i
 	// on the i-th that this process may use, and over again. What they measure is
 	// then not blurred by Linux moving them about.
@@ -164,6 +171,9 @@ func (o *Options) check() error {
 	}
 	if o.Link && (!o.Hosted || o.Machines != 2 || o.Faults != (tor.Faults{}) || o.Pcap != "") {
 		return fmt.Errorf("qemu: a cable joins two hosted machines, and has no faults and no capture")
+	}
+	if o.VhostUser && (o.Hosted || o.NoNIC) {
+		return fmt.Errorf("qemu: vhost-user is for emulated machines with a network card; hosted machines have nothing else")
 	}
 	if o.Pin && !o.Hosted {
 		return fmt.Errorf("qemu: only hosted machines can be pinned to processors")

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processorNiceness is what the threads that emulate processors are reniced
-// by: enough that a thread which moves frames runs when it has something to
+// processorNiceness is how much nicer than the emulator the threads that emulate processors
+// are made: enough that a thread which moves frames runs when it has something to
 // do. The lowest class, SCHED_IDLE, does that as well, but machines stand
 // still when the computer has anything else to do.
 const processorNiceness = 10
@@ -45,6 +45,12 @@ func demote(pid int) (processors int) {
 	if err != nil {
 		return 0
 	}
+	// getpriority(2) itself returns 20 less the niceness, never a negative number.
+	own, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
+	if err != nil {
+		return 0
+	}
+	own = 20 - own
 	for _, task := range tasks {
 		name, err := os.ReadFile(filepath.Join(task, "comm"))
 		if err != nil || !strings.HasPrefix(string(name), "CPU ") {
@@ -56,7 +62,7 @@ func demote(pid int) (processors int) {
 		}
 		// On Linux niceness is a thread's own (sched(7)), and being nicer
 		// needs no privilege. A system that refuses is slower, not wrong.
-		unix.Setpriority(unix.PRIO_PROCESS, tid, processorNiceness)
+		unix.Setpriority(unix.PRIO_PROCESS, tid, min(own+processorNiceness, 19))
 		processors++
 	}
 	return processors

@@ -191,7 +191,7 @@ func (r *Rack) AddMachine() (_ *Machine, err error) {
 		if err := m.port.SetFaults(r.options.Faults); err != nil {
 			return nil, err
 		}
-		if r.options.Hosted && !r.options.Link {
+		if r.options.Hosted && !r.options.Link || r.options.VhostUser {
 			if err := m.port.ListenVhostUser(r.socket(index), tor.NetConfig{MAC: m.MAC(), MTU: r.options.MTU}); err != nil {
 				return nil, err
 			}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"nuos/boot/image"
 )
 
 // deadline is how long a test waits for what should happen at once; only a
@@ -67,6 +69,24 @@ func TestEmulatedRack(t *testing.T) {
 	}
 }
 
+// TestVhostUserRack has two machines find each other, and part, over memory that they share with
+// the switch. Their network cards have no interrupts.
+func TestVhostUserRack(t *testing.T) {
+	built, err := image.Build(deadline(t), image.Options{Package: "../images/measure", Output: filepath.Join(t.TempDir(), "measure.elf")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := startRack(t, Options{Image: built.Path, Machines: 2, Accel: "tcg", VhostUser: true, Params: []string{"measure=nothing"}})
+	for _, m := range r.Machines() {
+		if code, err := m.Wait(deadline(t)); code != 0 || err != nil {
+			t.Errorf("machine %d = %d, %v; want 0\n%s", m.Index(), code, err, m.Console())
+		}
+	}
+	if s := r.Machine(0).Port().Stats(); s.TxFrames == 0 || s.RxFrames == 0 || s.Bad != 0 {
+		t.Errorf("%+v; want frames both ways, and none bad", s)
+	}
+}
+
 func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(200*time.Millisecond, cancel)
@@ -90,6 +110,7 @@ func TestRunReportsEmulatorsComplaint(t *testing.T) {
 func TestRunRefusesBadOptions(t *testing.T) {
 	image := guest(t, 1)
 	for _, o := range []Options{
+		{Image: image, VhostUser: true, NoNIC: true},
 		{Image: image, MachineType: "toaster"},
 		{Image: image, Firmware: "bread"},
 		{Image: image, Accel: "hope"},

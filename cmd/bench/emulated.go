@@ -22,14 +22,14 @@ var emulatedParams = []string{
 // machine's that the program is.
 const emulatedMemory = 1536
 
-// emulated runs images/measure on two virtual machines that the switch joins: as an image, or
+// emulated runs images/measure on two virtual machines, whose memory the switch has (vhost-user): as an image, or
 // as the hosted build in a Linux guest, whose network card is a packet socket.
 func (b *bench) emulated(ctx context.Context, system string) (string, error) {
 	o, err := b.emulatedOptions(ctx, system)
 	if err != nil {
 		return "", err
 	}
-	o.Name, o.Machines, o.CPUs, o.Memory = "bench-"+system, 2, 1, emulatedMemory
+	o.Name, o.Machines, o.CPUs, o.Memory, o.VhostUser = "bench-"+system, 2, 1, emulatedMemory, true
 	if o.Dir, err = b.folder(); err != nil {
 		return "", err
 	}

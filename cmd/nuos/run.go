@@ -81,6 +81,7 @@ or of the first machine whose program failed.`,
 	f.IntVarP(&o.Machines, "machines", "n", 0, "number of machines (default what the image wants, or 1)")
 	f.BoolVar(&o.Hosted, "hosted", false, "run machines as ordinary processes instead of in QEMU")
 	f.BoolVar(&o.Link, "link", false, "with --hosted: a cable between two machines instead of the switch")
+	f.BoolVar(&o.VhostUser, "vhost-user", false, "machines in QEMU share their memory with the switch, which is quicker than a socket")
 	f.BoolVar(&o.Pin, "pin", false, "with --hosted: a processor of this computer for each machine")
 	f.BoolVar(&onLinux, "linux", false, "run the program in a Debian Linux guest instead, to compare")
 	f.StringArrayVarP(&ports, "publish", "p", nil, "port of this computer and port of the rack, [ADDRESS:]HOST:RACK; of machine N alone, from 0, with @N behind it")

@@ -315,3 +315,23 @@ func TestSensor(t *testing.T) {
 	}
 	expect("a quarter above it", "false false", Sample{Free: 81 * mib})
 }
+
+// TestArrivalIsNoFall has a large proclet arrive, and leave, which is no trend.
+func TestArrivalIsNoFall(t *testing.T) {
+	s := NewSensor(Default())
+	x := Sample{Free: 500 * mib, Total: 1024 * mib, Processors: 4}
+	for range 100 {
+		x.At += time.Millisecond
+		s.Add(x)
+	}
+	for _, moved := range []int64{+200 * mib, -200 * mib} {
+		x.At, x.Free, x.Moved = x.At+time.Millisecond, uint64(int64(x.Free)-moved), x.Moved+moved
+		if s.Add(x); s.State().Fall != 0 || s.State().Memory {
+			t.Errorf("%d bytes moved: memory falls by %g bytes a second, pressure %v", moved, s.State().Fall, s.State().Memory)
+		}
+	}
+	x.At, x.Free = x.At+time.Millisecond, x.Free-150*mib
+	if s.Add(x); !s.State().Memory {
+		t.Error("a real fall is no pressure")
+	}
+}

@@ -16,6 +16,7 @@ type Sample struct {
 	Running     int     // threads that run, but for those that only poll
 	Waiting     int     // threads that could run, and do not
 	Busy        float64 // processors that proclets are known to use
+	Moved       int64   // bytes of proclets that have come from other machines so far, less those that have gone
 }
 
 // State is what a machine tells the leader of itself.
@@ -77,7 +78,8 @@ func (s *Sensor) Add(x Sample) (changes []string) {
 	st.Free, st.Total, st.Processors = x.Free, x.Total, x.Processors
 	st.Watermark = s.policy.Watermark(x.Total)
 	if passed > 0 {
-		fell := (float64(s.last.Free) - float64(x.Free)) / passed.Seconds()
+		// What comes and goes by moves says nothing of what will be taken next.
+		fell := (float64(s.last.Free) - float64(x.Free) - float64(x.Moved-s.last.Moved)) / passed.Seconds()
 		st.Fall = max(toward(st.Fall, fell, passed, fallTime), 0)
 		asked := max(float64(x.Running+x.Waiting), x.Busy)
 		st.Load = toward(st.Load, asked, passed, loadTime)

@@ -7,6 +7,7 @@ var (
 	pinned       = describe("proclets_pinned", "Proclets that live on the machine and may not leave it.")
 	heapMapped   = describe("proclet_heap_mapped_bytes", "Memory that the heaps of the machine's proclets have taken.")
 	heapUsed     = describe("proclet_heap_used_bytes", "Memory that is allocated in the heaps of the machine's proclets.")
+	procletBusy  = describe("proclet_processors", "Processors that proclets use, lately.")
 	procletCalls = describe("proclet_calls_total", "Calls of proclets, and threads started in them, on the machine.")
 )
 
@@ -16,6 +17,7 @@ func procletMetrics(to sink, o *migrate.Overview) {
 	to.gauge(pinned, float64(o.Pinned))
 	to.gauge(heapMapped, float64(o.Mapped))
 	to.gauge(heapUsed, float64(o.Used))
+	to.gauge(procletBusy, o.Busy)
 	to.counter(procletCalls, float64(o.Calls))
 }
 

@@ -66,7 +66,7 @@ func Registry(r *rack.Rack, m *migrate.Migrator) *prometheus.Registry {
 		collector(kernelMetrics),
 		collector(func(to sink) { rackMetrics(to, r) }),
 		collector(func(to sink) {
-			o := m.Overview(0)
+			o := m.Overview(0, migrate.ByLoad)
 			machineMetrics(to, &o)
 			procletMetrics(to, &o)
 			moveMetrics(to, &o, m)

@@ -19,6 +19,7 @@ type order struct {
 	Timeline bool           `json:"timeline,omitempty"`
 	Overview bool           `json:"overview,omitempty"`
 	Top      int            `json:"top,omitempty"` // how many proclets in it
+	By       By             `json:"by,omitempty"`
 }
 
 // outcome is its answer. Error is a text because the caller may be of another
@@ -52,7 +53,7 @@ func (m *Migrator) administer(q rack.Request) {
 	case o.Timeline:
 		out.Timeline = &Timeline{Machine: m.network.Self().ID, Now: time.Now().Round(0), Spans: m.took.last.list()}
 	case o.Overview && m.overview != nil:
-		overview := m.Overview(o.Top)
+		overview := m.Overview(o.Top, o.By)
 		out.Overview = &overview
 	default:
 		stats := m.Stats()

@@ -49,7 +49,8 @@ type Migrator struct {
 	leave    time.Duration // bound on waiting for calls inside
 	log      func(format string, args ...any)
 	drained  chan struct{}
-	overview func(top int) Overview // nil without a rack
+	overview func(top int, by By) Overview // nil without a rack
+	complete atomic.Pointer[func(*Overview)]
 
 	mu       sync.Mutex
 	number   uint64                                 // of the last move begun here
@@ -72,7 +73,7 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 		leave, _ = time.ParseDuration(leaveParam.Default)
 	}
 	m := New(r, rt, leave)
-	m.overview = func(top int) Overview { return m.overviewOf(r, rt, top) }
+	m.overview = func(top int, by By) Overview { return m.overviewOf(r, rt, top, by) }
 	r.OnDeath(m.Died)
 	r.OnDrain(func() { go m.drain(r, rt) })
 	r.Handle(rack.ServiceMigrate, m.serve)

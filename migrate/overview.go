@@ -16,16 +16,19 @@ import (
 // Overview is what a machine has done since it started, and what it has now: what one
 // needs to watch a rack, in one answer. Rates come from two of them, of different times.
 type Overview struct {
+	Rack       string         `json:"rack"`
 	Machine    rack.MachineID `json:"machine"`
 	Uptime     time.Duration  `json:"uptime"` // when this was true
 	Processors int            `json:"processors"`
 	Worked     time.Duration  `json:"worked"` // time of processors that was used, polling included
 	Frames     mm.Usage       `json:"frames"`
+	Pressure   string         `json:"pressure,omitempty"` // what it is short of; see OnOverview
 
 	Proclets  int            `json:"proclets"`
 	Pinned    int            `json:"pinned"`
 	Mapped    uint64         `json:"mapped"`    // bytes that heaps have taken
 	Used      uint64         `json:"used"`      // bytes that are allocated in them
+	Busy      float64        `json:"busy"`      // processors that they use, lately
 	Calls     uint64         `json:"calls"`     // of proclets, executed here
 	Latencies rack.Latencies `json:"latencies"` // of calls from here to other machines
 
@@ -37,20 +40,53 @@ type Overview struct {
 	P50     time.Duration `json:"p50"`  // of Report.Pause
 	P99     time.Duration `json:"p99"`
 
-	// Top are some of the proclets, those with most calls.
+	// Top are some of the proclets, those with most of what was asked for.
 	Top []proclet.Info `json:"top,omitempty"`
 }
 
+// By says which proclets an Overview is to show.
+type By string
+
+const (
+	ByLoad   By = "load"   // processors that they use
+	ByMemory By = "memory" // that their heaps have taken
+	ByCalls  By = "calls"  // that they have had
+)
+
+// Compare orders proclets: first those that have most; then by their IDs. Another By than those
+// above orders them by load.
+func (by By) Compare(a, b proclet.Info) int {
+	order := 0
+	switch by {
+	case ByMemory:
+		order = cmp.Compare(b.Mapped, a.Mapped)
+	case ByCalls:
+		order = cmp.Compare(b.Calls, a.Calls)
+	default:
+		order = cmp.Compare(b.Processors, a.Processors)
+	}
+	return cmp.Or(order, cmp.Compare(a.ID, b.ID))
+}
+
+// OnOverview has f called to complete every Overview. It replaces the one before.
+func (m *Migrator) OnOverview(f func(*Overview)) { m.complete.Store(&f) }
+
 // Overview returns that of this machine, with at most top of its proclets. The Migrator is
 // one that Serve has made.
-func (m *Migrator) Overview(top int) Overview { return m.overview(top) }
+func (m *Migrator) Overview(top int, by By) Overview {
+	o := m.overview(top, by)
+	if f := m.complete.Load(); f != nil {
+		(*f)(&o)
+	}
+	return o
+}
 
 // overviewOf is Overview for what Serve knows.
-func (m *Migrator) overviewOf(r *rack.Rack, rt *proclet.Runtime, top int) Overview {
+func (m *Migrator) overviewOf(r *rack.Rack, rt *proclet.Runtime, top int, by By) Overview {
 	status, stats := r.Status(), m.Stats()
 	o := Overview{
-		Machine: status.Self, Uptime: status.Uptime, Processors: runtime.GOMAXPROCS(0), Worked: worked(), Frames: stats.Frames,
-		Calls: rt.Calls(), Latencies: status.Latencies,
+		Rack: status.Name, Machine: status.Self, Uptime: status.Uptime, Processors: runtime.GOMAXPROCS(0), Worked: worked(), Frames: stats.Frames,
+		Busy: rt.Busy(), Calls: rt.Calls(), Latencies: status.Latencies,
 		Made: stats.Made, Arrived: stats.Arrived, GivenUp: stats.GivenUp, Lost: stats.Lost, Sent: stats.Bytes,
 		P50: stats.PauseP50, P99: stats.PauseP99,
 	}
@@ -63,7 +99,7 @@ func (m *Migrator) overviewOf(r *rack.Rack, rt *proclet.Runtime, top int) Overvi
 			o.Pinned++
 		}
 	}
-	slices.SortFunc(all, func(a, b proclet.Info) int { return cmp.Or(cmp.Compare(b.Calls, a.Calls), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(all, by.Compare)
 	o.Top = all[:min(max(top, 0), len(all))]
 	return o
 }
@@ -78,8 +114,8 @@ func worked() time.Duration {
 }
 
 // AskOverview returns a machine's Overview. r may be an observer.
-func AskOverview(ctx context.Context, r *rack.Rack, machine rack.MachineID, top int) (Overview, error) {
-	out, err := ask(ctx, r, machine, order{Overview: true, Top: top})
+func AskOverview(ctx context.Context, r *rack.Rack, machine rack.MachineID, top int, by By) (Overview, error) {
+	out, err := ask(ctx, r, machine, order{Overview: true, Top: top, By: by})
 	if err != nil {
 		return Overview{}, err
 	}

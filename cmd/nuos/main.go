@@ -37,10 +37,11 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		Example: `  nuos run -n 3 -p 6379:6379 ./images/kv      boot three machines
   nuos ps                                     see what lives where
+  nuos top                                    watch the machines
   nuos migrate --shuffle 20ms --for 60s       move proclets about`,
 	}
 	root.PersistentFlags().StringVar(&rackName, "name", "nuos", "name of the rack")
-	root.AddCommand(buildCommand(), runCommand(), psCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), testCommand(), benchCommand(), vetCommand(), simulateCommand())
+	root.AddCommand(buildCommand(), runCommand(), psCommand(), topCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), testCommand(), benchCommand(), vetCommand(), simulateCommand())
 	root.AddCommand(statCommand(), traceCommand(), stacksCommand(), dumpCommand(), coreCommand(), gdbCommand())
 	return root
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/spf13/cobra"
+
+	"nuos/migrate"
+	"nuos/rack"
+)
+
+// topMachine is what a machine has said of itself, or why it has not.
+type topMachine struct {
+	member    rack.Member
+	directory bool
+	overview  migrate.Overview
+	err       error
+}
+
+// topSample is what all machines have said, at about the same time.
+type topSample struct {
+	at       time.Time
+	machines []topMachine
+}
+
+// topSource takes a sample, with some of the proclets of each machine.
+type topSource func(ctx context.Context, by migrate.By) topSample
+
+// topProclets is how many proclets each machine is asked for.
+const topProclets = 50
+
+func topCommand() *cobra.Command {
+	once, interval, by := false, time.Second, string(migrate.ByLoad)
+	cmd := &cobra.Command{
+		Use:   "top",
+		Short: "Watch the machines and the proclets of a rack",
+		Long: `Top shows memory, processors, pressure, calls and moves of each machine, and the
+proclets that use most, and keeps that up to date. Rates and latencies are those of the time
+since the last look. Keys: l, m, c order the proclets by load, memory or calls; q quits.`,
+		Example: `  nuos top
+  nuos top --once --by memory     prints it once, after an interval, for scripts`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch migrate.By(by) {
+			case migrate.ByLoad, migrate.ByMemory, migrate.ByCalls:
+			default:
+				return fmt.Errorf("--by %s: want load, memory or calls", by)
+			}
+			if interval < 100*time.Millisecond {
+				return fmt.Errorf("--interval %v: want at least 100ms", interval)
+			}
+			r, _, err := observe()
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			if once {
+				return topOnce(cmd.Context(), os.Stdout, topOf(r), interval, migrate.By(by))
+			}
+			m := &topModel{ctx: cmd.Context(), source: topOf(r), interval: interval, by: migrate.By(by)}
+			_, err = tea.NewProgram(m, tea.WithAltScreen(), tea.WithContext(cmd.Context())).Run()
+			if cmd.Context().Err() != nil {
+				return nil // somebody has ended it
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "print once and end")
+	cmd.Flags().DurationVar(&interval, "interval", interval, "how often to look")
+	cmd.Flags().StringVar(&by, "by", by, "order of the proclets: load, memory or calls")
+	return cmd
+}
+
+// topOnce prints what happens in one interval.
+func topOnce(ctx context.Context, to io.Writer, source topSource, interval time.Duration, by migrate.By) error {
+	before := source(ctx, by)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(interval):
+	}
+	_, err := fmt.Fprintln(to, ratesBetween(before, source(ctx, by), by).view(0, 0))
+	return err
+}
+
+// topOf asks the machines of a rack, each with one request, all at once.
+func topOf(r *rack.Rack) topSource {
+	return func(ctx context.Context, by migrate.By) topSample {
+		ctx, cancel := timeout(ctx)
+		defer cancel()
+		s := topSample{at: time.Now()}
+		directory, _ := r.Directory()
+		members := r.Members()
+		s.machines = make([]topMachine, len(members))
+		var all sync.WaitGroup
+		for i, member := range members {
+			all.Go(func() {
+				m := topMachine{member: member, directory: member.ID == directory}
+				m.overview, m.err = migrate.AskOverview(ctx, r, member.ID, topProclets, by)
+				s.machines[i] = m
+			})
+		}
+		all.Wait()
+		return s
+	}
+}

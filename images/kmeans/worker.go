@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime"
+
 	"nuos/proclet"
 	"nuos/proclet/dist"
 )
@@ -68,6 +70,7 @@ func (w *Worker) Map(t *proclet.Thread, centroids []int32) (p partial, err error
 			for i := range page {
 				w.assign(t, page[i][:w.data.in(at)*w.data.Dimensions], centroids)
 				at++
+				runtime.Gosched() // moves, and calls of shards, are not to wait for Go's time slices
 			}
 		})
 	}

@@ -67,6 +67,9 @@ func (r *Rack) parameters(i int) []string {
 			"nic="+r.nic(i),
 			"host="+r.hostIP(i).String(),
 			fmt.Sprintf("mem=%dM", r.options.Memory))
+		if r.options.Link {
+			words = append(words, "uplink="+r.socket(i))
+		}
 	}
 	return append(words, r.options.Params...)
 }

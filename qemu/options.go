@@ -33,8 +33,8 @@ type Options struct {
 	Hosted bool
 
 	// Link joins two hosted machines by a cable (package link) instead of the
-	// switch: each reads the other's memory. Faults, Pcap and programs that dial
-	// the switch do not reach them.
+	// switch: each reads the other's memory. Faults and Pcap do not reach them. Programs
+	// that dial the switch do, by an uplink of each machine.
 	Link bool
 
 	// VhostUser joins emulated machines to the switch by memory that they share with it,

@@ -191,6 +191,11 @@ func (r *Rack) AddMachine() (_ *Machine, err error) {
 		if err := m.port.SetFaults(r.options.Faults); err != nil {
 			return nil, err
 		}
+		if r.options.Link {
+			if err := m.port.ListenStream(r.socket(index)); err != nil {
+				return nil, err
+			}
+		}
 		if r.options.Hosted && !r.options.Link || r.options.VhostUser {
 			if err := m.port.ListenVhostUser(r.socket(index), tor.NetConfig{MAC: m.MAC(), MTU: r.options.MTU}); err != nil {
 				return nil, err
@@ -203,7 +208,7 @@ func (r *Rack) AddMachine() (_ *Machine, err error) {
 	return m, r.save()
 }
 
-// socket is the vhost-user socket of machine i.
+// socket is where machine i is plugged into the switch by itself.
 func (r *Rack) socket(i int) string { return filepath.Join(r.Dir, fmt.Sprintf("machine-%d.sock", i)) }
 
 // Switch is the switch that joins the machines; nil with NoNIC.

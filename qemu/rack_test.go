@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"nuos/qemu/tor"
+	"nuos/rack"
 )
 
 // The test binary is also the image of hosted machines, and a launcher that
@@ -42,6 +43,12 @@ func beMachine(words []string) int {
 	if code, ok := strings.CutPrefix(word["do"], "exit:"); ok {
 		n, _ := strconv.Atoi(code)
 		return n
+	}
+	if word["do"] == "join" {
+		if _, err := rack.Join(rack.Config{}); err != nil {
+			fmt.Println(err)
+			return 1
+		}
 	}
 	select {} // until killed
 }
@@ -255,6 +262,36 @@ func TestLinkedRack(t *testing.T) {
 			t.Errorf("%+v was started", o)
 			r.Stop()
 		}
+	}
+}
+
+// TestObserve looks at a rack, from a port of its switch, also when its machines are joined by a cable.
+func TestObserve(t *testing.T) {
+	for _, linked := range []bool{false, true} {
+		r := startRack(t, Options{Machines: 2, Link: linked, Params: []string{"do=join"}})
+		running, err := Attach(r.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := running.Observe()
+		if err != nil {
+			t.Errorf("linked %v: %v\n%s\n%s", linked, err, r.Machine(0).Console(), r.Machine(1).Console())
+			continue
+		}
+		for deadline := deadline(t); len(o.Members()) != 2; {
+			if deadline.Err() != nil {
+				t.Errorf("linked %v: %d members; want 2", linked, len(o.Members()))
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		for _, m := range o.Members() {
+			if _, err := o.Call(deadline(t), m.ID, rack.ServiceStatus, nil); err != nil {
+				t.Errorf("linked %v: machine %d: %v", linked, m.ID, err)
+			}
+		}
+		o.Close()
+		r.Stop()
 	}
 }
 

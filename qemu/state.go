@@ -15,7 +15,7 @@ import (
 //	rack.json       State, readable by its owner only, for it has the key
 //	rack.lock       locked for as long as the launcher lives
 //	switch.sock     where tor.Dial gets a port of the switch
-//	machine-N.sock  vhost-user, hosted machines only
+//	machine-N.sock  where machine N is plugged into the switch: vhost-user, or an uplink
 //	link.sock       where two hosted machines meet that have a cable between them
 //	monitor-N.sock  QEMU's monitor (package monitor), emulated machines only
 //	gdb-N.sock      for gdb, while somebody uses it

@@ -17,7 +17,7 @@ func linked(t testing.TB) (a, b *endpoint) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cable")
 	open := func(id uint32) *endpoint {
-		d, err := link.Open(path)
+		d, err := link.Open(path, "")
 		if err != nil {
 			t.Fatal(err)
 		}

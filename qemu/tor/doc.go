@@ -4,6 +4,7 @@
 // What is plugged into a port:
 //
 //	Port.Connect          a stream of frames, QEMU's "-netdev stream"
+//	Port.ListenStream     the same, of whoever comes: the uplink of a machine at a cable
 //	Port.ListenVhostUser  a vhost-user front-end: a hosted machine, or QEMU
 //	Switch.AddHost        a TCP/IP stack of this process, with port forwarding
 //	                      (Host.Forward) and DHCP (Host.ServeDHCP)

@@ -80,6 +80,16 @@ func (p *Port) Connect(conn *net.UnixConn) (done <-chan struct{}, err error) {
 	return p.connect(conn, nil)
 }
 
+// ListenStream plugs in whoever connects to a unix socket, the last one in place of the one before,
+// as Connect does. The socket file goes when the switch is closed.
+func (p *Port) ListenStream(path string) error {
+	return p.sw.listen(path, func(conn *net.UnixConn) {
+		if done, err := p.Connect(conn); err == nil {
+			<-done
+		}
+	})
+}
+
 // connect is Connect, with something to say before the first frame.
 func (p *Port) connect(conn *net.UnixConn, first []byte) (done <-chan struct{}, err error) {
 	s, err := newStream(conn)

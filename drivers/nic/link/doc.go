@@ -15,5 +15,8 @@
 // Send as Gather is read by the peer only until Completed says otherwise, or the peer has
 // gone. Frames arrive unchanged, in order and once, or, while nobody is plugged in, not at all.
 //
+// Others than the peer may reach a machine by its uplink (uplink.go), a stream of frames to a
+// switch: observers do.
+//
 // Caveats: the peer can read all of a machine's memory. There are two machines to a cable.
 package link

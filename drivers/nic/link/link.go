@@ -33,6 +33,7 @@ type Device struct {
 	info   nic.Info
 	memory mm.Range
 	own    end
+	uplink *uplink // nil: there is only the cable
 
 	event   *os.File // the peer writes to it
 	counter [8]byte
@@ -69,8 +70,9 @@ type Device struct {
 var _ nic.Device = (*Device)(nil)
 
 // Open plugs this machine into the cable at a unix socket, and returns whether or not the
-// other one is there already.
-func Open(path string) (*Device, error) {
+// other one is there already. If uplink is not empty it is the unix socket of a switch at which
+// others can reach this machine.
+func Open(path, uplink string) (*Device, error) {
 	memory, err := mm.AllocDMA(endSize)
 	if err != nil {
 		return nil, fmt.Errorf("link %s: %w", path, err)
@@ -93,6 +95,13 @@ func Open(path string) (*Device, error) {
 	d.tx.bytes = mm.Bytes(memory)[bytesAt:]
 	d.tx.phys = phys + bytesAt
 	d.tx.gather = make([]piece, 0, maxPieces)
+	if uplink != "" {
+		if d.uplink, err = openUplink(uplink, d.info.MAC, d.event); err != nil {
+			d.event.Close()
+			mm.FreeDMA(memory)
+			return nil, fmt.Errorf("link %s: %w", path, err)
+		}
+	}
 	go d.connect(path)
 	return d, nil
 }
@@ -103,6 +112,9 @@ func (d *Device) Receive(batch []nic.Frame) int {
 	r := &d.rx
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if u := d.uplink; u != nil && u.waiting.Load() > 0 {
+		return u.receive(batch)
+	}
 	if r.peer == nil {
 		return 0
 	}
@@ -159,10 +171,13 @@ func (d *Device) Release(batch []nic.Frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range batch {
-		r.release(uint32(f.Cookie), uint32(f.Cookie>>32))
+		if f.Cookie != uplinkFrame {
+			r.release(uint32(f.Cookie), uint32(f.Cookie>>32))
+			r.lent--
+		}
 	}
 	atomic.StoreUint32(d.own.head, r.consumer.head)
-	if r.lent -= len(batch); r.lent == 0 {
+	if r.lent == 0 {
 		r.free.Signal()
 	}
 }
@@ -177,7 +192,7 @@ func (d *Device) Arm() bool {
 	r.woken.Store(false)
 	r.armed = true
 	atomic.StoreUint32(d.own.want, r.wish)
-	if r.peer != nil && atomic.LoadUint32(r.peer.end.tail) != r.next {
+	if r.peer != nil && atomic.LoadUint32(r.peer.end.tail) != r.next || d.uplink != nil && d.uplink.waiting.Load() > 0 {
 		r.armed = false
 		atomic.StoreUint32(d.own.want, 0)
 		return false
@@ -207,7 +222,7 @@ func (d *Device) Send(batch []nic.Packet) int {
 		if !ok {
 			d.stats.sendErrors.Add(1)
 		}
-		if !ok || t.peer == nil {
+		if !ok || d.uplink != nil && d.uplink.send(&batch[n]) || t.peer == nil {
 			t.leaveOut()
 			continue
 		}
@@ -307,6 +322,9 @@ func (d *Device) Close() error {
 	}
 	d.mu.Unlock()
 	<-d.ended
+	if d.uplink != nil {
+		d.uplink.close()
+	}
 	d.event.Close()
 	mm.FreeDMA(d.memory)
 	return nil

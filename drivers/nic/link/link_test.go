@@ -22,7 +22,7 @@ func cable(t testing.TB) (a, b *Device) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "cable")
 	open := func() *Device {
-		d, err := Open(path)
+		d, err := Open(path, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func differ(a, b []byte) int {
 
 // TestAlone: without a machine at the other end packets are lost, and over at once.
 func TestAlone(t *testing.T) {
-	d, err := Open(filepath.Join(t.TempDir(), "cable"))
+	d, err := Open(filepath.Join(t.TempDir(), "cable"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestAlone(t *testing.T) {
 // what the first one has not read is over.
 func TestComesAndGoes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cable")
-	stays, err := Open(path)
+	stays, err := Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestComesAndGoes(t *testing.T) {
 		}
 	}()
 	for round := range int64(20) {
-		comes, err := Open(path)
+		comes, err := Open(path, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -324,7 +324,7 @@ func TestNonsense(t *testing.T) {
 // TestStranger: what is no machine at the socket does no harm.
 func TestStranger(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cable")
-	d, err := Open(path)
+	d, err := Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +339,7 @@ func TestStranger(t *testing.T) {
 			return d.Stats().DeviceErrors > before
 		})
 	}
-	other, err := Open(path)
+	other, err := Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 
 var idleParam = boot.NewParam("idle", "adaptive", "hosted: how long a machine without work polls its NIC before it sleeps: adaptive, poll (for ever) or halt (not at all)")
 
+var uplinkParam = boot.NewParam("uplink", "", "hosted, with nic=link: unix socket of a switch by which others than the machine at the other end of the cable reach this one; empty: nobody does")
+
 // mostPolls is how often the pump polls in vain at most. With one or two processors those who
 // would send the next frame need the one that spins.
 func mostPolls(processors int) int {
@@ -48,7 +50,7 @@ func openDevice(param string) (nic.Device, error) {
 	case kind == "vhost-user" && path != "":
 		return virtio.OpenVhostUser(path)
 	case kind == "link" && path != "":
-		return link.Open(path)
+		return link.Open(path, uplinkParam.Value())
 	case kind == "packet" && path != "":
 		return packet.Open(path)
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"nuos/drivers/nic"
 	"nuos/drivers/nic/nictest"
 	"nuos/drivers/nic/port"
 	"nuos/rack"
@@ -20,10 +21,16 @@ func realRack(t testing.TB, n int, faults nictest.Faults) []*Runtime {
 	t.Helper()
 	seg := nictest.New(t, nictest.Options{})
 	seg.SetFaults(faults)
+	return rackOn(t, n, func() nic.Device { return seg.Attach() })
+}
+
+// rackOn is realRack on cards of any kind.
+func rackOn(t testing.TB, n int, card func() nic.Device) []*Runtime {
+	t.Helper()
 	racks := make([]*rack.Rack, n)
 	var wg sync.WaitGroup
 	for i := range racks {
-		p := port.New(seg.Attach(), netip.Prefix{})
+		p := port.New(card(), netip.Prefix{})
 		t.Cleanup(func() { p.Close() })
 		wg.Go(func() {
 			var console strings.Builder

@@ -198,13 +198,13 @@ func (s *session) failBulk(cause error) {
 	}
 }
 
-// postBulk sends kindBulkDone or kindBulkAbort. Called with mu held.
-func (s *session) postBulk(k kind, transfer uint64, st status, data []byte) {
+// postBulk sends messageBulkDone or messageBulkAbort. Called with mu held.
+func (s *session) postBulk(k messageKind, transfer uint64, st status, data []byte) {
 	s.post(&message{kind: k, id: transfer, status: st, data: data})
 	s.flush(s.e.now())
 }
 
-// The status of kindBulkAbort says which side gives up.
+// The status of messageBulkAbort says which side gives up.
 const (
 	abortBySender   status = 1
 	abortByReceiver status = 2

@@ -82,7 +82,7 @@ func (s *session) receiveBulk(ctx context.Context, transfer uint64, dst []mm.Ran
 			s.mu.Lock()
 			if s.in[transfer] == b {
 				delete(s.in, transfer)
-				s.postBulk(kindBulkAbort, transfer, abortByReceiver, nil)
+				s.postBulk(messageBulkAbort, transfer, abortByReceiver, nil)
 				b.finish(ctx.Err())
 			}
 			s.mu.Unlock()
@@ -214,7 +214,7 @@ func (s *session) completeBulk(transfer uint64, b *bulkIn) {
 	if s.e.verifyBulk {
 		sum = binary.LittleEndian.AppendUint32(nil, b.crc())
 	}
-	s.postBulk(kindBulkDone, transfer, statusOK, sum)
+	s.postBulk(messageBulkDone, transfer, statusOK, sum)
 	b.finish(nil)
 }
 

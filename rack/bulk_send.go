@@ -105,7 +105,7 @@ func (s *session) granted(f []byte) (w *pieceWriter) {
 	size, serial, high := int(le.Uint32(g[28:])), le.Uint32(g[16:]), le.Uint32(g[20:])
 	if le.Uint64(g[8:]) != b.extent.size || size <= 0 || size > s.pieceSize() {
 		s.endOut(transfer)
-		s.postBulk(kindBulkAbort, transfer, abortSize, nil)
+		s.postBulk(messageBulkAbort, transfer, abortSize, nil)
 		b.finish(ErrBulkSize)
 		return nil
 	}
@@ -285,7 +285,7 @@ func (w *pieceWriter) giveUp(cause error) {
 	defer s.mu.Unlock()
 	if s.out[w.transfer] == w.b {
 		s.endOut(w.transfer)
-		s.postBulk(kindBulkAbort, w.transfer, abortBySender, nil)
+		s.postBulk(messageBulkAbort, w.transfer, abortBySender, nil)
 		w.b.finish(cause)
 	}
 }

@@ -23,7 +23,7 @@ func (t *callTable) init(s *session) { t.calls, t.session = map[uint64]*call{}, 
 type call struct {
 	message message
 	credits chan struct{}
-	began   time.Duration
+	began   time.Duration // or, if it waited for others, when the first of those was posted
 
 	// done is called with the reply. If it is nil somebody waits:
 	done  func(reply []byte, err error)
@@ -48,8 +48,9 @@ const (
 // linger polls the card until over, if calls have been answered so quickly of
 // late that this pays, and not for long. One caller does that at a time: what others wait for
 // comes to them all the same, and they would only keep those from running who have it already.
+// So would one whose message waits for theirs.
 func (e *endpoint) linger(over *atomic.Bool) {
-	if time.Duration(e.trip.Load()) >= spinTrip || e.lingering.Swap(true) {
+	if e.gatherers.Load() != nil || time.Duration(e.trip.Load()) >= spinTrip || e.lingering.Swap(true) {
 		return
 	}
 	defer e.lingering.Store(false)
@@ -153,14 +154,13 @@ func (s *session) begin(service Service, req []byte, done func([]byte, error)) b
 func (s *session) request(service Service, req []byte, done func([]byte, error)) *call {
 	c := s.newCall()
 	s.nextCall++
-	now := s.e.now()
-	c.credits, c.began, c.done = s.creditsFor(service), now, done
+	c.credits, c.done = s.creditsFor(service), done
 	c.over.Store(false)
-	c.message = message{kind: kindRequest, service: service, id: s.nextCall, data: req}
+	c.message = message{kind: messageRequest, service: service, id: s.nextCall, data: req}
 	s.calls[s.nextCall] = c
 	s.counts.CallsOut++
 	s.post(&c.message)
-	s.flush(now)
+	c.began = s.send()
 	return c
 }
 
@@ -232,19 +232,20 @@ func (c *call) finish(reply []byte, err error) {
 	c.ready <- struct{}{}
 }
 
-// replied completes a call, and returns whom to tell. data may be lent. Called
+// replied completes a call, or notes whom to tell. data is lent, or whole's. Called
 // with mu held.
-func (s *session) replied(now time.Duration, id uint64, st status, data []byte, lent bool) (e errand) {
+func (s *session) replied(now time.Duration, id uint64, st status, data []byte, whole *partial) {
 	c := s.calls[id]
 	if c == nil {
 		s.e.drop(dropForeign)
-		return e
+		return
 	}
 	delete(s.calls, id)
 	<-c.credits
 	if c.abandoned {
-		return e
+		return
 	}
+	s.arrives()
 	s.e.tripped(now - c.began)
 	if c.message.service >= ServiceOrdinary {
 		s.e.latencies.add(now - c.began)
@@ -254,37 +255,49 @@ func (s *session) replied(now time.Duration, id uint64, st status, data []byte, 
 		data, err = nil, st.decode(data)
 	}
 	if c.done == nil {
-		if lent {
+		if whole == nil {
 			data = slices.Clone(data)
 		}
 		c.finish(data, err)
-		return e
+		return
 	}
-	e = errand{done: c.done, reply: data, err: err}
+	s.e.work = append(s.e.work, errand{done: c.done, reply: data, err: err, whole: whole})
 	c.done = nil
 	s.free = append(s.free, c)
-	return e
 }
 
 // errand is what a frame has brought that is to be done without the session's
 // lock: a request, or the reply to one, or pieces to send.
 type errand struct {
-	workers *workers // for handler
 	writer  *pieceWriter
 	request Request
 	handler handler // of request
 	done    func([]byte, error)
 	reply   []byte
 	err     error
+	whole   *partial // what is lent lies there, not in the frame
 }
 
-func (e *errand) run() {
+// runErrands does what the last frame has brought. Only the poller, of whom there is one at a
+// time, uses work.
+func (e *endpoint) runErrands() {
+	for i := range e.work {
+		e.work[i].run(&e.workers)
+		e.work[i] = errand{}
+	}
+	e.work = e.work[:0]
+}
+
+func (e *errand) run(w *workers) {
 	switch {
 	case e.handler.serve != nil:
-		e.handler.start(e.workers, e.request)
+		e.handler.start(w, e.request)
 	case e.done != nil:
 		e.done(e.reply, e.err)
 	case e.writer != nil:
 		e.writer.grantTaken()
+	}
+	if e.whole != nil {
+		e.whole.free()
 	}
 }

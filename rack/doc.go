@@ -6,7 +6,7 @@
 // Frames are UDP/IPv4 on a nic port that is shared with others. Between two
 // incarnations there is at most one session, ever (session.go). On it numbered
 // packets arrive exactly once (sender.go, receiver.go). Calls (calls.go,
-// serve.go) are messages of such packets. Bulk transfers (bulk.go) are driven
+// serve.go) are messages in such packets, one or several (message.go, gather.go). Bulk transfers (bulk.go) are driven
 // by the receiver, read straight from the pages of the source, and put into the
 // pages of the destination. A frame that is short, corrupt, foreign, forged or
 // repeated is counted, by reason, and dropped.

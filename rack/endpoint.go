@@ -36,6 +36,10 @@ type endpoint struct {
 
 	lingering atomic.Bool // somebody polls for his own reply
 
+	work      []errand                // what the frame that is being delivered has brought
+	rounds    uint64                  // how often the poller has looked at the card
+	gatherers atomic.Pointer[session] // with messages that wait for others; see gathering
+
 	// control is told of every authentic control frame that is for us, on the
 	// poller. admit says whether to open a session to who asks.
 	control func(k kind, g *greeting)
@@ -85,7 +89,7 @@ func newEndpoint(p *port.Port, auth *authenticator, build string, limit int) *en
 func randomTag() uint64 { return rand.Uint64() | 1 }
 
 // listen begins to take frames.
-func (e *endpoint) listen() { e.cancel = e.port.ClaimPieces(ours, e.deliver) }
+func (e *endpoint) listen() { e.cancel = e.port.ClaimPieces(ours, e.deliver, e.settle) }
 
 func (e *endpoint) now() time.Duration { return time.Since(e.start) }
 
@@ -95,8 +99,8 @@ func (e *endpoint) routeTo(mac macAddr, ip netip.Addr) route {
 	return route{srcMAC: e.mac, dstMAC: mac, srcIP: ip4(e.port.Addr().Addr()), dstIP: ip4(ip)}
 }
 
-// deliver takes a frame from the port. It runs on the poller.
-func (e *endpoint) deliver(whole nic.Frame) {
+// deliver takes a frame from the port, and is told whether there are more. It runs on the poller.
+func (e *endpoint) deliver(whole nic.Frame, more bool) {
 	f, rest, k, why, ok := parse(whole, e.exact)
 	if !ok {
 		e.drop(why)
@@ -131,7 +135,7 @@ func (e *endpoint) deliver(whole nic.Frame) {
 		return
 	}
 	e.taken.Add(1)
-	s.receive(k, f, rest)
+	s.receive(k, f, rest, more)
 }
 
 // greeted handles an authentic control frame.

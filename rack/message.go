@@ -3,21 +3,35 @@ package rack
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 	"time"
 )
 
-// A reliable packet is a piece of a message:
+// A reliable packet is one or more messages that were posted together, or a piece of a long one.
+// Each is preceded by a header:
 //
 //	 0  number of the call or the transfer   8
 //	 8  bytes of the whole message           4
 //	12  offset of this piece                 4
-//	16  service                              2
-//	18  status of a reply                    1
-//	19  zero                                 1
-//	20  the piece
+//	16  bytes of this piece                  2
+//	18  service                              2
+//	20  what the message is                  1
+//	21  status of a reply                    1
+//	22  zero                                 2
+//	24  the piece
 const (
-	pieceHeaderLen = 20
+	pieceHeaderLen = 24
 	dataAt         = payloadAt + pieceHeaderLen
+)
+
+// messageKind is what a message is.
+type messageKind byte
+
+const (
+	messageRequest   messageKind = iota + 1 // calls.go
+	messageReply                            // the answer to one; serve.go
+	messageBulkDone                         // everything has arrived; bulk.go
+	messageBulkAbort                        // given up
 )
 
 // MaxMessage is the most bytes of a request or a reply.
@@ -25,14 +39,13 @@ const MaxMessage = 3 << 19
 
 // message is one on its way out.
 type message struct {
-	kind    kind
+	kind    messageKind
 	status  status
 	service Service
 	id      uint64
 	size    int
 	data    []byte // nil once it is in packets
 	packed  int    // bytes of it that are in packets
-	whole   bool   // all of it has been given to the card
 
 	queue      *messageQueue // that it waits in
 	next, prev *message
@@ -65,34 +78,52 @@ func (q *messageQueue) remove(m *message) {
 	m.queue, m.next, m.prev = nil, nil, nil
 }
 
-// post queues m, whose data must not change until it is in packets. Called
-// with mu held; flush sends it.
+// post puts m into a packet, or, while the window is closed or others wait, queues it: then its data
+// must not change until it is in packets. Called with mu held; send or flush sends it.
 func (s *session) post(m *message) {
 	m.size = len(m.data)
-	if m.size <= s.room() {
-		s.short.push(m)
-	} else {
+	switch {
+	case m.size > s.room():
 		s.long.push(m)
+	case s.state == sessionOpen && s.short.first == nil && s.takes(m.size):
+		s.pack(m)
+	default:
+		s.short.push(m)
 	}
 }
 
-func (m *message) putHeader(b []byte) {
+// putHeader writes the header of the next piece, of n bytes.
+func (m *message) putHeader(b []byte, n int) {
+	_ = b[pieceHeaderLen-1]
 	le := binary.LittleEndian
 	le.PutUint64(b, m.id)
 	le.PutUint32(b[8:], uint32(m.size))
 	le.PutUint32(b[12:], uint32(m.packed))
-	le.PutUint16(b[16:], uint16(m.service))
-	b[18], b[19] = byte(m.status), 0
+	le.PutUint16(b[16:], uint16(n))
+	le.PutUint16(b[18:], uint16(m.service))
+	b[20], b[21], b[22], b[23] = byte(m.kind), byte(m.status), 0, 0
 }
 
-// checkHeader reports whether a piece of n bytes can be what it says.
-func checkHeader(b []byte, n int) bool {
-	size, offset := int64(binary.LittleEndian.Uint32(b[8:])), int64(binary.LittleEndian.Uint32(b[12:]))
-	return size <= MaxMessage && offset+int64(n) <= size && (n > 0 || size == 0)
+// checkPieces reports whether the payload of a packet can be what it says: whole pieces, one
+// after the other to the end, each within its message.
+func checkPieces(b []byte) bool {
+	le := binary.LittleEndian
+	for {
+		if len(b) < pieceHeaderLen {
+			return false
+		}
+		size, offset, n := int64(le.Uint32(b[8:])), int64(le.Uint32(b[12:])), int(le.Uint16(b[16:]))
+		if size > MaxMessage || offset+int64(n) > size || n == 0 && size != 0 || n > len(b)-pieceHeaderLen {
+			return false
+		}
+		if b = b[pieceHeaderLen+n:]; len(b) == 0 {
+			return true
+		}
+	}
 }
 
 type partialKey struct {
-	kind kind
+	kind messageKind
 	id   uint64
 }
 
@@ -103,19 +134,50 @@ type partial struct {
 	have int
 }
 
-// take takes a piece of a message whose header has been checked, and returns what
-// to do about the message if it is complete: before f is given back to the card,
-// because that may need its bytes. Called with mu held.
-func (s *session) take(now time.Duration, k kind, f []byte) errand {
+// keptPartial is how many bytes a message may have whose memory the next one gets.
+const keptPartial = 128 << 10
+
+// partials is the memory of messages that have been put together, and were only lent.
+var partials = sync.Pool{New: func() any { return new(partial) }}
+
+func newPartial(size int) *partial {
+	p := partials.Get().(*partial)
+	if cap(p.data) < size {
+		p.data = make([]byte, size)
+	}
+	p.data, p.have = p.data[:size], 0
+	return p
+}
+
+// free is called when nobody reads the data any more.
+func (p *partial) free() {
+	if cap(p.data) <= keptPartial {
+		partials.Put(p)
+	}
+}
+
+// takeAll takes the pieces of a packet whose headers have been checked, and notes in work what to
+// do about messages that are complete: before the packet is given back to the card, because that
+// may need its bytes. Called with mu held.
+func (s *session) takeAll(now time.Duration, b []byte) {
+	for len(b) > 0 {
+		n := pieceHeaderLen + int(binary.LittleEndian.Uint16(b[16:]))
+		s.take(now, b[:n:n])
+		b = b[n:]
+	}
+}
+
+// take takes one piece.
+func (s *session) take(now time.Duration, b []byte) {
 	le := binary.LittleEndian
-	b, piece := f[payloadAt:], f[dataAt:]
+	k, piece := messageKind(b[20]), b[pieceHeaderLen:]
 	id, size, offset := le.Uint64(b), int(le.Uint32(b[8:])), int(le.Uint32(b[12:]))
-	data, lent := piece, true
+	data, whole := piece, (*partial)(nil)
 	if len(piece) != size {
 		key := partialKey{k, id}
 		p := s.partial[key]
 		if p == nil {
-			p = &partial{data: make([]byte, size)}
+			p = newPartial(size)
 			if s.partial == nil {
 				s.partial = map[partialKey]*partial{}
 			}
@@ -123,24 +185,25 @@ func (s *session) take(now time.Duration, k kind, f []byte) errand {
 		}
 		if len(p.data) != size {
 			s.e.drop(dropForeign)
-			return errand{}
+			return
 		}
 		p.have += copy(p.data[offset:], piece)
 		if p.have < size {
-			return errand{}
+			return
 		}
 		delete(s.partial, key)
-		data, lent = p.data, false
+		data, whole = p.data, p
 	}
 	switch k {
-	case kindRequest:
-		return s.requested(id, Service(le.Uint16(b[16:])), data, lent)
-	case kindReply:
-		return s.replied(now, id, status(b[18]), data, lent)
-	case kindBulkDone:
+	case messageRequest:
+		s.requested(id, Service(le.Uint16(b[18:])), data, whole)
+	case messageReply:
+		s.replied(now, id, status(b[21]), data, whole)
+	case messageBulkDone:
 		s.bulkDone(id, slices.Clone(data))
-	case kindBulkAbort:
-		s.bulkAborted(id, status(b[18]))
+	case messageBulkAbort:
+		s.bulkAborted(id, status(b[21]))
+	default:
+		s.e.drop(dropForeign)
 	}
-	return errand{}
 }

@@ -23,9 +23,8 @@ type receiver struct {
 	partial map[partialKey]*partial
 }
 
-// arrived takes a reliable packet, and returns what to do about a message that is
-// complete. Called with mu held.
-func (s *session) arrived(now time.Duration, k kind, f []byte) errand {
+// arrived takes a reliable packet. Called with mu held.
+func (s *session) arrived(now time.Duration, f []byte) {
 	n := binary.LittleEndian.Uint64(f[packetAt:])
 	bit, mask := &s.bits[n%window/8], byte(1)<<(n%8)
 	switch {
@@ -33,13 +32,13 @@ func (s *session) arrived(now time.Duration, k kind, f []byte) errand {
 		s.e.drop(dropRepeat)
 		s.counts.Duplicates++
 		s.ackDue = now // the acknowledgement was lost
-		return errand{}
+		return
 	case n > s.upTo+window:
 		s.e.drop(dropWindow)
-		return errand{}
-	case len(f) < dataAt || !checkHeader(f[payloadAt:], len(f)-dataAt):
+		return
+	case !checkPieces(f[payloadAt:]):
 		s.e.drop(dropShort)
-		return errand{}
+		return
 	}
 	*bit |= mask
 	s.top = max(s.top, n)
@@ -59,7 +58,7 @@ func (s *session) arrived(now time.Duration, k kind, f []byte) errand {
 	case s.ackDue == 0:
 		s.ackDue = now + ackDelay
 	}
-	return s.take(now, k, f)
+	s.takeAll(now, f[payloadAt:])
 }
 
 // carriedAck is called when a frame that carries upTo has been made. While

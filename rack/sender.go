@@ -2,6 +2,7 @@ package rack
 
 import (
 	"encoding/binary"
+	"math"
 	"sync"
 	"time"
 
@@ -32,7 +33,8 @@ type sender struct {
 	flying  int             // packets not acknowledged
 	short   messageQueue    // messages of one packet go first
 	long    messageQueue
-	highest uint64 // highest number acknowledged
+	open    *packet // takes messages until it is sent; it has no number before
+	highest uint64  // highest number acknowledged
 
 	srtt, rttvar, rto time.Duration
 	congestion        float64 // packets that may be flying
@@ -58,8 +60,9 @@ type packet struct {
 	tries     int
 }
 
-// Two pools, so that small packets do not hold jumbo buffers.
-const smallPacket = 512
+// Two pools, so that small packets do not hold jumbo buffers. A small one has room for several
+// usual messages.
+const smallPacket = 1 << 10
 
 // largestPacket is a frame of the largest MTU that real cards have. Packets are kept until they
 // are acknowledged, so larger ones would be memory to no purpose; pieces of bulk transfers,
@@ -98,15 +101,18 @@ func (s *session) flush(now time.Duration) {
 		}
 		return
 	}
-	for s.flying < int(s.congestion) && s.next < s.oldest+window {
+	for {
 		m := s.short.first
 		if m == nil {
-			if m = s.long.first; m == nil {
-				break
-			}
+			m = s.long.first
 		}
-		s.packetise(now, m)
+		if m == nil || !s.takes(min(m.size-m.packed, s.room())) {
+			break
+		}
+		s.pack(m)
 	}
+	s.gathered(now)
+	s.closePacket()
 	s.transmit(now)
 	if s.ackDue != 0 {
 		if now >= s.ackDue {
@@ -117,35 +123,66 @@ func (s *session) flush(now time.Duration) {
 	}
 }
 
-// packetise makes the next packet of m and queues it in batch.
-func (s *session) packetise(now time.Duration, m *message) {
-	n := min(len(m.data)-m.packed, s.room())
-	p := newPacket(dataAt + n)
-	m.putHeader(p.buf[payloadAt:])
-	copy(p.buf[dataAt:], m.data[m.packed:m.packed+n])
+// takes reports whether a piece of n bytes, no more than room, fits into the open packet, or else
+// the window allows another one.
+func (s *session) takes(n int) bool {
+	if s.open == nil {
+		return s.flying < int(s.congestion) && s.next < s.oldest+window
+	}
+	return s.fits(n) || s.flying+1 < int(s.congestion) && s.next+1 < s.oldest+window
+}
+
+// fits reports whether a piece of n bytes fits into the open packet.
+func (s *session) fits(n int) bool {
+	return len(s.open.buf)+pieceHeaderLen+n <= min(cap(s.open.buf), s.mtu+etherLen)
+}
+
+// pack puts the next piece of m, which takes has accepted, into the open packet, or into a new one.
+func (s *session) pack(m *message) {
+	n := min(m.size-m.packed, s.room())
+	if s.open != nil && !s.fits(n) {
+		s.closePacket()
+	}
+	if s.open == nil {
+		s.open = newPacket(dataAt + n)
+		s.open.buf = s.open.buf[:payloadAt]
+	}
+	at := len(s.open.buf)
+	b := s.open.buf[: at+pieceHeaderLen+n : cap(s.open.buf)]
+	s.open.buf = b
+	m.putHeader(b[at:], n)
+	copy(b[at+pieceHeaderLen:], m.data[m.packed:])
 	m.packed += n
+	if m.packed == m.size {
+		if m.queue != nil {
+			m.queue.remove(m)
+		}
+		m.data = nil
+	}
+}
+
+// closePacket gives the open packet, if there is one, its number.
+func (s *session) closePacket() {
+	p := s.open
+	if p == nil {
+		return
+	}
+	s.open = nil
 	p.number = s.next
 	s.next++
 	s.slots[p.number%window] = p
 	s.flying++
-	s.finish(p.buf, m.kind, p.number)
+	s.finish(p.buf, kindMessages, p.number)
 	s.carriedAck()
-	if m.packed == len(m.data) {
-		m.queue.remove(m)
-		m.whole = true
-		m.data = nil
-	}
-	s.stage(now, p)
+	s.stage(p)
 }
 
-// stage puts a packet into the batch.
-func (s *session) stage(now time.Duration, p *packet) {
-	p.sent = now
-	p.due = now + min(s.rto<<min(p.tries, 6), maxRTO)
+// stage puts a packet into the batch, which transmit hands to the card.
+func (s *session) stage(p *packet) {
 	s.batch[s.n].Head, s.queued[s.n] = p.buf, p
 	s.n++
 	if s.n == sendBatch {
-		s.transmit(now)
+		s.transmit(s.e.now())
 	}
 }
 
@@ -159,8 +196,10 @@ func (s *session) transmit(now time.Duration) {
 	if took < s.n {
 		s.e.short.Add(1)
 	}
-	earliest := s.queued[0].due
+	earliest := time.Duration(math.MaxInt64)
 	for i, p := range s.queued[:s.n] {
+		p.sent = now
+		p.due = now + min(s.rto<<min(p.tries, 6), maxRTO)
 		if i < took {
 			s.counts.FramesOut++
 			s.counts.BytesOut += uint64(len(p.buf))
@@ -281,7 +320,7 @@ func (s *session) again(now time.Duration, p *packet) {
 		s.congestion = max(s.congestion/2, minCongestion)
 		s.threshold = s.congestion
 	}
-	s.stage(now, p)
+	s.stage(p)
 }
 
 // room is how many bytes of a message fit into a packet.
@@ -294,6 +333,10 @@ func (d *sender) release() {
 			p.free()
 			d.slots[i] = nil
 		}
+	}
+	if d.open != nil {
+		d.open.free()
+		d.open = nil
 	}
 	d.flying = 0
 	d.short, d.long = messageQueue{}, messageQueue{}

@@ -67,12 +67,14 @@ type incoming struct {
 	turn  atomic.Uint64
 }
 
-// requested makes a request out of its message, whose data may be lent. Called with
+// requested makes a request out of its message, whose data is lent, or whole's. Called with
 // mu held.
-func (s *session) requested(id uint64, service Service, data []byte, lent bool) errand {
+func (s *session) requested(id uint64, service Service, data []byte, whole *partial) {
 	s.counts.CallsIn++
+	s.serving++
+	s.arrives()
 	in := s.newIncoming()
-	in.reply = message{kind: kindReply, id: id}
+	in.reply = message{kind: messageReply, id: id}
 	h, ok := (*s.e.handlers.Load())[service]
 	switch {
 	case role(s.role.Load()) == roleObserver && !service.Administrative():
@@ -80,10 +82,14 @@ func (s *session) requested(id uint64, service Service, data []byte, lent bool) 
 	case !ok:
 		h = handler{s.e.awaitHandler, false}
 	}
-	if lent && !h.inline {
-		data = slices.Clone(data)
+	if !h.inline {
+		if whole == nil {
+			data = slices.Clone(data)
+		}
+		whole = nil // the handler's
 	}
-	return errand{workers: &s.e.workers, request: Request{From: MachineID(s.id.Load()), Service: service, Data: data, Caller: Caller{in, in.turn.Load()}}, handler: h}
+	q := Request{From: MachineID(s.id.Load()), Service: service, Data: data, Caller: Caller{in, in.turn.Load()}}
+	s.e.work = append(s.e.work, errand{request: q, handler: h, whole: whole})
 }
 
 // newIncoming takes an incoming whose request has been answered, or makes one. Called with mu held.
@@ -142,8 +148,9 @@ func (c Caller) answer(st status, data []byte) {
 	}
 	m := &in.reply
 	m.status, m.data = st, data
+	s.serving--
 	s.post(m)
-	s.flush(s.e.now())
+	s.send()
 	if m.queue != nil { // the rest waits for the window
 		m.data = append([]byte(nil), data...)
 		return

@@ -22,9 +22,8 @@ import (
 // padding; its length is that of the IPv4 header. Where that is 0, as for pieces of
 // bulk transfers that are too long for it (nic.Info.MaxGather), all of the frame counts. Frames of a session carry as
 // tag the random number that their receiver gave to the sender, control frames
-// the hash of the rack's name. Pieces of bulk transfers have a CRC of 0 on cards that
-// change no frame (nic.Info.Exact). The body of a control frame ends with an
-// authenticator; see control.go.
+// the hash of the rack's name. On cards that change no frame (nic.Info.Exact) frames of a session
+// have a CRC of 0. The body of a control frame ends with an authenticator; see control.go.
 const (
 	etherLen  = 14
 	ipLen     = 20
@@ -34,7 +33,7 @@ const (
 	tagAt     = headerAt + 8
 	bodyAt    = headerAt + 16
 	udpPort   = 28277
-	version   = 1
+	version   = 2
 	magic0    = 'n'
 	magic1    = 'u'
 	etherIPv4 = 0x0800
@@ -64,13 +63,10 @@ const (
 	kindFenced                  // control: your incarnation is dead
 	controlKinds
 
-	kindRequest   // reliable: a piece of a request; calls.go
-	kindReply     // reliable: a piece of a reply
-	kindBulkDone  // reliable: everything has arrived; bulk.go
-	kindBulkAbort // reliable: given up
+	kindMessages // reliable: messages, or pieces of them; message.go
 	reliableKinds
 
-	kindAck   // which packets have arrived; ack.go
+	kindAck   // which packets have arrived; receiver.go
 	kindPing  // please answer with kindAck
 	kindGrant // bulk: send these pieces
 	kindPiece // bulk: a piece
@@ -134,12 +130,14 @@ func putHeaders(frame []byte, r *route, length int, k kind, tag uint64) {
 // ipSum is the checksum of an IPv4 header whose own checksum field is zero
 // (RFC 1071).
 func ipSum(ip []byte) uint16 {
-	var sum uint32
-	for i := 0; i < len(ip); i += 2 {
-		sum += uint32(binary.BigEndian.Uint16(ip[i:]))
+	var sum uint64
+	for i := 0; i < ipLen; i += 4 {
+		sum += uint64(binary.BigEndian.Uint32(ip[i:]))
 	}
+	sum = sum&0xffffffff + sum>>32
 	sum = sum&0xffff + sum>>16
-	return ^uint16(sum + sum>>16)
+	sum = sum&0xffff + sum>>16
+	return ^uint16(sum&0xffff + sum>>16)
 }
 
 // frameCRC is the CRC of a frame whose bytes end in head, before any gathered
@@ -181,7 +179,7 @@ func ours(f []byte) bool {
 
 // parse checks everything about a frame that does not depend on who sent it,
 // and returns it without padding. The frame has passed ours. Only a piece of a bulk transfer
-// has a rest, and only of an exact card's it has no CRC.
+// has a rest.
 func parse(whole nic.Frame, exact bool) (frame []byte, rest [][]byte, k kind, why drop, ok bool) {
 	f, rest := whole.Bytes, whole.Rest
 	length := etherLen + int(binary.BigEndian.Uint16(f[16:]))
@@ -199,7 +197,7 @@ func parse(whole nic.Frame, exact bool) (frame []byte, rest [][]byte, k kind, wh
 		f, rest = whole.Whole(), nil
 	}
 	f = f[:min(length, len(f))]
-	if !(exact && k == kindPiece) {
+	if !(exact && k.session()) {
 		crc := frameCRC(f)
 		for _, b := range rest {
 			crc = crc32.Update(crc, castagnoli, b)

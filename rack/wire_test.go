@@ -24,8 +24,19 @@ func FuzzFrame(f *testing.F) {
 		f.Add(b, true)
 		f.Add(b[:len(b)-20], true)
 	}
+	three := make([]byte, dataAt+3*(pieceHeaderLen+5))[:payloadAt]
+	for i, k := range []messageKind{messageRequest, messageReply, messageBulkDone} {
+		m := message{kind: k, id: uint64(i), size: 5}
+		at := len(three)
+		three = three[:at+pieceHeaderLen+5]
+		m.putHeader(three[at:], 5)
+	}
+	three[headerAt+3] = byte(kindMessages)
+	three[packetAt] = 1
+	f.Add(three, true)
 	f.Add([]byte{}, false)
 	x, y, _ := pair(f, nictest.Options{}, nictest.Faults{})
+	x.cancel() // what runs on the poller is run here
 	s := x.to(y)
 	s.opened(&greeting{Tag: 1, MAC: y.mac, MTU: 1500, Role: roleMember})
 	f.Fuzz(func(t *testing.T, b []byte, mend bool) {
@@ -37,12 +48,44 @@ func FuzzFrame(f *testing.F) {
 		}
 		before := x.taken.Load()
 		if ours(b) {
-			x.deliver(nic.Frame{Bytes: b})
+			x.deliver(nic.Frame{Bytes: b}, false)
 		}
 		if _, _, _, ok := parseAny(b); !ok && x.taken.Load() != before {
 			t.Errorf("taken: %x", b)
 		}
 	})
+}
+
+// TestCheckPieces has packets of several messages in which something is wrong.
+func TestCheckPieces(t *testing.T) {
+	packet := func(sizes ...[3]int) (b []byte) { // bytes of the message, offset, and bytes of the piece
+		for _, s := range sizes {
+			m := message{kind: messageRequest, size: s[0], packed: s[1]}
+			at := len(b)
+			b = append(b, make([]byte, pieceHeaderLen+s[2])...)
+			m.putHeader(b[at:], s[2])
+		}
+		return b
+	}
+	good := packet([3]int{3, 0, 3}, [3]int{0, 0, 0}, [3]int{MaxMessage, MaxMessage - 7, 7})
+	for _, c := range []struct {
+		name string
+		b    []byte
+		want bool
+	}{
+		{"three", good, true},
+		{"none", nil, false},
+		{"the last one is cut off", good[:len(good)-1], false},
+		{"the last header is cut off", good[:len(good)-8], false},
+		{"half a header follows", append(packet([3]int{3, 0, 3}), make([]byte, pieceHeaderLen-1)...), false},
+		{"an empty piece", packet([3]int{3, 0, 3}, [3]int{3, 1, 0}), false},
+		{"beyond its message", packet([3]int{3, 0, 3}, [3]int{3, 1, 3}), false},
+		{"too large", packet([3]int{MaxMessage + 1, 0, 3}), false},
+	} {
+		if got := checkPieces(c.b); got != c.want {
+			t.Errorf("%s: %v; want %v", c.name, got, c.want)
+		}
+	}
 }
 
 func parseAny(b []byte) (frame []byte, k kind, why drop, ok bool) {
@@ -90,6 +133,7 @@ func TestGreetingTravels(t *testing.T) {
 // the counters.
 func TestFramesAreCounted(t *testing.T) {
 	x, y, _ := pair(t, nictest.Options{}, nictest.Faults{})
+	x.cancel() // what runs on the poller is run here
 	frame := func(k kind, length int, tag uint64) []byte {
 		b := make([]byte, length)
 		r := route{srcMAC: y.mac, dstMAC: x.mac}
@@ -114,13 +158,13 @@ func TestFramesAreCounted(t *testing.T) {
 		{short, dropShort}, {foreign, dropForeign}, {flipped, dropCorrupt}, {strange, dropNotMine},
 		{frame(kindPing, 100, 12345), dropSession}, {frame(kindHello, 300, 1), dropForged},
 		{frame(kindEnd, 100, s.tag), dropForeign}, {repeat, dropShort},
-		{frame(kindPiece, pieceAt+10, s.tag), dropBulk}, {frame(kindRequest, dataAt, s.tag), dropRepeat},
+		{frame(kindPiece, pieceAt+10, s.tag), dropBulk}, {frame(kindMessages, dataAt, s.tag), dropRepeat},
 	} {
 		before := x.drops[c.want].Load()
 		if !ours(c.frame) {
 			t.Fatalf("%x is not even ours", c.frame)
 		}
-		x.deliver(nic.Frame{Bytes: c.frame})
+		x.deliver(nic.Frame{Bytes: c.frame}, false)
 		if got := x.drops[c.want].Load(); got != before+1 {
 			t.Errorf("%s: counted %d times", dropNames[c.want], got-before)
 		}

@@ -20,7 +20,8 @@ type claims struct {
 
 type claim struct {
 	match   func(frame []byte) bool
-	deliver func(f nic.Frame)
+	deliver func(f nic.Frame, more bool)
+	before  func()
 }
 
 // Claim has deliver called with every received frame that match accepts and
@@ -32,12 +33,15 @@ type claim struct {
 // cancel withdraws the claim; when it returns, deliver is not running and will
 // not be called again.
 func (p *Port) Claim(match func(frame []byte) bool, deliver func(frame []byte)) (cancel func()) {
-	return p.ClaimPieces(match, func(f nic.Frame) { deliver(f.Whole()) })
+	return p.ClaimPieces(match, func(f nic.Frame, _ bool) { deliver(f.Whole()) }, nil)
 }
 
-// ClaimPieces is Claim for who takes frames in the pieces in which a card delivers them.
-func (p *Port) ClaimPieces(match func(frame []byte) bool, deliver func(f nic.Frame)) (cancel func()) {
-	c := &claim{match, deliver}
+// ClaimPieces is Claim for who takes frames in the pieces in which a card delivers them. deliver is
+// told whether more frames, of whomever, have come at the same time and are delivered next. If before
+// is not nil it is called each time before somebody looks at the card: it is for sending what has
+// gathered since the last time. Pumping says whether that will be soon.
+func (p *Port) ClaimPieces(match func(frame []byte) bool, deliver func(f nic.Frame, more bool), before func()) (cancel func()) {
+	c := &claim{match, deliver, before}
 	p.claims.replace(func(l []*claim) []*claim { return append(l, c) })
 	return func() {
 		p.claims.replace(func(l []*claim) []*claim {
@@ -50,7 +54,7 @@ func (p *Port) ClaimPieces(match func(frame []byte) bool, deliver func(f nic.Fra
 // ClaimRest has deliver called with every frame that no claim has taken, in one piece. There
 // is one such claimant, the last to ask.
 func (p *Port) ClaimRest(deliver func(frame []byte)) (cancel func()) {
-	c := &claim{nil, func(f nic.Frame) { deliver(f.Whole()) }}
+	c := &claim{nil, func(f nic.Frame, _ bool) { deliver(f.Whole()) }, nil}
 	p.claims.rest.Store(c)
 	return func() {
 		p.claims.rest.CompareAndSwap(c, nil)
@@ -78,19 +82,31 @@ func (c *claims) replace(change func([]*claim) []*claim) {
 	c.list.Store(&l)
 }
 
+// before tells claimants that somebody is about to look at the card. Called with the receiving
+// lock held.
+func (c *claims) before() {
+	if l := c.list.Load(); l != nil {
+		for _, claim := range *l {
+			if claim.before != nil {
+				claim.before()
+			}
+		}
+	}
+}
+
 // deliver hands a frame to its claimant. Called with the receiving lock held.
-func (c *claims) deliver(f nic.Frame) {
+func (c *claims) deliver(f nic.Frame, more bool) {
 	if l := c.list.Load(); l != nil {
 		for _, claim := range *l {
 			if claim.match(f.Bytes) {
-				claim.deliver(f)
+				claim.deliver(f, more)
 				return
 			}
 		}
 	}
 	if rest := c.rest.Load(); rest != nil {
 		c.rested.Add(1)
-		rest.deliver(f)
+		rest.deliver(f, more)
 		return
 	}
 	c.unclaimed.Add(1)

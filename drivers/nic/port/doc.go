@@ -4,7 +4,8 @@
 // A claimant says with Claim which received frames are its own. Frames are
 // taken from the card by whoever calls Poll, which is anybody who waits for
 // one, and by the port's pump, a goroutine that polls, arms the card and parks
-// when nothing comes. Nothing on the way of a frame allocates.
+// when nothing comes. Nothing on the way of a frame allocates. Before somebody looks at the card,
+// claimants send what they have gathered since the last time (ClaimPieces).
 //
 // Invariants: a frame is delivered to at most one claimant, the first in the
 // order of Claim that matches, and then to that of ClaimRest; frames of the

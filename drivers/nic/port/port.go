@@ -20,6 +20,7 @@ type Port struct {
 	config Config
 	addr   atomic.Pointer[netip.Prefix]
 	closed atomic.Bool
+	parks  atomic.Bool   // the pump is parked, or about to park
 	pumped chan struct{} // closed when the pump has ended
 	claims claims
 
@@ -110,6 +111,7 @@ func (p *Port) Poll() int {
 	if p.closed.Load() {
 		return 0
 	}
+	p.claims.before()
 	batch := p.rx.batch[:p.dev.Receive(p.rx.batch[:])]
 	if len(batch) == 0 {
 		return 0
@@ -117,11 +119,15 @@ func (p *Port) Poll() int {
 	// Deferred, as the lock is, so that a panic in a claimant that somebody
 	// recovers from neither stops the port nor loses the card's buffers.
 	defer p.dev.Release(batch)
-	for _, f := range batch {
-		p.claims.deliver(f)
+	for i, f := range batch {
+		p.claims.deliver(f, i < len(batch)-1)
 	}
 	return len(batch)
 }
+
+// Pumping reports whether the pump is awake, and so polls again as soon as those have run who could
+// when it last did.
+func (p *Port) Pumping() bool { return !p.parks.Load() }
 
 // Close stops the pump and the card and waits for both. Send and Poll then
 // return 0.

@@ -24,6 +24,7 @@ func (p *Port) pump(idle idleMode) {
 			continue
 		}
 		if !p.arm() {
+			p.parks.Store(false)
 			continue
 		}
 		since := time.Now()
@@ -34,6 +35,7 @@ func (p *Port) pump(idle idleMode) {
 			// about it.
 			panic("port: cannot wait for the NIC: " + err.Error())
 		}
+		p.parks.Store(false)
 		spin.parked(time.Since(since))
 	}
 }
@@ -43,5 +45,7 @@ func (p *Port) pump(idle idleMode) {
 func (p *Port) arm() bool {
 	p.rx.mu.Lock()
 	defer p.rx.mu.Unlock()
+	p.parks.Store(true)
+	p.claims.before() // after that nobody counts on the pump
 	return !p.closed.Load() && p.dev.Arm()
 }

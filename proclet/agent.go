@@ -19,7 +19,7 @@ type agent struct {
 
 	at   rack.Location // of who is asked, if start asks
 	done func(answer []byte, err error)
-	room [messageRoom]byte // for msg
+	room []byte // for msg
 }
 
 // Agents are used again when what they wait for comes as it usually does.
@@ -29,8 +29,18 @@ func newAgent() *agent {
 	a := agents.Get().(*agent)
 	if a.done == nil {
 		a.done = a.heard
+		a.room = make([]byte, 0, messageRoom)
 	}
 	return a
+}
+
+// free is called when nobody reads the message any more.
+func (a *agent) free() {
+	if cap(a.msg) <= keptRoom {
+		a.room = a.msg[:0]
+	}
+	a.msg = nil
+	agents.Put(a)
 }
 
 // start sends the message and returns. Usually the machine where the proclet lives
@@ -56,7 +66,7 @@ func (a *agent) heard(answer []byte, err error) {
 		interleave("an answer is inside")
 		r.fulfil(a.rt.self, a.sent.seq, answer)
 		r.gate.uncount()
-		agents.Put(a)
+		a.free()
 		return
 	}
 	go a.rt.deliverAnswer(a.to, a.sent.seq, slices.Clone(answer))

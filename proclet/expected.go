@@ -85,7 +85,7 @@ func (r *resident) forget(e *expected) {
 func (t *Thread) send(id ID, ct *callTypes, fn *closure, arg unsafe.Pointer) (*expected, error) {
 	rt := t.runtime()
 	a := newAgent()
-	sl, msg, err := rt.callMessage(t, id, ct, fn, arg, a.room[:0])
+	sl, msg, err := rt.callMessage(t, id, ct, fn, arg, a.room)
 	if err != nil {
 		return nil, err
 	}

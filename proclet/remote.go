@@ -26,6 +26,9 @@ func (rt *Runtime) callRemote(t *Thread, id ID, ct *callTypes, fn *closure, arg,
 // messageRoom is enough for the messages of most calls, in bytes.
 const messageRoom = 128
 
+// keptRoom is the most memory for a message, in bytes, that is kept for the next one.
+const keptRoom = 128 << 10
+
 // callMessage gives a call an identity and encodes it, in room if that is enough.
 func (rt *Runtime) callMessage(t *Thread, id ID, ct *callTypes, fn *closure, arg unsafe.Pointer, room []byte) (slot, []byte, error) {
 	if id.IsZero() {

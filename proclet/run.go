@@ -2,6 +2,7 @@ package proclet
 
 import (
 	"fmt"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -217,31 +218,51 @@ func (t *Thread) handBack(res unsafe.Pointer, err error) {
 }
 
 // prepareAnswer encodes the result of t's outermost method in the arena: at once, if it
-// fits into a few bytes, as it usually does.
+// is of a few bytes, as it usually is.
 func (t *Thread) prepareAnswer(p *plan, res unsafe.Pointer) error {
-	few := t.fiber.AllocDirty(fewBytes)
-	if few == nil {
-		return ErrStackFull
-	}
-	b, err := p.encode(append(unsafe.Slice((*byte)(few), fewBytes)[:0], answerDone), res)
-	if err != nil {
+	if p.size < fewBytes && p.flat() {
+		few := t.fiber.AllocDirty(fewBytes)
+		if few == nil {
+			return ErrStackFull
+		}
+		b, err := p.encode(append(unsafe.Slice((*byte)(few), fewBytes)[:0], answerDone), res)
+		if err == nil && unsafe.Pointer(unsafe.SliceData(b)) != few { // its own encoding is longer
+			return t.keepAnswer(b)
+		}
+		t.answer = b
 		return err
 	}
+	room := answerRoom.Get().(*[]byte)
+	b, err := p.encode(append((*room)[:0], answerDone), res)
+	if err == nil {
+		err = t.keepAnswer(b)
+		*room = b
+	}
+	if cap(*room) <= keptRoom {
+		answerRoom.Put(room)
+	}
+	return err
+}
+
+// keepAnswer copies an encoded answer into the arena.
+func (t *Thread) keepAnswer(b []byte) error {
 	if len(b) > rack.MaxMessage {
 		return fmt.Errorf("%w: result of %d bytes", rack.ErrTooLarge, len(b))
 	}
-	if unsafe.Pointer(unsafe.SliceData(b)) != few { // it has not fitted
-		if few = t.fiber.AllocDirty(uintptr(len(b))); few == nil {
-			return ErrStackFull
-		}
+	p := t.fiber.AllocDirty(uintptr(len(b)))
+	if p == nil {
+		return ErrStackFull
 	}
-	t.answer = unsafe.Slice((*byte)(few), len(b))
+	t.answer = unsafe.Slice((*byte)(p), len(b))
 	copy(t.answer, b)
 	return nil
 }
 
 // fewBytes are enough for most answers.
 const fewBytes = 64
+
+// answerRoom is memory for answers that are being encoded.
+var answerRoom = sync.Pool{New: func() any { return new([]byte) }}
 
 // handOverAs is handOver for a result of a method of this signature.
 func (t *Thread) handOverAs(sig signature, res unsafe.Pointer) error {

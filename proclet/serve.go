@@ -17,9 +17,9 @@ func (rt *Runtime) serve(q rack.Request) {
 	}
 }
 
-// promptSize is how many bytes a message may have that is executed at once: what
-// takes no longer to copy than a goroutine takes to start.
-const promptSize = 4 << 10
+// promptSize is how many bytes a message may have that is executed at once. It is copied once then,
+// to where the method finds it; for a goroutine it would have to be copied before that, too.
+const promptSize = 64<<10 + 1<<10
 
 // callAtOnce starts the thread of a call if the message is one that need not wait
 // for it: the proclet is here, its gate open, and a region for the thread at

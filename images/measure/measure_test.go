@@ -47,7 +47,7 @@ func TestRatios(t *testing.T) {
 			best[i] = min(best[i], ours/floor)
 			good = good && best[i] <= b.most
 		}
-		for _, name := range []string{"LocalCall/bytes=8", "RemoteCall/bytes=8"} {
+		for _, name := range []string{"LocalCall/bytes=8", "RemoteCall/bytes=8", "RemoteCall/bytes=1024", "RemoteCall/bytes=8192", "RemoteCall/bytes=65536"} {
 			if n := s.Median(samples.Figure{Benchmark: name, Unit: "allocs/op"}); !(n < 0.5) { // others allocate meanwhile; a call would at least once
 				t.Errorf("%s: %v objects are allocated for each", name, n)
 			}

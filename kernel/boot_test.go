@@ -70,6 +70,7 @@ func buildExercise(t *testing.T) string {
 // guest is a machine to boot. Zero fields have defaults.
 type guest struct {
 	machine, cpu string
+	accel        string
 	processors   int
 	memory       int // MiB
 	line         string
@@ -109,7 +110,7 @@ func (g guest) arguments(t *testing.T) []string {
 		path = buildExercise(t)
 	}
 	args := []string{
-		"-accel", "tcg,thread=multi", "-M", cmp.Or(g.machine, "q35"), "-cpu", cmp.Or(g.cpu, "max"),
+		"-accel", cmp.Or(g.accel, "tcg,thread=multi"), "-M", cmp.Or(g.machine, "q35"), "-cpu", cmp.Or(g.cpu, "max"),
 		"-smp", strconv.Itoa(cmp.Or(g.processors, 1)), "-m", strconv.Itoa(cmp.Or(g.memory, 128)),
 		"-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
 		"-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", path, "-append", g.line,

@@ -132,6 +132,15 @@
 	MOVQ	R12, AX; \
 	MOVQ	R12, BP
 
+// LOADSS has SS be what it is after a system call, where an interrupt through the interrupt stack
+// table has left it null. 64-bit code does not care, and neither do processors. But an
+// emulator takes code that runs with another stack segment for other code: without
+// this, all that runs both after interrupts and after system calls, threads that are
+// resumed there included, is translated twice.
+#define LOADSS \
+	MOVL	$const_selData, AX; \
+	MOVW	AX, SS
+
 // syscallEntry is where SYSCALL lands: CX is the return address, R11 the flags.
 // Vector registers are not saved: Go's system calls are ABI0 functions, for
 // which all of them are the caller's to save.
@@ -249,6 +258,7 @@ TEXT trap<>(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
 	SAVEVECTOR
 	MOVQ	R11, R9
 	MOVQ	·trapVector(SB), R13
+	LOADSS
 	JMP	enter<>(SB)
 
 notUser:
@@ -276,6 +286,7 @@ fault:
 	MOVQ	cpu_faultVector(GS), R8
 	SAVEVECTOR
 	MOVQ	SP, R12
+	LOADSS
 	KERNELSTATE	// a fault in the entry code itself may find another FS
 	MOVQ	·faultVector(SB), DX
 	LEAQ	-64(SP), SP

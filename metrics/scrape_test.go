@@ -107,6 +107,7 @@ func TestMachines(t *testing.T) {
 			if want := float64(moved); left < want || came < want || waited < want {
 				t.Errorf("%v proclets left, %v came, callers waited for %v; %v were moved", left, came, waited, want)
 			}
+			checkPage(t, r.Listen()[0])
 			for _, problem := range queriesWithout(after[0], !o.Hosted) {
 				t.Error(problem)
 			}
@@ -228,6 +229,20 @@ func checkHistogram(t *testing.T, h *dto.Histogram) {
 	}
 	if below != h.GetSampleCount() || h.GetSampleSum() < least || below > 0 && h.GetSampleSum() == 0 {
 		t.Errorf("%d of %d in buckets, the sum is %v, at least %v", below, h.GetSampleCount(), h.GetSampleSum(), least)
+	}
+}
+
+// checkPage looks at the page of the rack.
+func checkPage(t *testing.T, address string) {
+	t.Helper()
+	resp, err := http.Get("http://" + address + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if want := fmt.Sprintf("%d of %d machines answer", testMachines, testMachines); err != nil || !bytes.Contains(body, []byte(want)) || !bytes.Contains(body, []byte("main.Worker")) {
+		t.Errorf("%s, %v: want that %s, and the workers, in:\n%s", resp.Status, err, want, body)
 	}
 }
 

@@ -55,6 +55,7 @@ func serve(address string, h http.Handler) error {
 func Handler(r *rack.Rack, m *migrate.Migrator) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(Registry(r, m), promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.Handle("GET /{$}", newPage(r))
 	return mux
 }
 

@@ -5,32 +5,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/spf13/cobra"
 
 	"nuos/migrate"
+	"nuos/migrate/watch"
 	"nuos/rack"
 )
 
-// topMachine is what a machine has said of itself, or why it has not.
-type topMachine struct {
-	member    rack.Member
-	directory bool
-	overview  migrate.Overview
-	err       error
-}
-
-// topSample is what all machines have said, at about the same time.
-type topSample struct {
-	at       time.Time
-	machines []topMachine
-}
-
 // topSource takes a sample, with some of the proclets of each machine.
-type topSource func(ctx context.Context, by migrate.By) topSample
+type topSource func(ctx context.Context, by migrate.By) watch.Sample
 
 // topProclets is how many proclets each machine is asked for.
 const topProclets = 50
@@ -85,28 +71,15 @@ func topOnce(ctx context.Context, to io.Writer, source topSource, interval time.
 		return ctx.Err()
 	case <-time.After(interval):
 	}
-	_, err := fmt.Fprintln(to, ratesBetween(before, source(ctx, by), by).view(0, 0))
+	_, err := fmt.Fprintln(to, view(watch.Between(before, source(ctx, by), by), 0, 0))
 	return err
 }
 
-// topOf asks the machines of a rack, each with one request, all at once.
+// topOf asks the machines of a rack.
 func topOf(r *rack.Rack) topSource {
-	return func(ctx context.Context, by migrate.By) topSample {
+	return func(ctx context.Context, by migrate.By) watch.Sample {
 		ctx, cancel := timeout(ctx)
 		defer cancel()
-		s := topSample{at: time.Now()}
-		directory, _ := r.Directory()
-		members := r.Members()
-		s.machines = make([]topMachine, len(members))
-		var all sync.WaitGroup
-		for i, member := range members {
-			all.Go(func() {
-				m := topMachine{member: member, directory: member.ID == directory}
-				m.overview, m.err = migrate.AskOverview(ctx, r, member.ID, topProclets, by)
-				s.machines[i] = m
-			})
-		}
-		all.Wait()
-		return s
+		return watch.Ask(ctx, r, topProclets, by)
 	}
 }

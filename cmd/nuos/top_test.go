@@ -13,6 +13,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"nuos/migrate"
+	"nuos/migrate/watch"
 	"nuos/mm"
 	"nuos/proclet"
 	"nuos/qemu"
@@ -21,17 +22,17 @@ import (
 
 // topMoment returns what three machines say n seconds after they have started. The third does
 // not answer.
-func topMoment(n uint64) topSample {
-	s := topSample{at: time.Date(2030, 1, 2, 3, 4, 5+int(n), 0, time.UTC)}
+func topMoment(n uint64) watch.Sample {
+	s := watch.Sample{At: time.Date(2030, 1, 2, 3, 4, 5+int(n), 0, time.UTC)}
 	for i := range uint64(3) {
-		m := topMachine{directory: i == 0, member: rack.Member{ID: rack.MachineID(i + 1), IP: netip.AddrFrom4([4]byte{10, 77, 0, 10 + byte(i)}), Draining: i == 1}}
+		m := watch.Machine{Directory: i == 0, Member: rack.Member{ID: rack.MachineID(i + 1), IP: netip.AddrFrom4([4]byte{10, 77, 0, 10 + byte(i)}), Draining: i == 1}}
 		if i == 2 {
-			m.err = errors.New("it is silent")
-			s.machines = append(s.machines, m)
+			m.Err = errors.New("it is silent")
+			s.Machines = append(s.Machines, m)
 			continue
 		}
 		o := migrate.Overview{
-			Rack: "test", Machine: m.member.ID, Uptime: time.Duration(n) * time.Second, Processors: 2,
+			Rack: "test", Machine: m.Member.ID, Uptime: time.Duration(n) * time.Second, Processors: 2,
 			Worked: time.Duration(n*(i+1)) * 950 * time.Millisecond,
 			Frames: mm.Usage{Total: 65536, Free: 65536 * (1 + 8*(1-i)) / 10}, Proclets: 3, Mapped: 5 << 20,
 			Calls: 1000 * n * (1 + 40*i), Made: 3 * n, Arrived: 2 * n, Sent: n << 20, GivenUp: 1,
@@ -47,8 +48,8 @@ func topMoment(n uint64) topSample {
 		}
 		o.Latencies.Buckets[20] = 90 * n
 		o.Latencies.Buckets[40] = 10 * n
-		m.overview = o
-		s.machines = append(s.machines, m)
+		m.Overview = o
+		s.Machines = append(s.Machines, m)
 	}
 	return s
 }
@@ -70,8 +71,8 @@ PROCLET    MACHINE   TYPE        PROCESSORS  MEMORY    USED     CALLS/S  MOVES  
 // TestTopView compares what is shown of two samples, in a terminal without colours.
 func TestTopView(t *testing.T) {
 	var out bytes.Buffer
-	moments := []topSample{topMoment(2), topMoment(4)}
-	source := func(context.Context, migrate.By) topSample {
+	moments := []watch.Sample{topMoment(2), topMoment(4)}
+	source := func(context.Context, migrate.By) watch.Sample {
 		s := moments[0]
 		moments = moments[1:]
 		return s
@@ -87,7 +88,7 @@ func TestTopView(t *testing.T) {
 // TestTopModel sends the live view what a terminal and the machines would.
 func TestTopModel(t *testing.T) {
 	asked := migrate.By("")
-	m := &topModel{ctx: t.Context(), interval: time.Nanosecond, by: migrate.ByLoad, source: func(_ context.Context, by migrate.By) topSample {
+	m := &topModel{ctx: t.Context(), interval: time.Nanosecond, by: migrate.ByLoad, source: func(_ context.Context, by migrate.By) watch.Sample {
 		asked = by
 		return topMoment(4)
 	}}
@@ -145,19 +146,6 @@ func TestTopModel(t *testing.T) {
 		if cmd := update(key); cmd == nil || cmd() != tea.Quit() {
 			t.Errorf("%s does not end it", key)
 		}
-	}
-}
-
-// TestRates: what has not been said before is not known, and what has started again is no
-// less than nothing.
-func TestRates(t *testing.T) {
-	r := ratesBetween(topSample{}, topMoment(4), migrate.ByLoad)
-	if m := r.machines[0]; m.calls != unknown || m.worked != unknown || m.out != unknown || m.latencies.Count() != 0 || r.proclets[0].calls != unknown || r.calls != 0 {
-		t.Errorf("after one sample: %v calls, %+v", r.calls, m)
-	}
-	r = ratesBetween(topMoment(9), topMoment(4), migrate.ByLoad)
-	if m := r.machines[0]; m.calls != unknown || r.calls < 0 || r.moves < 0 {
-		t.Errorf("after a sample of the future: %v calls, %v moves, %+v", r.calls, r.moves, m)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 
 	"nuos/migrate"
+	"nuos/migrate/watch"
 )
 
 // topModel is the live view: a state that messages change, as bubbletea has it. A sample is
@@ -18,8 +19,8 @@ type topModel struct {
 	interval time.Duration
 	by       migrate.By
 
-	last          topSample
-	rates         *topRates // nil: nothing has been heard
+	last          watch.Sample
+	rates         *watch.Rates // nil: nothing has been heard
 	width, height int
 }
 
@@ -48,8 +49,8 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case topLook:
 		return m, m.look
-	case topSample:
-		m.rates = ratesBetween(m.last, msg, m.by)
+	case watch.Sample:
+		m.rates = watch.Between(m.last, msg, m.by)
 		m.last = msg
 		return m, tea.Tick(m.interval, func(time.Time) tea.Msg { return topLook{} })
 	}
@@ -61,7 +62,7 @@ func (m *topModel) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (m *topModel) order(by migrate.By) {
 	m.by = by
 	if m.rates != nil {
-		m.rates.arrange(by)
+		m.rates.Arrange(by)
 	}
 }
 
@@ -69,5 +70,5 @@ func (m *topModel) View() string {
 	if m.rates == nil {
 		return "asking the machines..."
 	}
-	return m.rates.view(m.width, m.height)
+	return view(m.rates, m.width, m.height)
 }

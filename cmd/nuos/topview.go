@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/charmbracelet/lipgloss"
+
+	"nuos/migrate/watch"
 )
 
 var (
@@ -17,21 +19,21 @@ var (
 )
 
 // view is what is shown in a terminal of so many columns and lines; 0 is without end.
-func (r *topRates) view(width, height int) string {
+func view(r *watch.Rates, width, height int) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s  %d of %d machines answer  %d proclets, by %s  %s\n", bold.Render("nuos "+r.rack),
-		r.answered, r.size, r.count, r.by, r.at.Format(time.TimeOnly))
-	fmt.Fprintf(&text, "%s calls/s  remote p50 %s  p99 %s  %s moves/s  %s/s  %d given up  %s\n\n", number(r.calls),
-		duration(r.latencies.Quantile(.5)), duration(r.latencies.Quantile(.99)), number(r.moves), size(uint64(r.sent)),
-		r.givenUp, severe(r.lost > 0).Render(fmt.Sprint(r.lost, " lost")))
+	fmt.Fprintf(&text, "%s  %d of %d machines answer  %d proclets, by %s  %s\n", bold.Render("nuos "+r.Rack),
+		r.Answered, len(r.Machines), r.Count, r.By, r.At.Format(time.TimeOnly))
+	fmt.Fprintf(&text, "%s calls/s  remote p50 %s  p99 %s  %s moves/s  %s/s  %d given up  %s\n\n", number(r.Calls),
+		duration(r.Latencies.Quantile(.5)), duration(r.Latencies.Quantile(.99)), number(r.Moves), size(uint64(r.Sent)),
+		r.GivenUp, severe(r.Lost > 0).Render(fmt.Sprint(r.Lost, " lost")))
 	machines := grid{{"MACHINE", "ADDRESS", "MEMORY", "", "OF", "PROCESSORS", "", "OF", "PROCLETS", "HEAPS", "CALLS/S", "P50", "P99", "OUT/S", "IN/S", "PRESSURE", "ROLE"}}
-	for i := range r.machines {
-		machines = append(machines, r.machines[i].cells())
+	for i := range r.Machines {
+		machines = append(machines, machineCells(&r.Machines[i]))
 	}
 	text.WriteString(machines.String())
 	proclets := grid{{"PROCLET", "MACHINE", "TYPE", "PROCESSORS", "MEMORY", "USED", "CALLS/S", "MOVES", "CALLED BY"}}
-	for i := range r.proclets {
-		proclets = append(proclets, r.proclets[i].cells())
+	for i := range r.Proclets {
+		proclets = append(proclets, procletCells(&r.Proclets[i]))
 	}
 	text.WriteString("\n" + proclets.String())
 	return clip(strings.TrimRight(text.String(), "\n"), width, height)
@@ -52,39 +54,39 @@ func clip(text string, width, height int) string {
 	return strings.Join(lines, "\n")
 }
 
-// cells are a row of the table of machines.
-func (m *machineRates) cells() []string {
+// machineCells are a row of the table of machines.
+func machineCells(m *watch.MachineRates) []string {
 	role := ""
-	if m.directory {
+	if m.Directory {
 		role = "directory "
 	}
-	if m.member.Draining {
+	if m.Member.Draining {
 		role += "draining "
 	}
-	name, ip := fmt.Sprint(m.member.ID), m.member.IP.String()
-	if m.err != nil {
-		return []string{name, ip, "", "", "", "", "", "", "", "", "", "", "", "", "", "", role + hot.Render(m.err.Error())}
+	name, ip := fmt.Sprint(m.Member.ID), m.Member.IP.String()
+	if m.Err != nil {
+		return []string{name, ip, "", "", "", "", "", "", "", "", "", "", "", "", "", "", role + hot.Render(m.Err.Error())}
 	}
-	o := &m.overview
+	o := &m.Overview
 	processors := []string{"", "-"}
-	if m.worked >= 0 {
-		processors = []string{bar(m.worked / float64(max(o.Processors, 1))), fmt.Sprintf("%.2f", m.worked)}
+	if m.Worked >= 0 {
+		processors = []string{bar(m.Worked / float64(max(o.Processors, 1))), fmt.Sprintf("%.2f", m.Worked)}
 	}
 	pressure := o.Pressure
 	if pressure == "" {
 		pressure = "-"
 	}
 	return []string{
-		name, ip, bar(m.memory), fmt.Sprintf("%.0f%%", 100*m.memory), size(m.total()), processors[0], processors[1], fmt.Sprint(o.Processors),
-		fmt.Sprint(o.Proclets), size(o.Mapped), number(m.calls),
-		duration(m.latencies.Quantile(.5)), duration(m.latencies.Quantile(.99)), number(m.out), number(m.in),
+		name, ip, bar(m.Memory), fmt.Sprintf("%.0f%%", 100*m.Memory), size(m.Total()), processors[0], processors[1], fmt.Sprint(o.Processors),
+		fmt.Sprint(o.Proclets), size(o.Mapped), number(m.Calls),
+		duration(m.Latencies.Quantile(.5)), duration(m.Latencies.Quantile(.99)), number(m.Out), number(m.In),
 		severe(o.Pressure != "").Render(pressure), role,
 	}
 }
 
-// cells are a row of the table of proclets.
-func (p *procletRates) cells() []string {
-	where := fmt.Sprint(p.machine)
+// procletCells are a row of the table of proclets.
+func procletCells(p *watch.ProcletRates) []string {
+	where := fmt.Sprint(p.Machine)
 	if p.Pinned {
 		where += " pinned"
 	}
@@ -92,7 +94,7 @@ func (p *procletRates) cells() []string {
 	for _, c := range p.Callers {
 		callers = append(callers, fmt.Sprintf("%d: %.0f%%", c.Machine, 100*c.Share))
 	}
-	return []string{p.ID, where, p.Type, fmt.Sprintf("%.2f", p.Processors), size(p.Mapped), size(p.Used), number(p.calls), fmt.Sprint(p.Moves), strings.Join(callers, ", ")}
+	return []string{p.ID, where, p.Type, fmt.Sprintf("%.2f", p.Processors), size(p.Mapped), size(p.Used), number(p.Rate), fmt.Sprint(p.Moves), strings.Join(callers, ", ")}
 }
 
 // bar shows a share of something.

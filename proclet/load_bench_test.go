@@ -24,7 +24,7 @@ func BenchmarkRemoteLoad(b *testing.B) {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			cable := filepath.Join(b.TempDir(), "cable")
 			rts := rackOn(b, 2, func() nic.Device {
-				d, err := link.Open(cable)
+				d, err := link.Open(cable, "")
 				if err != nil {
 					b.Fatal(err)
 				}

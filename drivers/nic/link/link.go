@@ -215,7 +215,9 @@ func (d *Device) Send(batch []nic.Packet) int {
 	t := &d.tx
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	d.reap()
+	if t.tail-t.done >= reapEvery {
+		d.reap()
+	}
 	n, sent, bytes := 0, 0, 0
 	for ; n < len(batch); n++ {
 		length, ok := d.cut(&batch[n])
@@ -227,8 +229,10 @@ func (d *Device) Send(batch []nic.Packet) int {
 			continue
 		}
 		if !t.put(batch[n].Head, t.gather) {
-			d.stats.full.Add(1)
-			break
+			if d.reap(); !t.put(batch[n].Head, t.gather) {
+				d.stats.full.Add(1)
+				break
+			}
 		}
 		sent++
 		bytes += length

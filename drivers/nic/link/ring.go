@@ -30,7 +30,12 @@ const (
 	entries   = 2048
 	bytesAt   = (descriptorsAt + entries*descriptorSize + 63) &^ 63
 	ringBytes = 1<<20 - bytesAt
+	cacheLine = 64
 	endSize   = bytesAt + ringBytes
+
+	// reapEvery is how many descriptors are written before somebody looks how far the peer has come,
+	// unless there is no room: to look takes the line with that from the peer's cache.
+	reapEvery = 64
 
 	maxPieces = 2 + maxGather/mm.PageSize // descriptors of a packet: its head, and pages that are not in a row
 )
@@ -89,10 +94,12 @@ func (p *producer) put(head []byte, gather []piece) bool {
 	if p.tail-p.done+n > entries {
 		return false
 	}
-	at := p.written % ringBytes
-	skip := uint64(0)
+	// Each head begins a cache line, so that it is in as few as it can be, and in none that the
+	// peer is reading because of the one before.
+	skip := -p.written % cacheLine
+	at := (p.written + skip) % ringBytes
 	if at+uint64(len(head)) > ringBytes {
-		skip, at = ringBytes-at, 0
+		skip, at = skip+ringBytes-at, 0
 	}
 	if p.written+skip+uint64(len(head))-p.freed > ringBytes {
 		return false

@@ -7,10 +7,14 @@ import (
 	"nuos/drivers/nic"
 )
 
+// pollsPerYield is how often the pump looks at the card in vain before it lets others run.
+const pollsPerYield = 4
+
 // pump takes frames from the card while nobody else does.
 func (p *Port) pump(idle idleMode) {
 	defer close(p.pumped)
 	spin := newSpinner(idle)
+	polls := uint(0)
 	for !p.closed.Load() {
 		if p.Poll() > 0 {
 			spin.hit(p.claims.rested.Load())
@@ -20,7 +24,11 @@ func (p *Port) pump(idle idleMode) {
 			continue
 		}
 		if spin.again() {
-			runtime.Gosched()
+			// To ask whether somebody else wants the processor takes several times as long as to
+			// look at the card, for which a frame would have to wait.
+			if polls++; polls%pollsPerYield == 0 {
+				runtime.Gosched()
+			}
 			continue
 		}
 		if !p.arm() {

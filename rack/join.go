@@ -73,6 +73,7 @@ func newRack(c Config, places machineConfig) *Rack {
 	r.events.init()
 	r.heaps.asking = newTurn()
 	r.known.at = map[uint64]Location{}
+	r.sessions.Store(&map[MachineID]*session{})
 	r.batch.pending, r.batch.wake = map[uint64]located{}, make(chan struct{}, 1)
 	r.e.admit, r.e.control = r.admit, r.control
 	r.e.role.Store(uint32(roleCandidate))

@@ -19,6 +19,7 @@ func (r *Rack) learn(v *View) {
 	}
 	r.acceptor.accept(v) // what is decided need not be accepted, but may
 	r.view = *v
+	r.sessions.Store(&map[MachineID]*session{})
 	us, lost := v.byNonce(r.e.nonce), false
 	if us != nil {
 		r.e.id.Store(uint32(us.ID))

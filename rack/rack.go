@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -70,6 +71,7 @@ type Rack struct {
 
 	transfers atomic.Uint64
 	reports   atomic.Pointer[func() map[uint64]Location]
+	sessions  atomic.Pointer[map[MachineID]*session] // those of members that were begun to call; changes with mu held
 	onDrain   atomic.Pointer[func()]
 
 	proposing turn // of the directory's proposals
@@ -186,14 +188,28 @@ func (r *Rack) Call(ctx context.Context, to MachineID, s Service, req []byte) ([
 // once, because the machine is this one, or not known here, or as many calls are
 // under way to it as may be. Call waits, and says what is wrong.
 func (r *Rack) Begin(to MachineID, s Service, req []byte, done func(reply []byte, err error)) bool {
+	p := (*r.sessions.Load())[to]
+	if p == nil {
+		p = r.reach(to)
+	}
+	return p != nil && p.begin(s, req, done)
+}
+
+// reach returns the session with a member, if there is one, and notes it in sessions.
+func (r *Rack) reach(to MachineID) *session {
 	r.mu.Lock()
-	m, closed := r.view.member(to), r.closed
-	r.mu.Unlock()
-	if m == nil || closed {
-		return false
+	defer r.mu.Unlock()
+	m := r.view.member(to)
+	if m == nil || r.closed {
+		return nil
 	}
 	p := r.e.peers.Load().byNonce[m.Nonce]
-	return p != nil && p.begin(s, req, done)
+	if p != nil {
+		all := maps.Clone(*r.sessions.Load())
+		all[to] = p
+		r.sessions.Store(&all)
+	}
+	return p
 }
 
 // Linger polls the NIC until over is true, but only for as long as is quicker than

@@ -16,8 +16,8 @@ type loop struct {
 	frames  [32]nic.Frame
 }
 
-func newLoop(t testing.TB, size int) *loop {
-	m := newModel(everything)
+func newLoop(t testing.TB, size int, features uint64) *loop {
+	m := newModel(features)
 	m.entries = 256
 	l := &loop{m: m, d: openModel(t, m, options{}), frame: make([]byte, size)}
 	for i := range l.packets {
@@ -43,24 +43,32 @@ func (l *loop) send(t testing.TB) {
 	if n := l.d.Send(l.packets[:]); n != len(l.packets) {
 		t.Fatalf("Send = %d", n)
 	}
-	r := &l.m.rings[sendQueue]
-	for r.available() > 0 {
-		r.put(uint32(r.head(0)), 0)
-		r.next++
+	for _, head, ok := l.m.sent(false); ok; _, head, ok = l.m.sent(false) {
+		l.m.complete(sendQueue, head)
 	}
 	l.m.tell(sendQueue)
 }
 
+// loops are what is tried.
+var loops = []struct {
+	name     string
+	size     int
+	features uint64
+}{
+	{"split/60", 60, everything}, {"split/1514", 1514, everything}, {"split/9014", 9014, everything},
+	{"packed/60", 60, everything | featPacked}, {"packed/1514", 1514, everything | featPacked}, {"packed/9014", 9014, everything | featPacked},
+}
+
 func TestNoAllocation(t *testing.T) {
-	for _, size := range []int{60, 1514, 9014} {
-		l := newLoop(t, size)
+	for _, c := range loops {
+		l := newLoop(t, c.size, c.features)
 		if n := testing.AllocsPerRun(500, func() {
 			l.receive(t)
 			l.send(t)
 			l.d.Arm()
 			l.d.Completed()
 		}); n != 0 {
-			t.Errorf("%d-byte frames: a batch each way allocates %v times; want 0", size, n)
+			t.Errorf("%s: a batch each way allocates %v times; want 0", c.name, n)
 		}
 	}
 }
@@ -71,12 +79,9 @@ func BenchmarkReceive(b *testing.B) { bench(b, (*loop).receive) }
 func BenchmarkSend(b *testing.B)    { bench(b, (*loop).send) }
 
 func bench(b *testing.B, batch func(*loop, testing.TB)) {
-	for _, c := range []struct {
-		name string
-		size int
-	}{{"60", 60}, {"1514", 1514}, {"9014", 9014}} {
+	for _, c := range loops {
 		b.Run(c.name, func(b *testing.B) {
-			l := newLoop(b, c.size)
+			l := newLoop(b, c.size, c.features)
 			b.ReportAllocs()
 			b.SetBytes(int64(c.size))
 			b.ResetTimer()

@@ -146,7 +146,7 @@ func (d *Device) openReceiver(o options) error {
 	}
 	r.pieces = make([]piece, 0, size)
 
-	joined := pages(queueBytes(size))
+	joined := pages(d.ringBytes(size))
 	end := joined + joinedBuffers*uint64(r.maxFrame)
 	mem, err := d.allocate(end)
 	if err != nil {
@@ -156,7 +156,8 @@ func (d *Device) openReceiver(o options) error {
 	if err != nil {
 		return err
 	}
-	r.q = newQueue(size, mem, d.has(featEventIdx))
+	r.q = d.newRing(size, mem)
+	r.base = buffers.phys
 	r.memory = buffers.slice(0, uint64(size)*uint64(r.bufferSize))
 	r.joined = mem.slice(joined, end)
 	for i := range uint16(joinedBuffers) {
@@ -164,11 +165,6 @@ func (d *Device) openReceiver(o options) error {
 	}
 	r.posted, r.idle = make([]bool, size), make([]bool, size)
 	for i := range int(size) {
-		r.q.desc[i] = descriptor{
-			addr:  uint64(buffers.phys) + uint64(i*r.bufferSize),
-			len:   uint32(r.bufferSize),
-			flags: descWrite,
-		}
 		r.put(i)
 	}
 	return d.transport.attach(receiveQueue, r.q)
@@ -188,11 +184,11 @@ func (d *Device) openSender(o options) error {
 	slots := int(size) / s.chain
 	s.transport = d.transport
 	s.maxFrame = ethernetHeader + d.info.MTU
-	mem, err := d.allocate(queueBytes(size))
+	mem, err := d.allocate(d.ringBytes(size))
 	if err != nil {
 		return err
 	}
-	s.q = newQueue(size, mem, d.has(featEventIdx))
+	s.q = d.newRing(size, mem)
 	var regions []region
 	s.slots, regions, err = makeSlots(slots, s.maxFrame)
 	d.regions = append(d.regions, regions...)

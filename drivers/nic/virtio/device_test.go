@@ -14,12 +14,14 @@ import (
 
 // variants is every set of features that changes how the rings are used.
 func variants(t *testing.T, test func(t *testing.T, features uint64)) {
-	for _, merge := range []uint64{0, featMrgRxbuf} {
-		for _, indirect := range []uint64{0, featIndirect} {
-			for _, event := range []uint64{0, featEventIdx} {
-				f := featVersion1 | featMAC | featMTU | merge | indirect | event
-				t.Run(fmt.Sprintf("merge=%t,indirect=%t,event=%t", merge != 0, indirect != 0, event != 0),
-					func(t *testing.T) { test(t, f) })
+	for _, packed := range []uint64{0, featPacked} {
+		for _, merge := range []uint64{0, featMrgRxbuf} {
+			for _, indirect := range []uint64{0, featIndirect} {
+				for _, event := range []uint64{0, featEventIdx} {
+					f := featVersion1 | featMAC | featMTU | packed | merge | indirect | event
+					t.Run(fmt.Sprintf("packed=%t,merge=%t,indirect=%t,event=%t", packed != 0, merge != 0, indirect != 0, event != 0),
+						func(t *testing.T) { test(t, f) })
+				}
 			}
 		}
 	}
@@ -116,6 +118,7 @@ func TestNegotiation(t *testing.T) {
 		err      error
 	}{
 		{"all", everything, 9000, 9000, nil},
+		{"all, and packed", everything | featPacked, 9000, 9000, nil},
 		{"larger MTU than ours", everything, 65535, 9000, nil},
 		{"smaller MTU", everything, 1280, 1280, nil},
 		{"nonsense MTU", everything, 0, 1500, nil},
@@ -263,7 +266,7 @@ func TestFullRing(t *testing.T) {
 			heads = append(heads, head)
 		}
 		for i := len(heads) - 1; i > 0; i-- {
-			m.rings[sendQueue].put(uint32(heads[i]), 0)
+			m.complete(sendQueue, heads[i])
 		}
 		m.tell(sendQueue)
 		if q, done := d.Completed(); q != uint64(slots) || done != 0 {
@@ -272,7 +275,7 @@ func TestFullRing(t *testing.T) {
 		if n := d.Send(batch[:slots-1]); n != slots-1 {
 			t.Errorf("Send with all slots but one free = %d; want %d", n, slots-1)
 		}
-		m.rings[sendQueue].put(uint32(heads[0]), 0)
+		m.complete(sendQueue, heads[0])
 		m.tell(sendQueue)
 		if _, done := d.Completed(); done != uint64(slots) {
 			t.Errorf("done = %d; want %d", done, slots)

@@ -2,7 +2,7 @@
 // Section numbers in its comments are those of "Virtual I/O Device (VIRTIO)
 // Version 1.2", OASIS.
 //
-// A Device is two split virtqueues and a transport, which is how one finds
+// A Device is two virtqueues (ring.go), split or packed as the device offers, and a transport, which is how one finds
 // the device, reads its configuration and rings its bell: PCI on metal
 // (OpenPCI), a vhost-user socket when hosted (OpenVhostUser). Everything
 // above the transport is the same on both.
@@ -17,7 +17,8 @@
 // wrong. Nor can it make one call do more work than its ring is long. It can
 // still corrupt frames and write anywhere its bus lets it.
 //
-// Caveats: one pair of queues. No checksum or segmentation offload, no
+// Caveats: one pair of queues. With packed queues idle processors have nothing to look at before
+// they halt, and a frame for them takes an interrupt. No checksum or segmentation offload, no
 // control queue; the device keeps its default receive mode. Device addresses
 // are physical (VIRTIO_F_ACCESS_PLATFORM is not accepted), so a device behind
 // an enabled IOMMU is refused.

@@ -15,7 +15,8 @@ const (
 	featIndirect   = 1 << 28 // a descriptor may point to a table of them
 	featEventIdx   = 1 << 29 // each side says after which entry it wants a signal
 	featVersion1   = virtiopci.Version1
-	featuresWanted = featMTU | featMAC | featMrgRxbuf | featStatus | featIndirect | featEventIdx | featVersion1
+	featPacked     = 1 << 34 // the packed layout of queues
+	featuresWanted = featMTU | featMAC | featMrgRxbuf | featStatus | featIndirect | featEventIdx | featVersion1 | featPacked
 )
 
 // negotiate settles the features with the device (3.1.1, steps 4 to 6).

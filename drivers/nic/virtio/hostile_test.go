@@ -78,6 +78,66 @@ func FuzzHostileDevice(f *testing.F) {
 	})
 }
 
+// FuzzHostilePacked is FuzzHostileDevice for packed queues, where the device writes into the
+// descriptors themselves.
+func FuzzHostilePacked(f *testing.F) {
+	f.Add(uint64(everything), []byte{})
+	f.Add(uint64(everything), []byte("\x00\x00\x00\x00\x3c\x00\x80\x01\x03\x04\x05\x02\x00\x00\x00\x00\x00\x80\x06"))
+	f.Add(uint64(featVersion1), []byte("\x00\x01\xff\xff\xff\x00\x80\x03\x03\x04\x01\x00\x00\x00\x00\x00\x80\x05"))
+	f.Add(uint64(featVersion1|featMrgRxbuf), []byte("\x00\x00\x00\x00\x3c\x00\x80\x02\x00\x00\x00\x01\x3c\x00\x80\x01\x02\x02\x03"))
+	f.Fuzz(func(t *testing.T, features uint64, script []byte) {
+		m := newModel(features&everything | featVersion1 | featPacked)
+		m.entries = 16
+		d := openModel(t, m, options{bufferSize: 256})
+		next := func() (b byte) {
+			if len(script) > 0 {
+				b, script = script[0], script[1:]
+			}
+			return b
+		}
+		var lent []nic.Frame
+		var batch [5]nic.Frame
+		packet := []nic.Packet{{Head: make([]byte, 60)}, {Head: make([]byte, 14)}}
+		for len(script) > 0 {
+			switch op := next() % 7; op {
+			case 0, 1: // anything in the next used descriptor of a queue, or in another one
+				r := &m.packed[op]
+				a := r.desc + 16*uintptr((r.used.index+uint16(next()))%r.size)
+				id := uint32(next())
+				*word[uint32](a + 8) = uint32(next()) * (1 + id&0x80*0x10101)
+				*word[uint32](a + 12) = id&0x1f | uint32(next())<<16 | uint32(next())<<24
+				r.used.advance(1, r.size)
+			case 2: // how many buffers a frame says it has
+				b := d.rx.memory[int(next()&15)*256:]
+				b[10], b[11] = next()%8, next()&next()&next()
+			case 3:
+				n := d.Receive(batch[:])
+				for i := range batch[:n] {
+					check(t, d, &batch[i])
+				}
+				lent = append(lent, batch[:n]...)
+			case 4:
+				d.Release(lent)
+				lent = nil
+			case 5:
+				d.Send(packet)
+				if queued, done := d.Completed(); done > queued {
+					t.Fatalf("%d of %d packets are done", done, queued)
+				}
+			case 6:
+				*word[uint32](m.packed[sendQueue].device) = uint32(next())<<16 | uint32(next())<<8 | uint32(next())
+				d.Arm()
+			}
+		}
+		d.Release(lent)
+		for i := range d.rx.posted {
+			if d.rx.posted[i] == d.rx.idle[i] {
+				t.Errorf("buffer %d: posted %t, idle %t", i, d.rx.posted[i], d.rx.idle[i])
+			}
+		}
+	})
+}
+
 // check reports a frame whose bytes the device may still write.
 func check(t *testing.T, d *Device, f *nic.Frame) {
 	if len(f.Bytes) < 14 || len(f.Bytes) > d.rx.maxFrame || cap(f.Bytes) != len(f.Bytes) {

@@ -21,6 +21,7 @@ type model struct {
 	mtu      int
 	accepted uint64
 	rings    [2]deviceRing
+	packed   [2]packedRing // instead, if that was accepted
 	event    int
 	kicks    [2]int
 	events   int
@@ -37,7 +38,7 @@ type deviceRing struct {
 	told              uint16 // used entries that the driver was signalled about
 }
 
-const everything = featuresWanted
+const everything = featuresWanted &^ featPacked
 
 var one = []byte{1, 0, 0, 0, 0, 0, 0, 0} // what is written to an eventfd
 
@@ -56,7 +57,12 @@ func (m *model) config() (config, error) {
 	return config{nic.MAC{2, 0, 0, 0, 0, 1}, m.mtu}, nil
 }
 
-func (m *model) attach(i int, q *queue) error {
+func (m *model) attach(i int, r ring) error {
+	if m.isPacked() {
+		m.packed[i] = newPackedRing(r.place())
+		return nil
+	}
+	q := r.(*split)
 	base := uintptr(mm.Direct(q.mem.phys))
 	n := uintptr(q.size)
 	m.rings[i] = deviceRing{size: q.size, desc: base, avail: base + 16*n, used: base + (16*n+4+2*n+4+4095)/4096*4096}
@@ -78,6 +84,17 @@ func (r *deviceRing) head(i uint16) uint16 {
 	return *word[uint16](r.avail + 4 + 2*uintptr((r.next+i)%r.size))
 }
 
+func (m *model) isPacked() bool { return m.accepted&featPacked != 0 }
+
+// complete gives a packet back that sent has not.
+func (m *model) complete(i int, head uint16) {
+	if m.isPacked() {
+		m.packed[i].give(head, 0).show()
+	} else {
+		m.rings[i].put(uint32(head), 0)
+	}
+}
+
 // put writes one used entry; tell shows it.
 func (r *deviceRing) put(id, length uint32) {
 	e := r.used + 4 + 8*uintptr(r.done%r.size)
@@ -92,6 +109,9 @@ func (m *model) tell(i int) {
 }
 
 func (m *model) publish(i int) {
+	if m.isPacked() {
+		return // they are
+	}
 	r := &m.rings[i]
 	// Atomic for the fence: the driver's wish is read after our index is out.
 	flags := uint32(*word[uint16](r.used))
@@ -99,6 +119,10 @@ func (m *model) publish(i int) {
 }
 
 func (m *model) signal(i int) {
+	if m.isPacked() {
+		m.signalPacked(i)
+		return
+	}
 	r := &m.rings[i]
 	old := r.told
 	r.told = r.done
@@ -117,6 +141,10 @@ func (m *model) signal(i int) {
 
 // wantKick asks for a kick at the next chain, as a device that goes to sleep.
 func (m *model) wantKick(i int, yes bool) {
+	if m.isPacked() {
+		m.wantKickPacked(i, yes)
+		return
+	}
 	r := &m.rings[i]
 	if m.accepted&featEventIdx != 0 {
 		event := r.next
@@ -134,6 +162,9 @@ func (m *model) wantKick(i int, yes bool) {
 // deliver puts a frame into receive buffers. It reports false if there are not
 // enough.
 func (m *model) deliver(frame []byte) bool {
+	if m.isPacked() {
+		return m.deliverPacked(frame)
+	}
 	r := &m.rings[receiveQueue]
 	var header [12]byte
 	rest := frame
@@ -172,6 +203,9 @@ func (m *model) deliver(frame []byte) bool {
 // sent takes one packet off the send queue without its header, valid until the
 // next call; complete says whether the driver is told.
 func (m *model) sent(complete bool) (frame []byte, head uint16, ok bool) {
+	if m.isPacked() {
+		return m.sentPacked(complete)
+	}
 	r := &m.rings[sendQueue]
 	if r.available() == 0 {
 		return nil, 0, false

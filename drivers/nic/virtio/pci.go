@@ -29,7 +29,7 @@ type pciTransport struct {
 
 	device  *virtiopci.Device // nil before offered
 	msix    *pci.MSIX
-	queues  [2]*queue
+	queues  [2]ring
 	bells   [2]virtiopci.Bell
 	watched *uint16
 }
@@ -41,7 +41,11 @@ func (t *pciTransport) offered() (uint64, error) {
 	if t.device, err = virtiopci.Open(t.fn); err != nil {
 		return 0, err
 	}
-	return t.device.Offered(), nil
+	offered := t.device.Offered()
+	if _, messages := t.fn.Capability(pci.CapMSIX); !messages {
+		offered &^= featPacked // nothing could be looked at instead
+	}
+	return offered, nil
 }
 
 func (t *pciTransport) accept(features uint64) error { return t.device.Accept(features) }
@@ -54,10 +58,11 @@ func (t *pciTransport) config() (config, error) {
 
 func (t *pciTransport) limit(i int) int { return t.device.QueueSize(i) }
 
-func (t *pciTransport) attach(i int, q *queue) (err error) {
+func (t *pciTransport) attach(i int, q ring) (err error) {
 	t.queues[i] = q
-	at := func(offset uint64) mm.Phys { return q.mem.phys + mm.Phys(offset) }
-	t.bells[i], err = t.device.SetQueue(i, q.size, at(0), at(availOffset(q.size)), at(usedOffset(q.size)))
+	p := q.place()
+	at := func(offset uint64) mm.Phys { return p.mem.phys + mm.Phys(offset) }
+	t.bells[i], err = t.device.SetQueue(i, p.size, at(p.desc), at(p.driver), at(p.device))
 	return err
 }
 
@@ -73,6 +78,10 @@ func (t *pciTransport) start(event int) error {
 		return err
 	}
 	word := t.queues[receiveQueue].usedIndex()
+	if word == nil {
+		t.device.Run()
+		return nil
+	}
 	if err := t.interrupts.watch(word, event, vector == virtiopci.NoVector); err != nil {
 		return err
 	}
@@ -86,7 +95,7 @@ func (t *pciTransport) start(event int) error {
 func (t *pciTransport) openMSIX(event int) (vector uint16, err error) {
 	t.msix, err = t.fn.OpenMSIX()
 	if errors.Is(err, pci.ErrNoMSIX) {
-		t.queues[receiveQueue].mute = true
+		t.queues[receiveQueue].(*split).mute = true // offered has seen to that
 		return virtiopci.NoVector, nil
 	}
 	if err != nil {

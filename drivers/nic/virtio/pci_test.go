@@ -47,7 +47,7 @@ func TestPCIRegisters(t *testing.T) {
 	if got := d.Info().MAC.String(); got != "02:00:00:00:00:07" || d.Info().MTU != 9000 {
 		t.Errorf("Info = %+v", d.Info())
 	}
-	q := d.tx.q // the last that was selected
+	q := d.tx.q.(*split) // the last that was selected
 	for _, c := range []struct {
 		name   string
 		offset int
@@ -137,7 +137,7 @@ func TestPCIWithoutMSIX(t *testing.T) {
 		if !d.Arm() {
 			t.Error("an empty queue cannot be armed")
 		}
-		if asked := d.rx.q.flags&noInterrupt == 0; asked != c.messages {
+		if asked := d.rx.q.(*split).flags&noInterrupt == 0; asked != c.messages {
 			t.Errorf("messages %v: asked for an interrupt: %v", c.messages, asked)
 		}
 		if err := d.Close(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"nuos/drivers/nic"
+	"nuos/mm"
 )
 
 // headerSize is virtio_net_hdr with num_buffers, as always under version 1
@@ -16,8 +17,8 @@ const (
 
 const ethernetHeader = 14
 
-// receiver is the receiving side: buffer i of an array of equal buffers is
-// always descriptor i.
+// receiver is the receiving side, with an array of equal buffers, as many as the queue has
+// descriptors.
 //
 // A frame longer than a buffer comes in several of them. A device uses buffers
 // in the order in which they were offered and fills each but the last, and we
@@ -28,10 +29,12 @@ const ethernetHeader = 14
 //
 // A buffer is posted, lent or idle.
 type receiver struct {
-	q         *queue
+	q         ring
 	transport transport
 
 	memory     []byte // the buffers
+	base       mm.Phys
+	one        [1]descriptor
 	bufferSize int
 	posted     []bool // with the device
 	idle       []bool // neither there nor lent: may be posted
@@ -75,7 +78,8 @@ func (r *receiver) publish() {
 	for r.idle[r.turn] {
 		r.idle[r.turn] = false
 		r.posted[r.turn] = true
-		r.q.offer(uint16(r.turn))
+		r.one[0] = descriptor{uint64(r.base) + uint64(r.turn*r.bufferSize), uint32(r.bufferSize), descWrite, 0}
+		r.q.offer(uint16(r.turn), r.one[:])
 		if r.turn++; r.turn == len(r.idle) {
 			r.turn = 0
 		}
@@ -93,10 +97,10 @@ func (r *receiver) receive(batch []nic.Frame) int {
 	}
 	// Only when the event has come: to take the wish back before would leave
 	// the one that waits for it asleep, and the card unarmed.
-	if r.q.armed && r.woken.Load() {
+	if r.q.armed() && r.woken.Load() {
 		r.q.disarm()
 	}
-	if left > r.q.size {
+	if int(left) > len(r.posted) {
 		r.strange.Add(1)
 		r.q.resync()
 		return 0

@@ -9,10 +9,11 @@ import (
 )
 
 // sender is the sending side: an array of slots, one for each packet that can
-// be with the device. A slot owns chain descriptors of the queue, from slot
+// be with the device. A slot owns chain descriptors of the queue, with numbers from slot
 // number times chain on, so there are no free descriptors to keep account of.
 type sender struct {
-	q         *queue
+	q         ring
+	one       [1]descriptor
 	transport transport
 
 	slots     []slot
@@ -101,7 +102,6 @@ func (s *sender) send(batch []nic.Packet) int {
 		}
 		s.free = s.free[:len(s.free)-1]
 		s.slots[i].packet = number + 1
-		s.q.offer(i * uint16(s.chain))
 		bytes += length
 		sent++
 	}
@@ -114,8 +114,8 @@ func (s *sender) send(batch []nic.Packet) int {
 	return n
 }
 
-// fill writes the descriptors of p, in slot i, and returns the length of the
-// frame, or 0 if it can never be sent.
+// fill offers p, in slot i, and returns the length of the frame, or 0, having done nothing, if it
+// can never be sent.
 func (s *sender) fill(i int, p *nic.Packet) int {
 	length := uint64(len(p.Head))
 	for _, r := range p.Gather {
@@ -129,28 +129,19 @@ func (s *sender) fill(i int, p *nic.Packet) int {
 	}
 	slot := &s.slots[i]
 	copy(slot.head, p.Head)
-	chain := s.q.desc[i*s.chain:][:s.chain]
-	first := descriptor{addr: uint64(slot.phys) + slotHeader, len: uint32(headerSize + len(p.Head))}
-	if len(p.Gather) == 0 {
-		chain[0] = first
-		return int(length)
-	}
-	table, base := chain, i*s.chain
-	if s.indirect {
-		table, base = slot.table, 0
-	}
-	table[0] = first
+	table := slot.table[:1+s.maxPieces]
+	table[0] = descriptor{addr: uint64(slot.phys) + slotHeader, len: uint32(headerSize + len(p.Head))}
 	count := gather(table, p.Gather)
 	if count == 0 {
 		return 0
 	}
-	for k := range count - 1 {
-		table[k].flags = descNext
-		table[k].next = uint16(base + k + 1)
+	chain := table[:count]
+	if count > 1 && s.indirect {
+		s.q.link(chain)
+		s.one[0] = descriptor{addr: uint64(slot.phys), len: uint32(count * descriptorSize), flags: descIndirect}
+		chain = s.one[:]
 	}
-	if s.indirect {
-		chain[0] = descriptor{addr: uint64(slot.phys), len: uint32(count * descriptorSize), flags: descIndirect}
-	}
+	s.q.offer(uint16(i*s.chain), chain)
 	return int(length)
 }
 
@@ -180,15 +171,27 @@ func (s *sender) completed() (queued, done uint64) {
 	return s.queued, s.done
 }
 
-// reap takes back the slots that the device is done with.
+// reap takes back the slots that the device is done with, and no more than a queue full of them.
 func (s *sender) reap() {
-	left := s.q.pending()
-	if left > s.q.size {
-		s.strange.Add(1)
-		s.q.resync()
-		return
+	size := len(s.slots) * s.chain
+	for room := size; room > 0; {
+		left := int(s.q.pending())
+		if left > size {
+			s.strange.Add(1)
+			s.q.resync()
+		}
+		if left == 0 || left > size {
+			return
+		}
+		left = min(left, room)
+		s.take(uint16(left))
+		room -= left
 	}
-	for k := range left {
+}
+
+// take takes n of them back.
+func (s *sender) take(n uint16) {
+	for k := range n {
 		id, _ := s.q.peek(k)
 		i := id / uint32(s.chain)
 		if id%uint32(s.chain) != 0 || i >= uint32(len(s.slots)) || s.slots[i].packet == 0 {
@@ -199,7 +202,7 @@ func (s *sender) reap() {
 		s.slots[i].packet = 0
 		s.free = append(s.free, uint16(i))
 	}
-	s.q.take(left)
+	s.q.take(n)
 }
 
 // finish notes that the device does not read packet number any more, and moves

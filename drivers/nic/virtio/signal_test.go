@@ -196,3 +196,29 @@ func TestMissedKick(t *testing.T) {
 		t.Errorf("%d kicks for buffers that the device waits for; want 1", got)
 	}
 }
+
+// TestOldWish has a device wait at a position, and go past it by itself: it gets its kick for the
+// next packet all the same, and one at the most.
+func TestOldWish(t *testing.T) {
+	m := newModel(featVersion1 | featEventIdx | featPacked)
+	d := openModel(t, m, options{})
+	p := []nic.Packet{{Head: make([]byte, 60)}}
+	for round := range 1000 {
+		m.wantKick(sendQueue, true)
+		before := m.kicks[sendQueue]
+		d.Send(p)
+		if got := m.kicks[sendQueue] - before; got != 1 {
+			t.Fatalf("round %d: %d kicks of a device that waits; want 1", round, got)
+		}
+		m.sent(true)
+		for range 5 {
+			d.Send(p)
+		}
+		if got := m.kicks[sendQueue] - before; got != 2 {
+			t.Fatalf("round %d: %d kicks of a device that waits behind where it is; want 1", round, got-1)
+		}
+		for range 5 {
+			m.sent(true)
+		}
+	}
+}

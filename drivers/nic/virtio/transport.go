@@ -15,7 +15,7 @@ type transport interface {
 	// limit returns the most entries of queue i, 0 if there is no such queue.
 	limit(i int) int
 	// attach hands queue i, still empty, to the device.
-	attach(i int, q *queue) error
+	attach(i int, q ring) error
 	// start lets the device run (DRIVER_OK, 3.1.1 step 8). From now on queue
 	// 0 makes event, an eventfd, readable when its ring asks for it.
 	start(event int) error

@@ -95,16 +95,17 @@ func (t *vhostUser) config() (config, error) {
 
 func (t *vhostUser) limit(i int) int { return maxQueue }
 
-func (t *vhostUser) attach(i int, q *queue) error {
+func (t *vhostUser) attach(i int, q ring) error {
 	if i == receiveQueue {
 		if err := t.shareMemory(); err != nil {
 			return err
 		}
 	}
-	index, base := uint32(i), uint64(q.mem.Base)
+	p := q.place()
+	index, base := uint32(i), uint64(p.mem.Base)
 	addr := binary.NativeEndian.AppendUint32(nil, index)
 	addr = binary.NativeEndian.AppendUint32(addr, 0) // flags: no log
-	for _, a := range []uint64{base, base + usedOffset(q.size), base + availOffset(q.size), 0} {
+	for _, a := range []uint64{base + p.desc, base + p.device, base + p.driver, 0} {
 		addr = binary.NativeEndian.AppendUint64(addr, a)
 	}
 	kick, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
@@ -112,7 +113,7 @@ func (t *vhostUser) attach(i int, q *queue) error {
 		return fmt.Errorf("eventfd: %w", err)
 	}
 	t.kicks[i] = kick
-	if err := t.socket.sendState(setVringNum, index, uint32(q.size)); err != nil {
+	if err := t.socket.sendState(setVringNum, index, uint32(p.size)); err != nil {
 		return err
 	}
 	if err := t.socket.sendState(setVringBase, index, 0); err != nil {

@@ -5,14 +5,14 @@ import (
 	"unsafe"
 )
 
-// queue is the driver's side of one split virtqueue (2.7): a table of
+// split is the driver's side of one split virtqueue (2.7): a table of
 // descriptors, the available ring, which we write, and the used ring, which
 // the device writes.
 //
 // Memory ordering. The 16-bit words that the two sides share are read and
 // written together with their 16-bit neighbour as one aligned 32-bit atomic:
 // flags and idx of a ring are neighbours, and the event words are followed by
-// two bytes of padding that queueBytes reserves. Go's atomics are sequentially
+// two bytes of padding that splitBytes reserves. Go's atomics are sequentially
 // consistent, which gives all three orders that the rings need:
 //
 //   - entries before idx: plain stores to descriptors and ring happen before
@@ -25,7 +25,7 @@ import (
 //     entries once more (2.7.7.2).
 //
 // The methods of one queue must not run concurrently.
-type queue struct {
+type split struct {
 	size     uint16 // entries, a power of two
 	eventIdx bool   // VIRTIO_F_EVENT_IDX
 	mem      region
@@ -42,26 +42,12 @@ type queue struct {
 	published uint16 // of those, seen by the device
 	seen      uint16 // used entries taken
 	flags     uint16 // of the available ring
-	armed     bool
-	mute      bool // nobody hears the device's signals: it is asked for none
+	wants     bool   // a signal
+	mute      bool   // nobody hears the device's signals: it is asked for none
 
 	reminded bool   // a kick was repeated,
 	reminder uint16 // while the device waited at this position
 }
-
-// descriptor is one piece of memory (2.7.5).
-type descriptor struct {
-	addr  uint64
-	len   uint32
-	flags uint16
-	next  uint16
-}
-
-const (
-	descNext     = 1 // another one follows
-	descWrite    = 2 // the device writes it
-	descIndirect = 4 // it is a table of descriptors
-)
 
 // usedElem is a chain that the device is done with (2.7.8).
 type usedElem struct{ id, len uint32 }
@@ -71,11 +57,6 @@ const (
 	noNotify    = 1 // used flags: do not kick (2.7.8)
 )
 
-const (
-	maxQueue       = 1024
-	descriptorSize = 16
-)
-
 // Where the parts of a queue of n entries lie in its memory. The used ring
 // gets its own page, so that what the device writes shares no cache line with
 // what we write.
@@ -83,13 +64,13 @@ func availOffset(n uint16) uint64 { return descriptorSize * uint64(n) }
 func usedOffset(n uint16) uint64 {
 	return pages(availOffset(n) + 4 + 2*uint64(n) + 4)
 }
-func queueBytes(n uint16) uint64 { return usedOffset(n) + 4 + 8*uint64(n) + 4 }
+func splitBytes(n uint16) uint64 { return usedOffset(n) + 4 + 8*uint64(n) + 4 }
 
-// newQueue lays a queue out in the first queueBytes(size) bytes of mem, which
+// newSplit lays a queue out in the first splitBytes(size) bytes of mem, which
 // are zero.
-func newQueue(size uint16, mem region, eventIdx bool) *queue {
+func newSplit(size uint16, mem region, eventIdx bool) *split {
 	avail, used := availOffset(size), usedOffset(size)
-	q := &queue{size: size, eventIdx: eventIdx, mem: mem}
+	q := &split{size: size, eventIdx: eventIdx, mem: mem}
 	// Sound: the offsets are those of arrays that lie within mem, aligned as
 	// 2.7 asks, and mem is never moved or freed while the queue is in use.
 	q.desc = unsafe.Slice((*descriptor)(mem.pointer(0)), size)
@@ -104,21 +85,40 @@ func newQueue(size uint16, mem region, eventIdx bool) *queue {
 }
 
 // usedIndex is the word that changes when the device has used entries.
-func (q *queue) usedIndex() *uint16 {
+func (q *split) usedIndex() *uint16 {
 	return (*uint16)(q.mem.pointer(usedOffset(q.size) + 2))
 }
 
-// offer appends the chain that begins with descriptor head to the available
-// ring; publish shows it to the device. No more than size chains may be with
-// the device.
-func (q *queue) offer(head uint16) {
-	q.avail[q.next&(q.size-1)] = head
+func (q *split) place() place {
+	return place{q.mem, q.size, 0, availOffset(q.size), usedOffset(q.size)}
+}
+
+// offer writes the chain from descriptor number id on, which are the buffer's own, as far as it is
+// not there already: to leave them alone leaves them in the device's cache.
+func (q *split) offer(id uint16, chain []descriptor) {
+	for k, d := range chain {
+		if k+1 < len(chain) {
+			d.flags |= descNext
+			d.next = id + uint16(k) + 1
+		}
+		if to := &q.desc[id+uint16(k)]; *to != d {
+			*to = d
+		}
+	}
+	q.avail[q.next&(q.size-1)] = id
 	q.next++
+}
+
+func (q *split) link(table []descriptor) {
+	for k := range len(table) - 1 {
+		table[k].flags |= descNext
+		table[k].next = uint16(k + 1)
+	}
 }
 
 // publish shows the device what was offered and reports whether it wants to be
 // kicked for it.
-func (q *queue) publish() (kick bool) {
+func (q *split) publish() (kick bool) {
 	old := q.published
 	if q.next == old {
 		return false
@@ -139,7 +139,7 @@ func (q *queue) publish() (kick bool) {
 // second kick does no harm. Where they do not, its first kick may have been
 // missed and nothing else would ever wake it: QEMU's emulation of a machine with
 // one processor leaves the fence of an XCHG out.
-func (q *queue) overdue(slack uint16) bool {
+func (q *split) overdue(slack uint16) bool {
 	if !q.eventIdx {
 		return false
 	}
@@ -152,33 +152,33 @@ func (q *queue) overdue(slack uint16) bool {
 	return true
 }
 
-func (q *queue) storeAvail() {
+func (q *split) storeAvail() {
 	atomic.StoreUint32(q.availHead, uint32(q.published)<<16|uint32(q.flags))
 }
 
 // pending returns how many used entries wait to be taken. More than size is
 // nonsense from the device; resync forgets it.
-func (q *queue) pending() uint16 {
+func (q *split) pending() uint16 {
 	return uint16(atomic.LoadUint32(q.usedHead)>>16) - q.seen
 }
 
 // resync takes the device's word for where it is, without its entries.
-func (q *queue) resync() { q.seen += q.pending() }
+func (q *split) resync() { q.seen += q.pending() }
 
 // peek returns the used entry i places ahead. Each word is read exactly once:
 // the device may change it after we have checked it.
-func (q *queue) peek(i uint16) (id, length uint32) {
+func (q *split) peek(i uint16) (id, length uint32) {
 	e := &q.used[(q.seen+i)&(q.size-1)]
 	return atomic.LoadUint32(&e.id), atomic.LoadUint32(&e.len)
 }
 
 // take consumes n used entries.
-func (q *queue) take(n uint16) { q.seen += n }
+func (q *split) take(n uint16) { q.seen += n }
 
 // arm asks for a signal when the next entry is used; it reports false, having
 // asked for nothing, if one is there already.
-func (q *queue) arm() bool {
-	q.armed = true
+func (q *split) arm() bool {
+	q.wants = true
 	if q.mute {
 		// Whoever waits looks at the used index.
 	} else if q.eventIdx {
@@ -194,11 +194,13 @@ func (q *queue) arm() bool {
 	return true
 }
 
+func (q *split) armed() bool { return q.wants }
+
 // disarm takes the wish back as far as that is possible. With EVENT_IDX it is
 // put as far away as it can be, 2^16 entries, so that there is one needless
 // signal each time round.
-func (q *queue) disarm() {
-	q.armed = false
+func (q *split) disarm() {
+	q.wants = false
 	if q.eventIdx {
 		atomic.StoreUint32(q.usedEvent, uint32(q.seen-1))
 	} else {

@@ -61,6 +61,12 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 	if err := m.enter(from, msg.number, a); err != nil {
 		return err
 	}
+	if admit := m.admit.Load(); admit != nil {
+		if err := (*admit)(msg.proclet); err != nil {
+			m.advance(a, givenUp)
+			return err
+		}
+	}
 	m.mu.Lock()
 	freed := m.clearing[msg.proclet.ID]
 	m.mu.Unlock()

@@ -17,13 +17,20 @@ func (m *Migrator) Drained() <-chan struct{} { return m.drained }
 // what is left: proclets that were busy, or refused, or are pinned.
 const restless = 20 * time.Millisecond
 
-// drain moves everything that lives here to the other machines, in turn.
+// OthersDrain says that whoever calls it moves everything away when the machine drains, where it fits
+// best. Otherwise it goes to the other machines in turn.
+func (m *Migrator) OthersDrain() { m.placed.Store(true) }
+
+// drain moves everything that lives here to the other machines.
 func (m *Migrator) drain(r *rack.Rack, rt *proclet.Runtime) {
 	m.log("draining: %d proclets have to move", len(rt.Proclets()))
 	for turn := 0; ; time.Sleep(restless) {
 		left := rt.Proclets()
 		if len(left) == 0 {
 			break
+		}
+		if m.placed.Load() {
+			continue
 		}
 		for _, info := range left {
 			id, err := proclet.ParseID(info.ID)

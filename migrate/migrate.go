@@ -9,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"nuos/boot"
+	"nuos/migrate/stress"
 	"nuos/mm"
 	"nuos/proclet"
 	"nuos/rack"
@@ -51,6 +52,8 @@ type Migrator struct {
 	drained  chan struct{}
 	overview func(top int, by By) Overview // nil without a rack
 	complete atomic.Pointer[func(*Overview)]
+	admit    atomic.Pointer[func(proclet.Description) error]
+	placed   atomic.Bool // somebody else moves what lives on a machine that drains
 
 	mu       sync.Mutex
 	number   uint64                                 // of the last move begun here
@@ -78,6 +81,7 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 	r.OnDrain(func() { go m.drain(r, rt) })
 	r.Handle(rack.ServiceMigrate, m.serve)
 	r.Handle(rack.ServiceMigrateAdmin, m.administer)
+	stress.Serve(r)
 	return m
 }
 
@@ -89,6 +93,10 @@ func (m *Migrator) serve(q rack.Request) {
 	}
 	q.Reply(nil)
 }
+
+// Admit has f asked before a proclet is taken in. If it returns an error the source's move ends with
+// ErrRefused and its text. f does not wait.
+func (m *Migrator) Admit(f func(proclet.Description) error) { m.admit.Store(&f) }
 
 // New makes a migrator that hears nothing by itself: whoever carries messages, such
 // as a simulated network, calls Receive and Died. leave bounds how long a move waits for the

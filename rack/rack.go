@@ -217,6 +217,22 @@ func (r *Rack) reach(to MachineID) *session {
 // those who are going to park until a done of Begin wakes them.
 func (r *Rack) Linger(over *atomic.Bool) { r.e.linger(over) }
 
+// Done returns a channel that is closed when this machine is a member no more, because it has left, was
+// closed or is fenced.
+func (r *Rack) Done() <-chan struct{} { return r.ctx.Done() }
+
+// Polling returns how many goroutines poll the NIC. They are ready to run all the time, and give way
+// to all others: to those who count what waits for a processor they do not count.
+func (r *Rack) Polling() (n int) {
+	if r.e.port.Pumping() {
+		n++
+	}
+	if r.e.lingering.Load() {
+		n++
+	}
+	return n
+}
+
 // SendBulk sends the bytes of src, in order, to the machine that receives the
 // transfer. The number of a transfer is agreed on before, by a call, and comes
 // from NewTransfer. The ranges are read by the NIC: they must be memory of mm,

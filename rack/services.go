@@ -14,12 +14,15 @@ const (
 	ServiceProcletAdmin Service = 3 // what lives here; for nuos ps
 	ServiceMigrateAdmin Service = 4 // move a proclet; for nuos migrate
 	ServiceLog          Service = 5 // free for images: read the console's last lines
+	ServiceStress       Service = 6 // take memory or processors; for nuos stress
+	ServiceEvents       Service = 7 // what was decided, and why; for nuos events
 
 	ServiceMembers   Service = 16
 	ServiceDirectory Service = 16 // commands to the directory
 	ServiceView      Service = 17 // promises and views; see elect.go
 	ServiceMigrate   Service = 18 // between two migrators
 	ServiceReference Service = 19 // proclet reference counts
+	ServicePlacement Service = 20 // between machines that balance their load, and with the leader
 
 	ServiceOrdinary Service = 64
 	ServiceProclet  Service = 64 // calls of proclet methods

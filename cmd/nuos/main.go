@@ -41,7 +41,7 @@ func command() *cobra.Command {
   nuos migrate --shuffle 20ms --for 60s       move proclets about`,
 	}
 	root.PersistentFlags().StringVar(&rackName, "name", "nuos", "name of the rack")
-	root.AddCommand(buildCommand(), runCommand(), psCommand(), topCommand(), migrateCommand(), drainCommand(), logsCommand(), stopCommand(), testCommand(), benchCommand(), vetCommand(), simulateCommand())
+	root.AddCommand(buildCommand(), runCommand(), psCommand(), topCommand(), migrateCommand(), drainCommand(), eventsCommand(), stressCommand(), logsCommand(), stopCommand(), testCommand(), benchCommand(), vetCommand(), simulateCommand())
 	root.AddCommand(statCommand(), traceCommand(), stacksCommand(), dumpCommand(), coreCommand(), gdbCommand())
 	return root
 }

@@ -14,6 +14,7 @@ import (
 	"nuos/boot"
 	"nuos/metrics"
 	"nuos/migrate"
+	"nuos/migrate/balance"
 	"nuos/proclet"
 	"nuos/rack"
 )
@@ -45,6 +46,7 @@ func run() error {
 	runtime := proclet.Serve(r)
 	migrator := migrate.Serve(r, runtime)
 	metrics.Serve(r, migrator)
+	balance.Serve(r, runtime, migrator)
 	store, err := openStore(proclet.Current(), r)
 	if err != nil {
 		return err

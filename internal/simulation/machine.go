@@ -165,7 +165,7 @@ func (w *world) candidates(m *machine) []placement.Candidate {
 	for _, p := range m.proclets {
 		n := p.of(w.needed(p.application))
 		bytes := uint64(n.memory)
-		all = append(all, placement.Candidate{Key: p.key, Copy: bytes, Frees: bytes, Load: n.processors, Since: p.since})
+		all = append(all, placement.Candidate{Key: placement.Key{p.key}, Copy: bytes, Frees: bytes, Load: n.processors, Since: p.since})
 	}
 	return all
 }
@@ -192,7 +192,7 @@ func (w *world) next(m *machine) {
 		w.end(m, false)
 		return
 	}
-	p, ok := w.proclets[g.batch[0].Key]
+	p, ok := w.proclets[g.batch[0].Key[0]]
 	if !ok || p.at != m {
 		g.batch = g.batch[1:] // it was lost, or it ended
 		w.next(m)

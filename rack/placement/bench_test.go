@@ -38,7 +38,7 @@ func BenchmarkPick(b *testing.B) {
 	all := make([]Candidate, 1_000_000)
 	for i := range all {
 		size := r.Uint64N(1 << 20)
-		all[i] = Candidate{Key: uint64(i), Copy: size, Frees: size, Load: r.Float64() / 1000}
+		all[i] = Candidate{Key: Key{uint64(i)}, Copy: size, Frees: size, Load: r.Float64() / 1000}
 	}
 	for b.Loop() {
 		p.Pick(time.Hour, Grant{To: 2, Kind: Memory, Bytes: 1 << 30, WantBytes: 1 << 28}, all, cost)

@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
+// Key names a proclet.
+type Key [2]uint64
+
 // Candidate is a proclet that could move.
 type Candidate struct {
-	Key    uint64
+	Key    Key
 	Copy   uint64        // bytes to send
 	Frees  uint64        // bytes of memory that its machine has back then
 	Load   float64       // processors that it uses

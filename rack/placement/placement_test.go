@@ -131,7 +131,7 @@ func TestJoin(t *testing.T) {
 		w := newWorld(t, seed)
 		for range 3 {
 			h := w.add(1024*mib, 4)
-			w.put(h, 350, 2*mib, .009)
+			w.put(h, 350, 2*mib, .006)
 		}
 		w.settled(5 * time.Second)
 		if w.moves > 0 {
@@ -177,6 +177,7 @@ func TestRandom(t *testing.T) {
 					r.Load = w.random.Float64() * .1
 					r.calls = map[Machine]float64{w.order[w.random.IntN(len(w.order))].id: w.random.Float64()}
 				}
+				h.changed = true
 			case 3: // the leader dies
 				w.leader = NewLeader(w.policy)
 				for _, h := range w.order {
@@ -192,6 +193,7 @@ func TestRandom(t *testing.T) {
 			for _, r := range h.proclets {
 				r.Load = 0
 			}
+			h.changed = true
 			n += len(h.proclets)
 		}
 		before := w.moves
@@ -206,13 +208,13 @@ func TestRandom(t *testing.T) {
 func TestPick(t *testing.T) {
 	p := Default()
 	all := []Candidate{
-		{Key: 0, Copy: 10 * mib, Frees: 10 * mib, Load: .5},
-		{Key: 1, Copy: mib, Frees: mib, Load: .3},
-		{Key: 2, Copy: 64 << 10, Frees: 64 << 10, Load: .1},
-		{Key: 3, Copy: mib, Frees: 4 * mib, Load: 0},
-		{Key: 4, Copy: mib, Frees: mib, Load: .3, Near: 2, NearBy: .8},
-		{Key: 5, Copy: mib, Frees: mib, Load: .3, Calls: 1},
-		{Key: 6, Copy: mib, Frees: 8 * mib, Load: .9, Since: time.Hour - time.Millisecond}, // has just come
+		{Key: Key{0}, Copy: 10 * mib, Frees: 10 * mib, Load: .5},
+		{Key: Key{1}, Copy: mib, Frees: mib, Load: .3},
+		{Key: Key{2}, Copy: 64 << 10, Frees: 64 << 10, Load: .1},
+		{Key: Key{3}, Copy: mib, Frees: 4 * mib, Load: 0},
+		{Key: Key{4}, Copy: mib, Frees: mib, Load: .3, Near: 2, NearBy: .8},
+		{Key: Key{5}, Copy: mib, Frees: mib, Load: .3, Calls: 1},
+		{Key: Key{6}, Copy: mib, Frees: 8 * mib, Load: .9, Since: time.Hour - time.Millisecond}, // has just come
 	}
 	for _, c := range []struct {
 		name string
@@ -229,7 +231,7 @@ func TestPick(t *testing.T) {
 	} {
 		got := []uint64{}
 		for _, x := range p.Pick(time.Hour, c.g, all, NewCost()) {
-			got = append(got, x.Key)
+			got = append(got, x.Key[0])
 		}
 		if fmt.Sprint(got) != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
@@ -291,7 +293,13 @@ func TestSensor(t *testing.T) {
 		expect("threads wait again", "false false", Sample{Free: 900 * mib, Running: 2, Waiting: 1})
 	}
 	expect("for 5 ms", "false true", Sample{Free: 900 * mib, Running: 2, Waiting: 1})
-	expect("and then do not", "false false", Sample{Free: 900 * mib, Running: 2})
+	for range 19 {
+		expect("and then do not", "false true", Sample{Free: 900 * mib, Running: 2})
+	}
+	if w := s.State().Waiting; w != 0 {
+		t.Errorf("nobody waits, but it says so for %v", w)
+	}
+	expect("for 20 ms", "false false", Sample{Free: 900 * mib, Running: 2})
 	at += 20 * time.Millisecond // the sensor itself has waited
 	expect("two looks", "false false", Sample{Free: 900 * mib, Running: 2, Waiting: 1})
 	at += 20 * time.Millisecond

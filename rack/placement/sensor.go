@@ -47,6 +47,7 @@ type Sensor struct {
 	begun     bool
 	congested time.Duration // since when, if looks > 0
 	looks     int           // that found threads waiting, in a row
+	waited    time.Duration // when threads waited last
 	recent    float64       // load, as it was in the last few milliseconds
 	peaks     [peakParts]float64
 }
@@ -63,6 +64,9 @@ const (
 	recentTime = 20 * time.Millisecond
 	loadTime   = 50 * time.Millisecond
 )
+
+// calm is how long nobody has waited when pressure is over.
+const calm = 20 * time.Millisecond
 
 // leastLooks is how many looks make a break at least: two are no evidence that there was none.
 const leastLooks = 3
@@ -136,8 +140,11 @@ func (s *Sensor) processor(x Sample) string {
 	st := &s.state
 	was := st.Processor
 	if x.Waiting == 0 {
-		s.looks, st.Waiting, st.Processor = 0, 0, false
+		// One break is no end: the next wait would be called another pressure.
+		s.looks, st.Waiting = 0, 0
+		st.Processor = was && x.At-s.waited < calm
 	} else {
+		s.waited = x.At
 		if s.looks == 0 {
 			s.congested = x.At
 		}
@@ -150,7 +157,7 @@ func (s *Sensor) processor(x Sample) string {
 	if st.Processor == was {
 		return ""
 	}
-	return fmt.Sprintf("processor pressure %s: threads waited without a break for %v, %d wait and %d run now, load %.2f on %d processors",
+	return fmt.Sprintf("processor pressure %s: threads have waited without a break for %v, %d wait and %d run now, load %.2f on %d processors",
 		onOff(st.Processor), st.Waiting.Round(time.Microsecond), x.Waiting, x.Running, s.recent, st.Processors)
 }
 

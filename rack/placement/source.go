@@ -27,10 +27,12 @@ func (s *Source) Next(now time.Duration, st State, draining bool) (Kind, bool) {
 		kind = Draining
 	case st.Memory:
 		kind = Memory
-	case st.Processor:
+	case st.Processor && st.Waiting > 0:
 		kind = Processor
 	default:
-		s.backoff = 0
+		if !st.Processor {
+			s.backoff = 0
+		}
 		return 0, false
 	}
 	if s.asking || now < s.waits {
@@ -39,6 +41,9 @@ func (s *Source) Next(now time.Duration, st State, draining bool) (Kind, bool) {
 	s.asking = true
 	return kind, true
 }
+
+// Giving reports whether the source gives something, or has asked whether it may.
+func (s *Source) Giving() bool { return s.asking }
 
 // Order reports whether the source can do what the leader has it do: it cannot while
 // something else is going on.

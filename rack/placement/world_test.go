@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -42,6 +43,10 @@ type host struct {
 	bytes             uint64
 	load              float64
 	refusals, batches int
+
+	changed            bool // what follows is to be added up anew
+	bytesHere          uint64
+	loadHere, variance float64
 }
 
 type resident struct {
@@ -73,27 +78,35 @@ func (w *world) add(total uint64, processors int) *host {
 func (w *world) put(h *host, n int, bytes uint64, load float64) {
 	for range n {
 		r := &resident{bytes: bytes}
-		r.Candidate = Candidate{Key: w.random.Uint64(), Copy: bytes, Frees: bytes, Load: load, Since: -time.Hour}
+		r.Candidate = Candidate{Key: Key{w.random.Uint64()}, Copy: bytes, Frees: bytes, Load: load, Since: -time.Hour}
 		h.proclets = append(h.proclets, r)
+	}
+	h.changed = true
+}
+
+// addUp adds up what the proclets have and ask for, if that has changed.
+func (h *host) addUp() {
+	if !h.changed {
+		return
+	}
+	h.changed, h.bytesHere, h.loadHere, h.variance = false, 0, 0, 0
+	for _, r := range h.proclets {
+		h.bytesHere += r.bytes
+		h.loadHere += r.Load
+		h.variance += r.Load * (1 - r.Load)
 	}
 }
 
 func (h *host) used() uint64 {
-	used := h.taken
-	for _, r := range h.proclets {
-		used += r.bytes
-	}
-	return used
+	h.addUp()
+	return h.taken + h.bytesHere
 }
 
 func (h *host) free() uint64 { return h.total - min(h.used(), h.total) }
 
 func (h *host) demand() float64 {
-	d := h.other
-	for _, r := range h.proclets {
-		d += r.Load
-	}
-	return d
+	h.addUp()
+	return h.other + h.loadHere
 }
 
 func (w *world) say(format string, args ...any) {
@@ -127,17 +140,11 @@ func (w *world) run(d time.Duration) {
 
 func (w *world) sense(h *host) {
 	h.taken += h.growth / 1000
-	asked := 0
-	for _, r := range h.proclets {
-		if w.random.Float64() < r.Load {
-			asked++
-		}
-	}
-	for left := h.other; left > 0; left-- {
-		if w.random.Float64() < left {
-			asked++
-		}
-	}
+	// At any moment a proclet that uses a tenth of a processor runs with a probability of a tenth.
+	h.addUp()
+	_, part := math.Modf(h.other)
+	deviation := math.Sqrt(h.variance + part*(1-part))
+	asked := int(max(math.Round(h.demand()+deviation*w.random.NormFloat64()), 0))
 	running := min(asked, h.processors)
 	for _, c := range h.sensor.Add(Sample{At: w.now, Free: h.free(), Total: h.total, Processors: h.processors, Running: running, Waiting: asked - running}) {
 		w.changes++
@@ -219,6 +226,7 @@ func (w *world) move(h *host) {
 			h.proclets = append(h.proclets[:i:i], h.proclets[i+1:]...)
 			r.Since = w.now
 			to.proclets = append(to.proclets, r)
+			h.changed, to.changed = true, true
 		}
 	}
 	h.moved++

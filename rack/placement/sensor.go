@@ -152,13 +152,16 @@ func (s *Sensor) processor(x Sample) string {
 		st.Waiting = x.At - s.congested
 		// A burst that is about to be over is no reason to move anything.
 		full := s.recent >= .95*float64(x.Processors)
-		st.Processor = s.looks >= leastLooks && st.Waiting >= s.policy.Congested && (full || was)
+		st.Processor = was || full && s.looks >= leastLooks && st.Waiting >= s.policy.Congested
 	}
-	if st.Processor == was {
+	switch {
+	case st.Processor == was:
 		return ""
+	case was:
+		return fmt.Sprintf("processor pressure ends: nobody has waited for %v, load %.2f on %d processors", x.At-s.waited, s.recent, st.Processors)
 	}
-	return fmt.Sprintf("processor pressure %s: threads have waited without a break for %v, %d wait and %d run now, load %.2f on %d processors",
-		onOff(st.Processor), st.Waiting.Round(time.Microsecond), x.Waiting, x.Running, s.recent, st.Processors)
+	return fmt.Sprintf("processor pressure begins: threads have waited without a break for %v, %d wait and %d run now, load %.2f on %d processors",
+		st.Waiting.Round(time.Microsecond), x.Waiting, x.Running, s.recent, st.Processors)
 }
 
 func onOff(on bool) string {

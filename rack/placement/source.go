@@ -27,7 +27,7 @@ func (s *Source) Next(now time.Duration, st State, draining bool) (Kind, bool) {
 		kind = Draining
 	case st.Memory:
 		kind = Memory
-	case st.Processor && st.Waiting > 0:
+	case st.Processor && st.Waiting >= s.policy.Congested:
 		kind = Processor
 	default:
 		if !st.Processor {

@@ -12,6 +12,8 @@
 // back, says so to the destination until that acknowledges, sends waiting and
 // later callers there, and gives its memory back.
 //
+// Moves are asked for: here by nuos migrate and [Shuffler], and by package balance, which decides by itself.
+//
 // # Invariants
 //
 //   - Never two running copies. The destination runs the proclet only when told

@@ -248,7 +248,7 @@ func (s *session) replied(now time.Duration, id uint64, st status, data []byte, 
 	s.arrives()
 	s.e.tripped(now - c.began)
 	if c.message.service >= ServiceOrdinary {
-		s.e.latencies.add(now - c.began)
+		s.latencies.add(now - c.began)
 	}
 	var err error
 	if st != statusOK {

@@ -32,8 +32,6 @@ type endpoint struct {
 	short atomic.Uint64 // times the card took fewer packets than offered
 	trip  atomic.Int64  // smoothed nanoseconds from request to reply
 
-	latencies latencies // of calls by programs
-
 	lingering atomic.Bool // somebody polls for his own reply
 
 	work      []errand                // what the frame that is being delivered has brought
@@ -54,6 +52,7 @@ type endpoint struct {
 	verifyBulk bool // checksum whole transfers; for tests
 
 	mu     sync.Mutex           // held while handlers or peers is replaced
+	past   Latencies            // of sessions that are over
 	fenced map[uint64]*fencedAs // incarnations declared dead, by tag and by nonce
 	closed bool
 
@@ -205,6 +204,7 @@ func (e *endpoint) remove(s *session, cause error) {
 	delete(t.byTag, s.tag)
 	delete(t.byNonce, s.nonce)
 	e.peers.Store(t)
+	e.retire(s)
 	e.mu.Unlock()
 	s.close(cause)
 }

@@ -3,7 +3,6 @@ package rack
 import (
 	"math"
 	"math/bits"
-	"sync/atomic"
 	"time"
 )
 
@@ -79,21 +78,38 @@ func (l *Latencies) Since(earlier *Latencies) (d Latencies) {
 	return d
 }
 
-// latencies is Latencies that are counted, by anybody.
-type latencies struct {
-	buckets [LatencyBuckets]atomic.Uint64
-	sum     atomic.Int64
+// add counts a duration.
+func (l *Latencies) add(d time.Duration) {
+	l.Buckets[bucketOf(d)]++
+	l.Sum += d
 }
 
-func (l *latencies) add(d time.Duration) {
-	l.buckets[bucketOf(d)].Add(1)
-	l.sum.Add(int64(d))
+// merge adds what others have counted.
+func (l *Latencies) merge(other *Latencies) {
+	for i, n := range other.Buckets {
+		l.Buckets[i] += n
+	}
+	l.Sum += other.Sum
 }
 
-func (l *latencies) read() (all Latencies) {
-	all.Sum = time.Duration(l.sum.Load())
-	for i := range l.buckets {
-		all.Buckets[i] = l.buckets[i].Load()
+// latencies returns those of all sessions, also of those that are over.
+func (e *endpoint) latencies() Latencies {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := e.past
+	for _, s := range e.peers.Load().byNonce {
+		s.mu.Lock()
+		all.merge(&s.latencies)
+		s.mu.Unlock()
 	}
 	return all
+}
+
+// retire keeps the latencies of a session that is taken out of the table. Called with mu
+// held, so that nobody sees them twice or not at all.
+func (e *endpoint) retire(s *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.past.merge(&s.latencies)
+	s.latencies = Latencies{} // what is removed again, or hears of a reply late, is counted once
 }

@@ -46,7 +46,8 @@ type session struct {
 	gathering
 	callTable
 	bulkTable
-	counts PeerStats
+	counts    PeerStats
+	latencies Latencies // of calls by programs
 }
 
 type sessionState int

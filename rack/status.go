@@ -54,12 +54,13 @@ type PeerStats struct {
 
 // Status returns what this machine knows.
 func (r *Rack) Status() Status {
+	latencies := r.e.latencies()
 	r.mu.Lock()
 	st := Status{
 		Name: r.config.Name, Self: MachineID(r.e.id.Load()), Build: r.config.Build,
 		Uptime: r.e.now(), View: r.view, Directory: r.directory != nil, Quorum: r.quorate,
 		Names: len(r.names), Dropped: map[string]uint64{},
-		Taken: r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(), Latencies: r.e.latencies.read(),
+		Taken: r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(), Latencies: latencies,
 	}
 	if d := r.directory; d != nil {
 		st.Leases, st.Proclets = slices.Clone(d.leases), len(d.locations)

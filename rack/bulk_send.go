@@ -308,7 +308,7 @@ func (w *pieceWriter) head(f []byte, index uint32, length int, gather []mm.Range
 	binary.LittleEndian.PutUint64(f[packetAt:], 0)
 	binary.LittleEndian.PutUint64(f[ackAt:], 0)
 	putPieceHeader(f, w.transfer, index, length)
-	if s.e.exact {
+	if s.exact {
 		binary.LittleEndian.PutUint32(f[crcAt:], 0)
 		return
 	}

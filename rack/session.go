@@ -32,7 +32,8 @@ type session struct {
 	cause   error  // why it is closed
 	peerTag uint64 // that frames to the peer carry
 	route   route
-	mtu     int // both sides take so much after the Ethernet header
+	mtu     int  // both sides take so much after the Ethernet header
+	exact   bool // frames arrive as they were sent, or not at all: they need no CRC
 	heard   bool
 	silent  int // ticks without a word
 	opening time.Duration
@@ -86,6 +87,7 @@ func (s *session) opened(g *greeting) {
 		return // a session's tags never change
 	}
 	s.state, s.peerTag = sessionOpen, g.Tag
+	s.exact = s.e.exact && g.Role != roleObserver // which is at a switch, not at the cable
 	s.role.Store(uint32(g.Role))
 	s.id.CompareAndSwap(0, uint32(g.ID))
 	s.route.dstMAC, s.route.dstIP = g.MAC, ip4(g.IP)
@@ -291,7 +293,7 @@ func (s *session) finish(f []byte, k kind, number uint64) {
 	putHeaders(f, &s.route, len(f), k, s.peerTag)
 	binary.LittleEndian.PutUint64(f[packetAt:], number)
 	binary.LittleEndian.PutUint64(f[ackAt:], s.upTo)
-	if s.e.exact {
+	if s.exact {
 		binary.LittleEndian.PutUint32(f[crcAt:], 0)
 	} else {
 		seal(f)

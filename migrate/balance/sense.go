@@ -12,10 +12,11 @@ import (
 	"nuos/rack/placement"
 )
 
-// How often a machine looks at itself: when something runs, and at least.
+// How often a machine looks at itself: when something runs, and at least. To wake a processor that has nothing to do
+// takes a hundred times as long as a look.
 const (
 	lookBusy = time.Millisecond
-	lookIdle = 16 * time.Millisecond
+	lookIdle = 40 * time.Millisecond
 )
 
 // look looks at this machine until done is closed, and has done what follows.
@@ -29,9 +30,9 @@ func (b *Balancer) look(done <-chan struct{}) {
 		case <-timer.C:
 		}
 		x := b.sense()
-		// What nobody uses does not get short all at once: memory does not fall by an eighth in lookIdle.
-		if x.Running+x.Waiting == 0 && x.Free > x.Total/8+2*b.policy.Watermark(x.Total) {
-			pause = min(2*pause, lookIdle)
+		// What nobody uses does not get short all at once: memory does not fall by a quarter in lookIdle.
+		if x.Running+x.Waiting == 0 && x.Free > x.Total/4+2*b.policy.Watermark(x.Total) {
+			pause = min(4*pause, lookIdle)
 		} else {
 			pause = lookBusy
 		}
@@ -105,7 +106,7 @@ type reports struct {
 // in any case.
 const (
 	reportSoonest = 10 * time.Millisecond
-	reportLatest  = 200 * time.Millisecond
+	reportLatest  = 400 * time.Millisecond
 )
 
 func (r *reports) due(now time.Duration, st placement.State, p *placement.Policy) bool {

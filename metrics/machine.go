@@ -8,6 +8,7 @@ import (
 var (
 	memorySize    = describe("memory_size_bytes", "Physical memory of the machine.")
 	memoryBytes   = describe("memory_bytes", "Physical memory by owner. Those of one machine add up to its size.", "owner")
+	pressure      = describe("pressure", "1 while the machine is short of memory, or of processors.", "kind")
 	processors    = describe("processors", "Processors that run goroutines.")
 	processorTime = describe("processor_seconds_total", "Time that processors worked, polling included.")
 )
@@ -25,6 +26,8 @@ func machineMetrics(to sink, o *migrate.Overview) {
 	} {
 		to.gauge(memoryBytes, float64(owner.frames*mm.PageSize), owner.name)
 	}
+	to.gauge(pressure, truth(o.Short.Memory), "memory")
+	to.gauge(pressure, truth(o.Short.Processor), "processor")
 	to.gauge(processors, float64(o.Processors))
 	to.counter(processorTime, o.Worked.Seconds())
 }

@@ -34,7 +34,7 @@ func TestPage(t *testing.T) {
 				Member: rack.Member{ID: rack.MachineID(i + 1), IP: netip.MustParseAddr("10.0.0.1")}, Directory: i == 0,
 				Overview: migrate.Overview{
 					Rack: "<test>", Uptime: time.Duration(n) * time.Second, Processors: 4, Worked: time.Duration(n) * time.Second,
-					Frames: mm.Usage{Total: 1000, Free: 250}, Proclets: 1, Calls: 500 * n, Made: 3 * n, Pressure: []string{"", "memory"}[i],
+					Frames: mm.Usage{Total: 1000, Free: 250}, Proclets: 1, Calls: 500 * n, Made: 3 * n, Short: migrate.Shortage{Memory: i == 1},
 					Top: []proclet.Info{{ID: "5000." + string(rune('1'+i)), Type: "main.Shard[<x>]", Mapped: 3 << 20, Calls: 70 * n}},
 				},
 			})

@@ -22,7 +22,7 @@ type Overview struct {
 	Processors int            `json:"processors"`
 	Worked     time.Duration  `json:"worked"` // time of processors that was used, polling included
 	Frames     mm.Usage       `json:"frames"`
-	Pressure   string         `json:"pressure,omitempty"` // what it is short of; see OnOverview
+	Short      Shortage       `json:"short"` // under pressure of what; see OnOverview
 
 	Proclets  int            `json:"proclets"`
 	Pinned    int            `json:"pinned"`
@@ -42,6 +42,25 @@ type Overview struct {
 
 	// Top are some of the proclets, those with most of what was asked for.
 	Top []proclet.Info `json:"top,omitempty"`
+}
+
+// Shortage is what a machine is under pressure of.
+type Shortage struct {
+	Memory    bool `json:"memory,omitempty"`
+	Processor bool `json:"processor,omitempty"`
+}
+
+// String names what there is pressure of; "" if there is none.
+func (s Shortage) String() string {
+	switch {
+	case s.Memory && s.Processor:
+		return "memory, processor"
+	case s.Memory:
+		return "memory"
+	case s.Processor:
+		return "processor"
+	}
+	return ""
 }
 
 // By says which proclets an Overview is to show.

@@ -42,7 +42,7 @@ func topMoment(n uint64) watch.Sample {
 			},
 		}
 		if i == 1 {
-			o.Pressure, o.Lost = "memory", 1
+			o.Short.Memory, o.Lost = true, 1
 			o.Top = o.Top[:1]
 			o.Top[0].ID, o.Top[0].Type, o.Top[0].Processors, o.Top[0].Calls = "6000000.3", "main.Busy", 1.5, 250000*n
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
+	"nuos/migrate"
 	"nuos/migrate/watch"
 )
 
@@ -72,7 +73,7 @@ func machineCells(m *watch.MachineRates) []string {
 	if m.Worked >= 0 {
 		processors = []string{bar(m.Worked / float64(max(o.Processors, 1))), fmt.Sprintf("%.2f", m.Worked)}
 	}
-	pressure := o.Pressure
+	pressure := o.Short.String()
 	if pressure == "" {
 		pressure = "-"
 	}
@@ -80,7 +81,7 @@ func machineCells(m *watch.MachineRates) []string {
 		name, ip, bar(m.Memory), fmt.Sprintf("%.0f%%", 100*m.Memory), size(m.Total()), processors[0], processors[1], fmt.Sprint(o.Processors),
 		fmt.Sprint(o.Proclets), size(o.Mapped), number(m.Calls),
 		duration(m.Latencies.Quantile(.5)), duration(m.Latencies.Quantile(.99)), number(m.Out), number(m.In),
-		severe(o.Pressure != "").Render(pressure), role,
+		severe(o.Short != migrate.Shortage{}).Render(pressure), role,
 	}
 }
 

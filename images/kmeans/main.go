@@ -25,6 +25,7 @@ import (
 
 	"nuos/metrics"
 	"nuos/migrate"
+	"nuos/migrate/balance"
 	"nuos/proclet"
 	"nuos/rack"
 )
@@ -48,6 +49,7 @@ func run() error {
 	runtime := proclet.Serve(r)
 	migrator := migrate.Serve(r, runtime)
 	metrics.Serve(r, migrator)
+	balance.Serve(r, runtime, migrator)
 	r.HandleInline(serviceDone, answerDone)
 
 	// The machine that is first in the rack directs. It stays until the end, also

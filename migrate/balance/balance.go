@@ -63,6 +63,10 @@ func Serve(r *rack.Rack, rt *proclet.Runtime, m *migrate.Migrator) *Balancer {
 	r.Handle(rack.ServiceEvents, b.events.serve)
 	if on == "on" {
 		b.start(r.Done())
+		m.OnOverview(func(o *migrate.Overview) {
+			state := b.State()
+			o.Short.Memory, o.Short.Processor = state.Memory, state.Processor
+		})
 	}
 	return b
 }

@@ -19,6 +19,10 @@ import (
 // grants. So nothing is sent that has no place to go, and a sender needs no
 // timer and keeps nothing but how far it got.
 //
+// The first pieces may be pushed: sent unasked, right behind a request that tells the receiver
+// of the transfer. If its handler takes the transfer at once, on the poller, they find their
+// place without a round trip; otherwise they are dropped, and the first grant asks for them again.
+//
 // Body of kindGrant:
 //
 //	 0  transfer                                   8
@@ -41,7 +45,13 @@ const (
 	leastGrant  = 2         // pieces, so that one is on the way while another is copied
 	reorderBulk = 16        // so many later pieces make one look lost
 	maxMissing  = 256       // pieces named by one grant
+	pushBytes   = 128 << 10 // that are sent unasked, or one piece
 )
+
+// pushedPieces is how many pieces of a transfer that has so many, of so many bytes, are pushed.
+func pushedPieces(count uint32, size int) uint32 {
+	return min(count, uint32(max(pushBytes/size, 1)), firstGrant)
+}
 
 // maxBulk is the most bytes of one transfer: an index has 32 bits.
 const maxBulk = math.MaxUint32 * 1024
@@ -193,8 +203,7 @@ func (s *session) failBulk(cause error) {
 		b.finish(cause)
 	}
 	for id, b := range s.in {
-		delete(s.in, id)
-		b.finish(cause)
+		s.breakIn(id, b, cause)
 	}
 }
 
@@ -226,12 +235,11 @@ func (s *session) bulkDone(transfer uint64, sum []byte) {
 func (s *session) bulkAborted(transfer uint64, st status) {
 	if st == abortBySender || st == abortSize {
 		if b := s.in[transfer]; b != nil {
-			delete(s.in, transfer)
+			err := ErrAborted
 			if st == abortSize {
-				b.finish(ErrBulkSize)
-			} else {
-				b.finish(ErrAborted)
+				err = ErrBulkSize
 			}
+			s.breakIn(transfer, b, err)
 		}
 		return
 	}

@@ -28,6 +28,11 @@ type bulkIn struct {
 	repaired time.Duration // pieces were asked for again last
 	silence  time.Duration // after which they are
 	into     []mm.Range    // scratch
+
+	pushed bool        // the sender has begun unasked
+	late   bool        // and what it has sent so is lost
+	told   func(error) // is called when it is over; nil: somebody waits
+	timer  *time.Timer // of silence, if nobody waits
 }
 
 // Bounds of the time after which a silent sender is asked again.
@@ -40,24 +45,9 @@ const (
 func (s *session) receiveBulk(ctx context.Context, transfer uint64, dst []mm.Range) error {
 	b := &bulkIn{extent: newExtent(dst), grant: firstGrant}
 	b.over = make(chan struct{})
-	if b.extent.size > maxBulk {
-		return ErrTooLarge
-	}
-	s.mu.Lock()
-	if err := s.mayBulk(); err != nil {
-		s.mu.Unlock()
+	if err := s.enterIn(transfer, b); err != nil {
 		return err
 	}
-	if s.in[transfer] != nil {
-		s.mu.Unlock()
-		return ErrTransferBusy
-	}
-	s.in[transfer] = b
-	s.counts.BulkIn++
-	s.e.incoming.Add(1)
-	defer s.e.incoming.Add(-1)
-	s.beginBulk(transfer, b)
-	s.mu.Unlock()
 
 	idle := 0
 	for idle < spinPolls && !b.isOver() && ctx.Err() == nil {
@@ -79,16 +69,84 @@ func (s *session) receiveBulk(ctx context.Context, transfer uint64, dst []mm.Ran
 			s.mu.Unlock()
 			timer.Reset(wait)
 		case <-ctx.Done():
-			s.mu.Lock()
-			if s.in[transfer] == b {
-				delete(s.in, transfer)
-				s.postBulk(messageBulkAbort, transfer, abortByReceiver, nil)
-				b.finish(ctx.Err())
-			}
-			s.mu.Unlock()
+			s.abortIn(transfer, b, ctx.Err())
 		}
 	}
 	return b.err
+}
+
+// beginReceive is receiveBulk of a transfer whose sender pushes, without waiting: told is called
+// when it is over, on the poller as a rule. ctx is to be cancelled then.
+func (s *session) beginReceive(ctx context.Context, transfer uint64, dst []mm.Range, late bool, told func(error)) {
+	b := &bulkIn{extent: newExtent(dst), grant: firstGrant, pushed: true, late: late, told: told}
+	if err := s.enterIn(transfer, b); err != nil {
+		told(err)
+		return
+	}
+	context.AfterFunc(ctx, func() { s.abortIn(transfer, b, ctx.Err()) })
+}
+
+// enterIn adds a transfer to those that are received.
+func (s *session) enterIn(transfer uint64, b *bulkIn) error {
+	if b.extent.size > maxBulk {
+		return ErrTooLarge
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.mayBulk(); err != nil {
+		return err
+	}
+	if s.in[transfer] != nil {
+		return ErrTransferBusy
+	}
+	s.in[transfer] = b
+	s.counts.BulkIn++
+	s.e.incoming.Add(1)
+	if b.told != nil {
+		b.timer = time.AfterFunc(minBulkSilence, func() { s.listen(transfer, b) })
+	}
+	s.beginBulk(transfer, b)
+	return nil
+}
+
+// listen looks now and then whether the sender is silent, if nobody waits who does.
+func (s *session) listen(transfer uint64, b *bulkIn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in[transfer] == b {
+		b.timer.Reset(s.checkSilence(transfer, b))
+	}
+}
+
+// endIn takes a transfer out of the table of those that are received, and returns it if
+// somebody is to be told, without the session's lock. Called with mu held.
+func (s *session) endIn(transfer uint64, b *bulkIn, err error) (told *bulkIn) {
+	delete(s.in, transfer)
+	s.e.incoming.Add(-1)
+	if b.told == nil {
+		b.finish(err)
+		return nil
+	}
+	b.err = err
+	b.timer.Stop()
+	return b
+}
+
+// breakIn is endIn of a transfer that has failed. Called with mu held.
+func (s *session) breakIn(transfer uint64, b *bulkIn, cause error) {
+	if s.endIn(transfer, b, cause) != nil {
+		go b.told(cause)
+	}
+}
+
+// abortIn gives up a transfer that is received, unless it is over.
+func (s *session) abortIn(transfer uint64, b *bulkIn, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.in[transfer] == b {
+		s.postBulk(messageBulkAbort, transfer, abortByReceiver, nil)
+		s.breakIn(transfer, b, cause)
+	}
 }
 
 // beginBulk sends the first grant, once the session is open and its MTU is
@@ -103,10 +161,17 @@ func (s *session) beginBulk(transfer uint64, b *bulkIn) {
 	now := s.e.now()
 	b.heard = now
 	if b.count == 0 {
-		s.completeBulk(transfer, b)
+		if s.completeBulk(transfer, b) != nil {
+			go b.told(nil)
+		}
 		return
 	}
-	s.sendGrant(now, transfer, b, 0)
+	if b.pushed {
+		b.high = pushedPieces(b.count, b.size)
+	}
+	if !b.pushed || b.late {
+		s.sendGrant(now, transfer, b, b.high)
+	}
 }
 
 // piece takes a piece into its place. Called with mu held.
@@ -152,7 +217,9 @@ func (s *session) piece(now time.Duration, f []byte, rest [][]byte) {
 	}
 	switch {
 	case b.got == b.count:
-		s.completeBulk(transfer, b)
+		if s.completeBulk(transfer, b) != nil {
+			s.e.work = append(s.e.work, errand{received: b})
+		}
 	case index > b.low+reorderBulk && now-b.repaired > s.roundTrip()+s.roundTrip()/2:
 		s.repairBulk(now, transfer, b, index-reorderBulk)
 	case b.high < b.count && b.high-b.got <= b.most(s)/2:
@@ -207,15 +274,14 @@ func (s *session) sendGrant(now time.Duration, transfer uint64, b *bulkIn, below
 	s.sendPlain(now, kindGrant, g)
 }
 
-// completeBulk ends a transfer whose pieces are all there. Called with mu held.
-func (s *session) completeBulk(transfer uint64, b *bulkIn) {
-	delete(s.in, transfer)
+// completeBulk ends a transfer whose pieces are all there; see endIn. Called with mu held.
+func (s *session) completeBulk(transfer uint64, b *bulkIn) (told *bulkIn) {
 	var sum []byte
 	if s.e.verifyBulk {
 		sum = binary.LittleEndian.AppendUint32(nil, b.crc())
 	}
 	s.postBulk(messageBulkDone, transfer, statusOK, sum)
-	b.finish(nil)
+	return s.endIn(transfer, b, nil)
 }
 
 // checkSilence asks again when the sender has been silent for too long, and

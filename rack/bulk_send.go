@@ -16,7 +16,8 @@ import (
 type bulkOut struct {
 	outcome
 	extent
-	writer pieceWriter
+	push   bool // the first pieces need no grant
+	writer *pieceWriter
 	size   int           // of a piece
 	count  uint32        // of pieces
 	wake   chan struct{} // there is something to send
@@ -31,13 +32,22 @@ type bulkOut struct {
 // or the transfer has failed, in either case not before the card has ceased to
 // read src.
 func (s *session) sendBulk(ctx context.Context, transfer uint64, src []mm.Range) error {
-	b := &bulkOut{extent: newExtent(src), wake: make(chan struct{}, 1)}
-	b.over = make(chan struct{})
-	w := &b.writer
-	w.s, w.b, w.transfer = s, b, transfer
+	return s.sendTransfer(ctx, transfer, &bulkOut{extent: newExtent(src)})
+}
+
+// pushBulk is sendBulk that does not wait for a grant to begin.
+func (s *session) pushBulk(ctx context.Context, transfer uint64, src []mm.Range) error {
+	return s.sendTransfer(ctx, transfer, &bulkOut{extent: newExtent(src), push: true})
+}
+
+func (s *session) sendTransfer(ctx context.Context, transfer uint64, b *bulkOut) error {
+	b.over, b.wake = make(chan struct{}), make(chan struct{}, 1)
 	if b.extent.size > maxBulk {
 		return ErrTooLarge
 	}
+	w := writers.Get().(*pieceWriter)
+	defer writers.Put(w)
+	w.begin(s, b, transfer)
 	s.mu.Lock()
 	if err := s.mayBulk(); err != nil {
 		s.mu.Unlock()
@@ -49,6 +59,11 @@ func (s *session) sendBulk(ctx context.Context, transfer uint64, src []mm.Range)
 	}
 	s.out[transfer] = b
 	s.counts.BulkOut++
+	if b.push && s.state == sessionOpen {
+		b.size = s.pieceSize()
+		b.count = b.pieces(b.size)
+		b.high = pushedPieces(b.count, b.size)
+	}
 	if e := s.takeEarly(transfer); e != nil {
 		switch {
 		case e.aborted:
@@ -103,7 +118,7 @@ func (s *session) granted(f []byte) (w *pieceWriter) {
 		return nil
 	}
 	size, serial, high := int(le.Uint32(g[28:])), le.Uint32(g[16:]), le.Uint32(g[20:])
-	if le.Uint64(g[8:]) != b.extent.size || size <= 0 || size > s.pieceSize() {
+	if le.Uint64(g[8:]) != b.extent.size || size <= 0 || size > s.pieceSize() || size < b.size && b.serial == 0 {
 		s.endOut(transfer)
 		s.postBulk(messageBulkAbort, transfer, abortSize, nil)
 		b.finish(ErrBulkSize)
@@ -128,7 +143,7 @@ func (s *session) granted(f []byte) (w *pieceWriter) {
 	case b.wake <- struct{}{}:
 	default:
 	}
-	return &b.writer
+	return b.writer
 }
 
 // pieceWriter sends pieces, straight from the source: on the goroutine of the caller of
@@ -148,6 +163,20 @@ type pieceWriter struct {
 	sent    bool
 	ended   bool       // nothing is sent any more
 	copies  []mm.Range // of pieces that were too scattered for the card
+}
+
+// writers are used again: they are large, and their memory would be new to the processor
+// each time.
+var writers = sync.Pool{New: func() any { return &pieceWriter{ended: true} }}
+
+// begin makes w the writer of a transfer. A poller that has taken the last grant of its former
+// one may come only now.
+func (w *pieceWriter) begin(s *session, b *bulkOut, transfer uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.s, w.b, w.transfer = s, b, transfer
+	w.left, w.sent, w.ended, w.copies = nil, false, false, nil
+	b.writer = w
 }
 
 // run sends what is granted until the transfer is over.

@@ -267,15 +267,16 @@ func (s *session) replied(now time.Duration, id uint64, st status, data []byte, 
 }
 
 // errand is what a frame has brought that is to be done without the session's
-// lock: a request, or the reply to one, or pieces to send.
+// lock: a request, or the reply to one, or pieces to send, or the last that was missing.
 type errand struct {
-	writer  *pieceWriter
-	request Request
-	handler handler // of request
-	done    func([]byte, error)
-	reply   []byte
-	err     error
-	whole   *partial // what is lent lies there, not in the frame
+	writer   *pieceWriter
+	received *bulkIn // is over
+	request  Request
+	handler  handler // of request
+	done     func([]byte, error)
+	reply    []byte
+	err      error
+	whole    *partial // what is lent lies there, not in the frame
 }
 
 // runErrands does what the last frame has brought. Only the poller, of whom there is one at a
@@ -296,6 +297,8 @@ func (e *errand) run(w *workers) {
 		e.done(e.reply, e.err)
 	case e.writer != nil:
 		e.writer.grantTaken()
+	case e.received != nil:
+		e.received.told(e.received.err)
 	}
 	if e.whole != nil {
 		e.whole.free()

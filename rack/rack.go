@@ -188,11 +188,16 @@ func (r *Rack) Call(ctx context.Context, to MachineID, s Service, req []byte) ([
 // once, because the machine is this one, or not known here, or as many calls are
 // under way to it as may be. Call waits, and says what is wrong.
 func (r *Rack) Begin(to MachineID, s Service, req []byte, done func(reply []byte, err error)) bool {
-	p := (*r.sessions.Load())[to]
-	if p == nil {
-		p = r.reach(to)
-	}
+	p := r.session(to)
 	return p != nil && p.begin(s, req, done)
+}
+
+// session returns the session with a member, if there is one already.
+func (r *Rack) session(id MachineID) *session {
+	if p := (*r.sessions.Load())[id]; p != nil {
+		return p
+	}
+	return r.reach(id)
 }
 
 // reach returns the session with a member, if there is one, and notes it in sessions.
@@ -246,6 +251,16 @@ func (r *Rack) SendBulk(ctx context.Context, to MachineID, transfer uint64, src 
 	return p.sendBulk(ctx, transfer, src)
 }
 
+// PushBulk is SendBulk that does not wait for the receiver to begin, which is told of the
+// transfer by a request that was sent before, and takes it with BeginReceive.
+func (r *Rack) PushBulk(ctx context.Context, to MachineID, transfer uint64, src []mm.Range) error {
+	p, err := r.peer(ctx, to)
+	if err != nil {
+		return err
+	}
+	return p.pushBulk(ctx, transfer, src)
+}
+
 // ReceiveBulk fills dst with the bytes that from sends as transfer. When it
 // returns nothing writes to dst any more, whatever it returns.
 func (r *Rack) ReceiveBulk(ctx context.Context, from MachineID, transfer uint64, dst []mm.Range) error {
@@ -254,6 +269,25 @@ func (r *Rack) ReceiveBulk(ctx context.Context, from MachineID, transfer uint64,
 		return err
 	}
 	return p.receiveBulk(ctx, transfer, dst)
+}
+
+// BeginReceive is ReceiveBulk of what is sent with PushBulk, without waiting: done is called,
+// once, when ReceiveBulk would return, on the poller if everything is well; ctx is to be
+// cancelled then. An inline handler that is told of the transfer calls it before it returns, so
+// that the first bytes, which are on their way, find their place; whoever calls it later says so.
+func (r *Rack) BeginReceive(ctx context.Context, from MachineID, transfer uint64, dst []mm.Range, late bool, done func(error)) {
+	if s := r.session(from); s != nil {
+		s.beginReceive(ctx, transfer, dst, late, done)
+		return
+	}
+	go func() {
+		s, err := r.peer(ctx, from)
+		if err != nil {
+			done(err)
+			return
+		}
+		s.beginReceive(ctx, transfer, dst, true, done)
+	}()
 }
 
 // NewTransfer returns a number that no other bulk transfer of the rack has.

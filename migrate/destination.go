@@ -32,23 +32,30 @@ type arrival struct {
 // maxArrivals bounds how many proclets a machine receives at once.
 const maxArrivals = 16
 
-// Receive answers a message that another machine has sent to rack.ServiceMigrate; nil
-// means acknowledged. It returns when there is an answer, which may take as long as
-// the bytes of a proclet.
-func (m *Migrator) Receive(from rack.MachineID, data []byte) error {
+// Receive takes a message that another machine has sent to rack.ServiceMigrate. answer is called
+// with the answer, nil for acknowledged, once: before Receive returns, or after as long as
+// the bytes of a proclet take. Receive itself does not wait. data is lent.
+func (m *Migrator) Receive(from rack.MachineID, data []byte, answer func(error)) {
 	msg, err := parseMessage(data)
 	if err != nil {
-		return err
+		answer(err)
+		return
 	}
 	m.forget(from, msg.floor)
 	switch msg.op {
 	case opAnnounce:
-		return m.announced(from, msg)
+		if isSmall(msg.proclet.Used) {
+			m.announcedSmall(from, msg, answer)
+		} else {
+			go func() { answer(m.announced(from, msg)) }()
+		}
 	case opCommit:
-		return m.committed(from, msg.number)
+		m.committed(from, msg.number, answer)
 	default:
-		m.aborted(from, msg.number)
-		return nil
+		go func() {
+			m.aborted(from, msg.number)
+			answer(nil)
+		}()
 	}
 }
 
@@ -79,21 +86,27 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 		return err
 	}
 	start = m.took.since(phaseMap, msg.proclet.ID, start)
-	err := m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Used)
+	return m.received(a, msg.number, start, m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Used))
+}
+
+// received ends the receiving of bytes, which began at start, with err. It returns nil when the
+// proclet is prepared.
+func (m *Migrator) received(a *arrival, number uint64, start time.Time, err error) error {
+	id := a.proclet.ID
 	if err == nil {
-		start = m.took.since(phaseReceive, msg.proclet.ID, start)
-		err = m.proclets.Verify(msg.proclet.ID)
+		start = m.took.since(phaseReceive, id, start)
+		err = m.proclets.Verify(id)
 	}
 	if err == nil {
-		m.took.since(phaseVerify, msg.proclet.ID, start)
+		m.took.since(phaseVerify, id, start)
 	}
 	if err == nil && m.advance(a, prepared) {
 		return nil
 	}
 	m.advance(a, givenUp)
-	m.proclets.Discard(msg.proclet.ID)
+	m.proclets.Discard(id)
 	if err == nil {
-		err = fmt.Errorf("move %d was given up", msg.number)
+		err = fmt.Errorf("move %d was given up", number)
 	}
 	return err
 }
@@ -145,15 +158,23 @@ func (m *Migrator) advance(a *arrival, to stage) bool {
 }
 
 // committed makes a prepared proclet live here.
-func (m *Migrator) committed(from rack.MachineID, number uint64) error {
+func (m *Migrator) committed(from rack.MachineID, number uint64, answer func(error)) {
 	m.mu.Lock()
 	a := m.arrivals[from][number]
 	m.mu.Unlock()
 	if a == nil {
-		return fmt.Errorf("commit of move %d, which is unknown", number)
+		answer(fmt.Errorf("commit of move %d, which is unknown", number))
+		return
 	}
-	<-a.over
-	return m.adopt(a)
+	select {
+	case <-a.over:
+		answer(m.adopt(a))
+	default:
+		go func() {
+			<-a.over
+			answer(m.adopt(a))
+		}()
+	}
 }
 
 func (m *Migrator) adopt(a *arrival) error {

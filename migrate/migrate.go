@@ -26,7 +26,10 @@ type Network interface {
 	Linger(over *atomic.Bool)
 	NewTransfer() uint64
 	SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
+	PushBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
 	ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error
+	BeginReceive(from rack.MachineID, transfer uint64, dst []mm.Range, late bool, done func(error))
+	AbortReceive(from rack.MachineID, transfer uint64)
 }
 
 // Proclets is what a move needs of the proclets; see the methods of
@@ -79,7 +82,7 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 	m.overview = func(top int, by By) Overview { return m.overviewOf(r, rt, top, by) }
 	r.OnDeath(m.Died)
 	r.OnDrain(func() { go m.drain(r, rt) })
-	r.Handle(rack.ServiceMigrate, m.serve)
+	r.HandleInline(rack.ServiceMigrate, m.serve)
 	r.Handle(rack.ServiceMigrateAdmin, m.administer)
 	stress.Serve(r)
 	return m
@@ -87,11 +90,13 @@ func Serve(r *rack.Rack, rt *proclet.Runtime) *Migrator {
 
 // serve answers a message of another migrator.
 func (m *Migrator) serve(q rack.Request) {
-	if err := m.Receive(q.From, q.Data); err != nil {
-		q.Fail(err)
-		return
-	}
-	q.Reply(nil)
+	m.Receive(q.From, q.Data, func(err error) {
+		if err != nil {
+			q.Fail(err)
+		} else {
+			q.Reply(nil)
+		}
+	})
 }
 
 // Admit has f asked before a proclet is taken in. If it returns an error the source's move ends with

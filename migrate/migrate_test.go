@@ -35,7 +35,7 @@ func seeds(t *testing.T, n int) []uint64 {
 }
 
 func heapID(i int) proclet.ID {
-	return proclet.ID{Addr: uint64(mm.HeapArea.Base) + uint64(i)<<16, Gen: 1}
+	return proclet.ID{Addr: uint64(mm.HeapArea.Base) + uint64(i)*worldCapacity, Gen: 1}
 }
 
 // TestMovesUnderFaults moves proclets among machines while messages are lost,

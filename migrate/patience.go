@@ -11,7 +11,7 @@ import (
 // move does.
 type patience struct {
 	mu         sync.Mutex
-	young, old map[*context.CancelFunc]struct{}
+	young, old map[*func()]struct{}
 	running    bool // the timer
 }
 
@@ -19,22 +19,31 @@ type patience struct {
 // when it has been there for too long.
 func (p *patience) context(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
+	end := func() { cancel() }
+	stop := p.watch(&end)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// watch calls end when it has been there for too long, unless it is stopped before.
+func (p *patience) watch(end *func()) (stop func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.young == nil {
-		p.young = map[*context.CancelFunc]struct{}{}
+		p.young = map[*func()]struct{}{}
 	}
-	p.young[&cancel] = struct{}{}
+	p.young[end] = struct{}{}
 	if !p.running {
 		p.running = true
 		time.AfterFunc(transferBound, p.tick)
 	}
-	return ctx, func() {
+	return func() {
 		p.mu.Lock()
-		delete(p.young, &cancel)
-		delete(p.old, &cancel)
+		delete(p.young, end)
+		delete(p.old, end)
 		p.mu.Unlock()
-		cancel()
 	}
 }
 

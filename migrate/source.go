@@ -120,18 +120,23 @@ func (m *Migrator) checkDestination(to rack.MachineID) error {
 }
 
 // transfer announces the proclet and sends its bytes. The announcement is
-// answered when the destination is prepared, so both go on at once: the
-// destination's first grant is what says that it accepted.
+// answered when the destination is prepared, so both go on at once: what says that it
+// accepted is its first grant, or that it has everything.
 func (m *Migrator) transfer(ctx context.Context, number uint64, to rack.MachineID, d proclet.Description) error {
 	ctx, cancel := m.patience.context(ctx)
 	defer cancel()
 	msg := message{op: opAnnounce, number: number, floor: m.floor(to), transfer: m.network.NewTransfer(), proclet: d}
 	announced := m.announce(to, msg.append(nil), cancel)
-	bulk := m.network.SendBulk(ctx, to, msg.transfer, d.Used) // whatever happens, the pages are the NIC's until it returns
+	send := m.network.SendBulk
+	if isSmall(d.Used) {
+		send = m.network.PushBulk
+	}
+	bulk := send(ctx, to, msg.transfer, d.Used) // whatever happens, the pages are the NIC's until it returns
 	if bulk != nil {
 		cancel()
 	}
-	err := announced.wait(ctx, m.network)
+	m.network.Linger(&announced.over)
+	err := announced.wait(ctx)
 	var remote *rack.RemoteError
 	switch {
 	case errors.As(err, &remote):
@@ -172,8 +177,7 @@ func (m *Migrator) announce(to rack.MachineID, req []byte, cancel func()) *annou
 }
 
 // wait returns the answer, or why there is none so far.
-func (a *announcement) wait(ctx context.Context, n Network) error {
-	n.Linger(&a.over)
+func (a *announcement) wait(ctx context.Context) error {
 	select {
 	case err := <-a.answer:
 		return err
@@ -192,9 +196,14 @@ func (a *announcement) wait(ctx context.Context, n Network) error {
 // this one is (rack.ErrFenced, rack.ErrClosed), or it answers that it cannot.
 func (m *Migrator) tell(msg message, to rack.MachineID) error {
 	for {
-		ctx, cancel := m.patience.context(context.Background())
 		msg.floor = m.floor(to)
-		_, err := m.network.Call(ctx, to, rack.ServiceMigrate, msg.append(nil))
+		told := m.announce(to, msg.append(nil), func() {})
+		m.network.Linger(&told.over)
+		ctx, cancel := context.Background(), func() {}
+		if !told.over.Load() { // it is, as a rule, and contexts take their time
+			ctx, cancel = m.patience.context(ctx)
+		}
+		err := told.wait(ctx)
 		cancel()
 		var remote *rack.RemoteError
 		if err == nil || errors.Is(err, rack.ErrLost) || errors.Is(err, rack.ErrFenced) ||

@@ -39,6 +39,8 @@ type machine struct {
 	draining bool
 	transfer uint64
 	copies   map[proclet.ID]*instance
+
+	receiving map[[2]uint64]context.CancelFunc // what BeginReceive has begun, ever
 }
 
 // instance is a proclet on one machine.
@@ -51,6 +53,9 @@ type instance struct {
 	bytes []mm.Range
 }
 
+// worldCapacity is the capacity of proclets, of which every other is too large for a small move.
+const worldCapacity = 2 * smallMove
+
 // bulk is a meeting of a sender and a receiver.
 type bulk struct {
 	value chan int
@@ -60,7 +65,7 @@ type bulk struct {
 func newWorld(random *rand.Rand, machines int) *world {
 	w := &world{random: random, bulks: map[[2]uint64]*bulk{}}
 	for i := range machines {
-		m := &machine{world: w, id: rack.MachineID(i + 1), copies: map[proclet.ID]*instance{}}
+		m := &machine{world: w, id: rack.MachineID(i + 1), copies: map[proclet.ID]*instance{}, receiving: map[[2]uint64]context.CancelFunc{}}
 		m.migrator = New(m, m, time.Second)
 		m.migrator.log = func(string, ...any) {}
 		w.machines = append(w.machines, m)
@@ -181,7 +186,9 @@ func (m *machine) Call(ctx context.Context, id rack.MachineID, s rack.Service, r
 		if lost || m.reach(late, to) != nil {
 			return // never arrives
 		}
-		err := to.migrator.Receive(m.id, req)
+		answered := make(chan error, 1)
+		to.migrator.Receive(m.id, req, func(err error) { answered <- err })
+		err := <-answered
 		if m.chance(10) || m.reach(late, to) != nil {
 			return // the answer is lost
 		}
@@ -279,6 +286,27 @@ func (m *machine) SendBulk(ctx context.Context, to rack.MachineID, transfer uint
 	}
 }
 
+func (m *machine) PushBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	return m.SendBulk(ctx, to, transfer, src)
+}
+
+func (m *machine) BeginReceive(from rack.MachineID, transfer uint64, dst []mm.Range, late bool, done func(error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := [2]uint64{uint64(from), transfer}
+	m.mu.Lock()
+	m.receiving[k] = cancel
+	m.mu.Unlock()
+	go func() { done(m.ReceiveBulk(ctx, from, transfer, dst)) }()
+}
+
+func (m *machine) AbortReceive(from rack.MachineID, transfer uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if cancel := m.receiving[[2]uint64{uint64(from), transfer}]; cancel != nil {
+		cancel()
+	}
+}
+
 func (m *machine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error {
 	b := m.meet(from, transfer)
 	if err := m.reach(ctx, m.machines[from-1]); err != nil {
@@ -330,8 +358,12 @@ func (m *machine) Reopen(id proclet.ID) {
 func (m *machine) Describe(id proclet.ID) (proclet.Description, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	used := []mm.Range{{Base: mm.Virt(id.Addr), Size: mm.PageSize}}
-	return proclet.Description{ID: id, Capacity: 1 << 16, Mapped: mm.PageSize, Moves: m.copies[id].moves, Used: used}, nil
+	size := uint64(mm.PageSize)
+	if id.Addr/worldCapacity%2 != 0 {
+		size = smallMove + mm.PageSize
+	}
+	used := []mm.Range{{Base: mm.Virt(id.Addr), Size: size}}
+	return proclet.Description{ID: id, Capacity: worldCapacity, Mapped: size, Moves: m.copies[id].moves, Used: used}, nil
 }
 
 func (m *machine) Depart(id proclet.ID, to rack.MachineID) <-chan struct{} {

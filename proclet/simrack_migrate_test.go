@@ -14,7 +14,7 @@ import (
 // its migrate.Network and its migrate.Proclets; it is set from outside, since package migrate imports this one.
 type SimMigrator interface {
 	Move(ctx context.Context, id ID, to rack.MachineID) error
-	Receive(from rack.MachineID, data []byte) error
+	Receive(from rack.MachineID, data []byte, answer func(error))
 	Died(id rack.MachineID)
 }
 
@@ -232,6 +232,27 @@ func (m *simMachine) SendBulk(ctx context.Context, to rack.MachineID, transfer u
 	b.src = nil
 	w.mu.Unlock()
 	return err
+}
+
+func (m *simMachine) PushBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	return m.SendBulk(ctx, to, transfer, src)
+}
+
+func (m *simMachine) BeginReceive(from rack.MachineID, transfer uint64, dst []mm.Range, late bool, done func(error)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := [2]uint64{uint64(from), transfer}
+	m.w.mu.Lock()
+	m.receiving[k] = cancel
+	m.w.mu.Unlock()
+	go func() { done(m.ReceiveBulk(ctx, from, transfer, dst)) }()
+}
+
+func (m *simMachine) AbortReceive(from rack.MachineID, transfer uint64) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	if cancel := m.receiving[[2]uint64{uint64(from), transfer}]; cancel != nil {
+		cancel()
+	}
 }
 
 func (m *simMachine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error {

@@ -29,6 +29,7 @@ type simMachine struct {
 	cache     map[uint64]rack.Location
 	changes   map[uint64]simChange // what the directory is to be told
 	transfers uint64
+	receiving map[[2]uint64]context.CancelFunc // what BeginReceive has begun, ever
 	leased    map[mm.Range]bool
 	stacks    map[mm.Range]bool
 	coming    map[ID]*simArrival
@@ -46,6 +47,7 @@ func newSimMachine(w *simWorld) *simMachine {
 	m := &simMachine{
 		w: w, id: testMachine, cache: map[uint64]rack.Location{}, changes: map[uint64]simChange{},
 		leased: map[mm.Range]bool{}, stacks: map[mm.Range]bool{}, coming: map[ID]*simArrival{}, evicted: map[ID]bool{},
+		receiving: map[[2]uint64]context.CancelFunc{},
 	}
 	testMu.Unlock()
 	m.rt = serve(m, 42)
@@ -181,11 +183,12 @@ func (c *simMessage) execute() {
 		c.to.rt.handle(c.from.id, c.data, reply{here: func(answer []byte) { c.answered(slices.Clone(answer), nil) }})
 		return
 	}
-	if err := c.to.migrator.Receive(c.from.id, c.data); err != nil {
-		c.answered(nil, &rack.RemoteError{Text: err.Error()})
-	} else {
-		c.answered(nil, nil)
-	}
+	c.to.migrator.Receive(c.from.id, c.data, func(err error) {
+		if err != nil {
+			err = &rack.RemoteError{Text: err.Error()}
+		}
+		c.answered(nil, err)
+	})
 }
 
 // answered: the answer could arrive.

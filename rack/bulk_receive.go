@@ -32,7 +32,6 @@ type bulkIn struct {
 	pushed bool        // the sender has begun unasked
 	late   bool        // and what it has sent so is lost
 	told   func(error) // is called when it is over; nil: somebody waits
-	timer  *time.Timer // of silence, if nobody waits
 }
 
 // Bounds of the time after which a silent sender is asked again.
@@ -76,14 +75,22 @@ func (s *session) receiveBulk(ctx context.Context, transfer uint64, dst []mm.Ran
 }
 
 // beginReceive is receiveBulk of a transfer whose sender pushes, without waiting: told is called
-// when it is over, on the poller as a rule. ctx is to be cancelled then.
-func (s *session) beginReceive(ctx context.Context, transfer uint64, dst []mm.Range, late bool, told func(error)) {
+// when it is over, on the poller as a rule.
+func (s *session) beginReceive(transfer uint64, dst []mm.Range, late bool, told func(error)) {
 	b := &bulkIn{extent: newExtent(dst), grant: firstGrant, pushed: true, late: late, told: told}
 	if err := s.enterIn(transfer, b); err != nil {
 		told(err)
-		return
 	}
-	context.AfterFunc(ctx, func() { s.abortIn(transfer, b, ctx.Err()) })
+}
+
+// abortReceive gives up what beginReceive began, unless it is over.
+func (s *session) abortReceive(transfer uint64) {
+	s.mu.Lock()
+	b := s.in[transfer]
+	s.mu.Unlock()
+	if b != nil {
+		s.abortIn(transfer, b, ErrAborted)
+	}
 }
 
 // enterIn adds a transfer to those that are received.
@@ -103,19 +110,25 @@ func (s *session) enterIn(transfer uint64, b *bulkIn) error {
 	s.counts.BulkIn++
 	s.e.incoming.Add(1)
 	if b.told != nil {
-		b.timer = time.AfterFunc(minBulkSilence, func() { s.listen(transfer, b) })
+		now := s.e.now()
+		s.arm(now, now+minBulkSilence) // for listen
 	}
 	s.beginBulk(transfer, b)
 	return nil
 }
 
-// listen looks now and then whether the sender is silent, if nobody waits who does.
-func (s *session) listen(transfer uint64, b *bulkIn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.in[transfer] == b {
-		b.timer.Reset(s.checkSilence(transfer, b))
+// listen looks whether the senders of transfers are silent that nobody waits for, and returns
+// when to look next; 0: there are none. Called with mu held.
+func (s *session) listen(now time.Duration) (next time.Duration) {
+	for transfer, b := range s.in {
+		if b.told == nil {
+			continue
+		}
+		if at := now + s.checkSilence(transfer, b); next == 0 || at < next {
+			next = at
+		}
 	}
+	return next
 }
 
 // endIn takes a transfer out of the table of those that are received, and returns it if
@@ -128,7 +141,6 @@ func (s *session) endIn(transfer uint64, b *bulkIn, err error) (told *bulkIn) {
 		return nil
 	}
 	b.err = err
-	b.timer.Stop()
 	return b
 }
 

@@ -23,11 +23,9 @@ func TestPush(t *testing.T) {
 					a, b, _ := pair(t, nictest.Options{MTU: 9000}, w.faults)
 					var transfer uint64
 					var dst []byte
-					ctx, cancel := context.WithCancel(t.Context())
-					defer cancel()
 					b.handle(ServiceUser, handler{func(q Request) {
 						take := func() {
-							b.to(a).beginReceive(ctx, transfer, scatter(dst, 2), late, func(err error) {
+							b.to(a).beginReceive(transfer, scatter(dst, 2), late, func(err error) {
 								if err != nil {
 									q.Fail(err)
 								} else {
@@ -92,24 +90,23 @@ func TestPushAborts(t *testing.T) {
 			t.Errorf("PushBulk to nobody = %v", err)
 		}
 		got := make(chan error, 1)
-		ctx, stop := context.WithCancel(t.Context())
-		b.to(a).beginReceive(ctx, 2, []mm.Range{rangeOf(make([]byte, 1<<20))}, false, func(err error) { got <- err })
+		b.to(a).beginReceive(2, []mm.Range{rangeOf(make([]byte, 1<<20))}, false, func(err error) { got <- err })
 		time.Sleep(10 * time.Millisecond)
-		stop()
-		if err := <-got; !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled BeginReceive = %v", err)
+		b.to(a).abortReceive(2)
+		if err := <-got; !errors.Is(err, ErrAborted) {
+			t.Errorf("aborted BeginReceive = %v", err)
 		}
 		if err := a.to(b).pushBulk(t.Context(), 2, ranges); !errors.Is(err, ErrAborted) {
 			t.Errorf("PushBulk to one that gave up = %v", err)
 		}
-		b.to(a).beginReceive(t.Context(), 3, []mm.Range{rangeOf(make([]byte, 5000))}, true, func(err error) { got <- err })
+		b.to(a).beginReceive(3, []mm.Range{rangeOf(make([]byte, 5000))}, true, func(err error) { got <- err })
 		if err := a.to(b).pushBulk(t.Context(), 3, ranges); !errors.Is(err, ErrBulkSize) {
 			t.Errorf("PushBulk of the wrong size = %v", err)
 		}
 		if err := <-got; !errors.Is(err, ErrBulkSize) {
 			t.Errorf("BeginReceive of the wrong size = %v", err)
 		}
-		b.to(a).beginReceive(t.Context(), 4, ranges, false, func(err error) { got <- err })
+		b.to(a).beginReceive(4, ranges, false, func(err error) { got <- err })
 		b.to(a).close(ErrLost)
 		if err := <-got; !errors.Is(err, ErrLost) {
 			t.Errorf("BeginReceive from a machine that died = %v", err)

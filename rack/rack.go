@@ -272,22 +272,22 @@ func (r *Rack) ReceiveBulk(ctx context.Context, from MachineID, transfer uint64,
 }
 
 // BeginReceive is ReceiveBulk of what is sent with PushBulk, without waiting: done is called,
-// once, when ReceiveBulk would return, on the poller if everything is well; ctx is to be
-// cancelled then. An inline handler that is told of the transfer calls it before it returns, so
-// that the first bytes, which are on their way, find their place; whoever calls it later says so.
-func (r *Rack) BeginReceive(ctx context.Context, from MachineID, transfer uint64, dst []mm.Range, late bool, done func(error)) {
+// once, when ReceiveBulk would return, on the poller if everything is well. An inline handler
+// that is told of the transfer calls it before it returns, so that the first bytes, which are on
+// their way, find their place; whoever calls it later says so. AbortReceive ends it.
+func (r *Rack) BeginReceive(from MachineID, transfer uint64, dst []mm.Range, late bool, done func(error)) {
 	if s := r.session(from); s != nil {
-		s.beginReceive(ctx, transfer, dst, late, done)
-		return
+		s.beginReceive(transfer, dst, late, done)
+	} else {
+		go done(ErrLost) // whoever has told of the transfer was a member
 	}
-	go func() {
-		s, err := r.peer(ctx, from)
-		if err != nil {
-			done(err)
-			return
-		}
-		s.beginReceive(ctx, transfer, dst, true, done)
-	}()
+}
+
+// AbortReceive gives up what BeginReceive has begun, unless it is over.
+func (r *Rack) AbortReceive(from MachineID, transfer uint64) {
+	if s := r.session(from); s != nil {
+		s.abortReceive(transfer)
+	}
 }
 
 // NewTransfer returns a number that no other bulk transfer of the rack has.

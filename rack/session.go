@@ -184,6 +184,9 @@ func (s *session) fire() {
 		if s.ackDue != 0 && (next == 0 || s.ackDue < next) {
 			next = s.ackDue
 		}
+		if bulk := s.listen(now); bulk != 0 && (next == 0 || bulk < next) {
+			next = bulk
+		}
 		if next != 0 {
 			s.arm(now, next)
 		}

@@ -69,14 +69,14 @@ func TestEmulatedRack(t *testing.T) {
 	}
 }
 
-// TestVhostUserRack has two machines find each other, and part, over memory that they share with
+// TestVhostUserRack has two machines find each other, call, and part, over memory that they share with
 // the switch. Their network cards have no interrupts.
 func TestVhostUserRack(t *testing.T) {
 	built, err := image.Build(deadline(t), image.Options{Package: "../images/measure", Output: filepath.Join(t.TempDir(), "measure.elf")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := startRack(t, Options{Image: built.Path, Machines: 2, Accel: "tcg", VhostUser: true, Params: []string{"measure=nothing"}})
+	r := startRack(t, Options{Image: built.Path, Machines: 2, Accel: "tcg", VhostUser: true, Params: []string{"measure=calls", "calls=^RemoteCalls/callers=1$"}})
 	for _, m := range r.Machines() {
 		if code, err := m.Wait(deadline(t)); code != 0 || err != nil {
 			t.Errorf("machine %d = %d, %v; want 0\n%s", m.Index(), code, err, m.Console())

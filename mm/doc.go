@@ -20,6 +20,7 @@
 //   - stacks.go: memory for the stacks of threads
 //   - heap.go and heap_*.go: the heap of a proclet: its blocks, its pages, how
 //     it moves
+//   - watch.go, watch_metal.go, watch_hosted.go, ranges.go: what is written in a heap while it is copied
 //
 // # Two grounds
 //

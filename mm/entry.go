@@ -16,6 +16,7 @@ const (
 	entryWrite   entry = 1 << 1
 	entryThrough entry = 1 << 3 // write-through
 	entryNoCache entry = 1 << 4
+	entryDirty   entry = 1 << 6  // the processor's: the page has been written
 	entryLarge   entry = 1 << 7  // a page where the next table would be
 	entryOwned   entry = 1 << 9  // software: the frames go back when unmapped
 	entryGuard   entry = 1 << 10 // software: not present until Unguard, on some processors

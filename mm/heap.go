@@ -37,6 +37,9 @@ type Heap struct {
 	pages        // which of them have frames
 	blocks
 
+	watched  bool // nothing is to be unmapped, see Watch
+	deferred ref  // blocks that are to be freed then, linked by nextFree
+
 	sparse atomic.Bool // nothing is to be cached, see measure
 	caches [heapCaches]cache
 }

@@ -127,6 +127,9 @@ func (h *Heap) Free(p unsafe.Pointer) {
 
 // free frees the allocated block off.
 func (h *Heap) free(off uint64) {
+	if h.deferFree(off) {
+		return
+	}
 	size := h.size(off)
 	h.used -= size
 	h.poison(off, off+size-headerSize)

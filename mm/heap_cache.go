@@ -93,11 +93,14 @@ func (h *Heap) putCached(p unsafe.Pointer) bool {
 	return room
 }
 
-// isCached reports whether the allocated block p is in a cache.
+// isCached reports whether the allocated block p is in a cache, or waits to be freed.
 // Called with mu held.
 func (h *Heap) isCached(p uint64) (found bool) {
 	if *h.word(p + 8) != cachedMark^p {
 		return false
+	}
+	if h.isDeferred(p) {
+		return true
 	}
 	for i := range h.caches {
 		c := &h.caches[i]

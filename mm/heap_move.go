@@ -67,6 +67,40 @@ func arriving(used []Range) (mapped []Range) {
 // any error nothing is mapped. What is in the memory until the bytes have come is
 // anything, and so is what is in short gaps between them afterwards, which are free.
 func PrepareHeap(r Range, used []Range) error {
+	if err := checkUsed(r, used); err != nil {
+		return err
+	}
+	return mapArriving(arriving(used))
+}
+
+// ReshapeHeap makes of what PrepareHeap has mapped what it would map for other ranges,
+// since the heap goes on being used before it leaves. What is in both stays as it is.
+// On any error nothing is mapped any more.
+func ReshapeHeap(r Range, from, to []Range) error {
+	err := checkUsed(r, to)
+	had := arriving(from)
+	if err == nil {
+		wanted := arriving(to)
+		for _, m := range without(had, wanted) {
+			if err = Unmap(m); err != nil { // a large page could not be divided
+				break
+			}
+			had = without(had, []Range{m})
+		}
+		if err == nil {
+			if err = mapArriving(without(wanted, had)); err == nil {
+				return nil
+			}
+		}
+	}
+	for _, m := range had {
+		mustUnmap(m)
+	}
+	return err
+}
+
+// checkUsed says what is wrong with ranges that are to be Used of a heap in r.
+func checkUsed(r Range, used []Range) error {
 	if err := checkHeapRange(r); err != nil {
 		return err
 	}
@@ -80,7 +114,11 @@ func PrepareHeap(r Range, used []Range) error {
 	if len(used) == 0 {
 		return fmt.Errorf("%w: nothing used of %#x", ErrHeapRange, r)
 	}
-	mapped := arriving(used)
+	return nil
+}
+
+// mapArriving maps all of these ranges or none.
+func mapArriving(mapped []Range) error {
 	for i, m := range mapped {
 		if err := mapAny(m, false); err != nil {
 			for _, m := range mapped[:i] {
@@ -114,6 +152,7 @@ func AdoptHeap(r Range, used []Range, generation, build uint64) (*Heap, error) {
 		return nil, fmt.Errorf("%w: its free blocks are not where %#x says", ErrHeapCorrupt, used)
 	}
 	h.mu = sync.Mutex{}
+	h.watched, h.deferred = false, 0
 	clear(h.caches[:]) // Used left nothing there
 	h.sparse.Store(false)
 	h.pages = pages{end: end}

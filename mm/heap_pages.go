@@ -159,7 +159,7 @@ func (h *Heap) measure() {
 
 // giveBack unmaps what is free if that is much.
 func (h *Heap) giveBack() {
-	if h.idle+h.end-roundUp(h.top, PageSize) <= h.most() {
+	if h.watched || h.idle+h.end-roundUp(h.top, PageSize) <= h.most() {
 		return
 	}
 	h.flush()

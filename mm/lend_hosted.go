@@ -41,7 +41,7 @@ func (h *hosted) takeBack(r Range) (err error) {
 		p, size := h.run(v, uint64(r.End()-v))
 		if uint64(p) < h.size {
 			size = min(size, h.size-uint64(p))
-			err = errors.Join(err, h.giveBack(Range{v, size}, p))
+			err = errors.Join(err, h.forget(Range{v, size}, p), h.giveBack(Range{v, size}, p))
 		}
 		v += Virt(size)
 	}
@@ -83,5 +83,24 @@ func (s frameSet) all(p Phys, size uint64) bool {
 func (s frameSet) set(p Phys, size uint64) {
 	for n := uint64(p) / PageSize; n < (uint64(p)+size)/PageSize; n++ {
 		s[n/64] |= 1 << (n % 64)
+	}
+}
+
+// any reports whether some of them are members.
+func (s frameSet) any(p Phys, size uint64) bool {
+	for n, end := uint64(p)/PageSize, (uint64(p)+size)/PageSize; n < end; n++ {
+		if n%64 == 0 && end-n >= 64 && s[n/64] == 0 {
+			n += 63
+		} else if s[n/64]>>(n%64)&1 != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// clear makes them no members.
+func (s frameSet) clear(p Phys, size uint64) {
+	for n := uint64(p) / PageSize; n < (uint64(p)+size)/PageSize; n++ {
+		s[n/64] &^= 1 << (n % 64)
 	}
 }

@@ -22,6 +22,7 @@ const (
 	mapDMA    = 1 << 40 // a run of frames, seen in the direct map
 	mapDevice = 1 << 41 // addr is a physical address: device registers
 	mapUsed   = 1 << 42 // part of a heap that is overwritten at once: anything may be in it
+	mapWatch  = 1 << 43 // part of a heap that is mapped: watch what is written
 
 	remapMayMove   = 1
 	remapFixed     = 2

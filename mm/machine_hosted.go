@@ -28,6 +28,7 @@ type hosted struct {
 	mu      sync.Mutex
 	tables  tables   // written with mu held; translate reads them without
 	entered frameSet // which frames Linux has in its tables; see lend
+	watched frameSet // which of them it may have protected; see forget
 	pieces  int      // mappings that Linux keeps for heaps
 	windows windows
 }
@@ -48,7 +49,7 @@ func newHosted(size uint64) (*hosted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mm: memfd_create: %w", err)
 	}
-	h := &hosted{fd: fd, size: size, entered: newFrameSet(size)}
+	h := &hosted{fd: fd, size: size, entered: newFrameSet(size), watched: newFrameSet(size)}
 	if err := unix.Ftruncate(fd, int64(h.fileSize())); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("mm: memory of %d bytes: %w", size, err)

@@ -83,6 +83,8 @@ func (s *Space) Mmap(addr Virt, length uint64, p Prot, flags uint64) (Virt, sysc
 		return 0, eAcces
 	case flags&mapHugeTLB != 0:
 		return 0, eNoMem // none are set aside
+	case flags&mapWatch != 0 && HeapArea.covers(Range{addr, size}):
+		return addr, s.watchHeap(Range{addr, size})
 	case HeapArea.covers(Range{addr, size}):
 		return s.mapHeap(Range{addr, size}, p, flags)
 	}

@@ -36,6 +36,28 @@ func (s *Space) unmapHeap(r Range) syscall.Errno {
 	return errno
 }
 
+// watchHeap cuts large pages of a range of HeapArea, all of which is mapped, so that the
+// processor says of small ones whether they are written, and has all processors forget
+// that they have said so.
+func (s *Space) watchHeap(r Range) syscall.Errno {
+	if !r.pageAligned() {
+		return eInval
+	}
+	errno := ok
+	interrupts := s.mu.lock()
+	for v := r.Base; v < r.End() && errno == ok; v = v&^(LargePage-1) + LargePage {
+		switch e, level, _ := s.tables.leaf(v); {
+		case e == 0:
+			errno = eInval
+		case level > 0 && !s.tables.cut(v&^(LargePage-1)+PageSize):
+			errno = eNoMem
+		}
+	}
+	flush(r)
+	s.mu.unlock(interrupts)
+	return errno
+}
+
 // mapDMA allocates memory for devices; the direct map shows it.
 func (s *Space) mapDMA(size uint64) (Virt, syscall.Errno) {
 	v, found := s.tables.allocDMA(size)

@@ -237,6 +237,29 @@ func (t *tables) protectIn(table Phys, level int, first, last Virt, p Prot) (sta
 	}
 }
 
+// takeWritten appends to into the pages of r, all of which are mapped, that a processor has written
+// since they were last taken, as far as it says so: one that has said so already says it again when
+// it has forgotten that; see flush. Of a large page that is all of it. The tables of r do not change meanwhile.
+func (t *tables) takeWritten(r Range, into []Range) []Range {
+	for v := r.Base; v < r.End(); {
+		_, level, table := t.leaf(v)
+		span := Virt(pageSize(level))
+		rest := 512
+		if level > 0 {
+			rest = indexOf(v, level) + 1 // what comes next may be a table
+		}
+		for i := indexOf(v, level); i < rest && v < r.End(); i++ {
+			next := min(v&^(span-1)+span, r.End())
+			if s := t.slot(table, i); atomic.LoadUint64(s)&entryDirty != 0 {
+				atomic.AndUint64(s, ^entryDirty)
+				into = appendRange(into, Range{v, uint64(next - v)})
+			}
+			v = next
+		}
+	}
+	return into
+}
+
 // empty reports whether nothing is mapped in r. Tables may be there.
 func (t *tables) empty(r Range) bool {
 	_, found := t.next(r)

@@ -48,6 +48,7 @@ func main() {
 	if before.Total < 1<<30/mm.PageSize { // zeroing more takes an emulator long
 		exhaust()
 	}
+	watch()
 	wild()
 	fmt.Printf("frames: %+v\n", mm.Frames())
 	if failures.Load() != 0 {

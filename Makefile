@@ -4,7 +4,7 @@
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 GO   := go
 
-.PHONY: demo test soak bench qemu redis redis-server criu gdb go
+.PHONY: demo test soak bench experiments qemu redis redis-server criu gdb go
 
 demo: go qemu redis
 	$(GO) run ./cmd/demo
@@ -31,6 +31,11 @@ soak: go qemu redis
 # computer that does nothing else. The results are in bench-results.
 bench: go qemu redis-server criu
 	$(GO) run ./cmd/bench $(BENCH)
+
+# What applications notice when a machine runs short of memory or of processors: half an hour on a
+# computer that does nothing else. The results are in experiment-results.
+experiments: go qemu
+	$(GO) run ./cmd/experiments $(EXPERIMENTS)
 
 go:
 	@command -v $(GO) >/dev/null || { $(SUDO) apt-get update -q && $(SUDO) apt-get install -y -q golang-go; }

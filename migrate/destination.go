@@ -68,12 +68,6 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 	if err := m.enter(from, msg.number, a); err != nil {
 		return err
 	}
-	if admit := m.admit.Load(); admit != nil {
-		if err := (*admit)(msg.proclet); err != nil {
-			m.advance(a, givenUp)
-			return err
-		}
-	}
 	m.mu.Lock()
 	freed := m.clearing[msg.proclet.ID]
 	m.mu.Unlock()
@@ -111,9 +105,12 @@ func (m *Migrator) received(a *arrival, number uint64, start time.Time, err erro
 	return err
 }
 
-// enter records an arrival unless the move is known already or this machine has
-// too much to do.
+// enter records an arrival unless the move is known already, this machine has too much to do
+// or whoever decides about it does not admit the proclet.
 func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
+	if err := m.admits(a.proclet); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if number < m.floors[from] || m.arrivals[from][number] != nil {
@@ -135,6 +132,13 @@ func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
 		return fmt.Errorf("machine %d is receiving %d proclets already", self.ID, busy)
 	}
 	m.record(from, number, a)
+	return nil
+}
+
+func (m *Migrator) admits(d proclet.Description) error {
+	if admit := m.admit.Load(); admit != nil {
+		return (*admit)(d)
+	}
 	return nil
 }
 

@@ -87,9 +87,20 @@ func (b *Balancer) candidates() (all []placement.Candidate) {
 	return all
 }
 
-// Of the proclets of a batch movesAtOnce move at a time, and after each so many the destination is
-// asked again.
-const movesAtOnce = 4
+// Of the proclets of a batch some move at a time, and after a few times as many the destination is asked again.
+// On a machine that is short of processors moves take their time because they wait for one, all of them
+// at once as well as one by one.
+const (
+	movesAtOnce     = 4
+	movesAtOnceBusy = 32
+)
+
+func atOnce(k placement.Kind) int {
+	if k == placement.Processor {
+		return movesAtOnceBusy
+	}
+	return movesAtOnce
+}
 
 // carryOut picks what moves with a grant, and moves it.
 func (b *Balancer) carryOut(g placement.Grant) {
@@ -103,7 +114,7 @@ func (b *Balancer) carryOut(g placement.Grant) {
 		len(chosen), g.To, g.Kind, placement.Size(bytes), load, g.Reason, fixed, perByte*(1<<20))
 	r := run{b: b, grant: g}
 	for len(chosen) > 0 && r.goesOn() {
-		n := min(len(chosen), 4*movesAtOnce)
+		n := min(len(chosen), 4*atOnce(g.Kind))
 		r.moveAll(chosen[:n])
 		chosen = chosen[n:]
 	}
@@ -152,7 +163,7 @@ func (r *run) offer(bytes uint64) error {
 func (r *run) moveAll(chosen []placement.Candidate) {
 	work := make(chan placement.Candidate)
 	var all sync.WaitGroup
-	for range min(movesAtOnce, len(chosen)) {
+	for range min(atOnce(r.grant.Kind), len(chosen)) {
 		all.Go(func() {
 			for c := range work {
 				r.move(c)

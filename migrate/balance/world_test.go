@@ -98,11 +98,13 @@ func (w *world) boot(n int, p placement.Policy) {
 		m.proclets = proclet.Serve(m.rack)
 		m.migrator = migrate.New(m.rack, &oneMemory{Runtime: m.proclets, world: w, arrives: map[proclet.ID]proclet.Description{}}, 30*time.Second)
 		m.rack.Handle(rack.ServiceMigrate, func(q rack.Request) {
-			if err := m.migrator.Receive(q.From, q.Data); err != nil {
-				q.Fail(err)
-				return
-			}
-			q.Reply(nil)
+			m.migrator.Receive(q.From, q.Data, func(err error) {
+				if err != nil {
+					q.Fail(err)
+					return
+				}
+				q.Reply(nil)
+			})
 		})
 		m.rack.OnDeath(m.migrator.Died)
 		m.balancer = newBalancer(m.rack, m.proclets, m.migrator, p)

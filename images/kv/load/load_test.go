@@ -108,3 +108,44 @@ func TestLoad(t *testing.T) {
 		})
 	}
 }
+
+// TestRunAt compares the rate of requests, and times that count from when they were due: one that waits for
+// another has taken that long, too.
+func TestRunAt(t *testing.T) {
+	l := &Load{Addr: serve(t, ""), Seed: 1, Keys: 50, Fresh: 20, Size: 100, Counters: 3, Workers: 4}
+	l.Open()
+	defer l.Close()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	if err := l.Fill(ctx, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var first, last time.Time
+	n := 0
+	running, enough := context.WithCancel(ctx)
+	l.RunAt(running, 2000, func(a Answer) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n == 1 {
+			first = a.Due
+			time.Sleep(20 * time.Millisecond) // that holds up all, and is not their fault
+		}
+		last = a.Due
+		if a.Took <= 0 {
+			t.Errorf("a request took %v", a.Took)
+		}
+		if n == 2000 {
+			enough()
+		}
+	})
+	if rate := float64(n) / last.Sub(first).Seconds(); rate < 1800 || rate > 2200 {
+		t.Errorf("%d requests were due in %v; want 2000 a second", n, last.Sub(first))
+	}
+	if err := l.Verify(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s := l.Stats(); s.Errors+s.Lost+s.Wrong != 0 || s.Requests != int64(n) || l.fresh.Load() < 20 {
+		t.Errorf("%+v, %d fresh keys; failures %q", s, l.fresh.Load(), l.Failures())
+	}
+}

@@ -3,6 +3,7 @@ package balance
 import (
 	"math"
 	"runtime/metrics"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,14 +66,17 @@ func (b *Balancer) sense() placement.Sample {
 	return x
 }
 
-// sampler returns what samples a machine.
+// sampler returns what samples a machine. It may be used concurrently.
 func sampler(r *rack.Rack, rt *proclet.Runtime) func() placement.Sample {
+	var mu sync.Mutex
 	s := []metrics.Sample{
 		{Name: "/sched/gomaxprocs:threads"},
 		{Name: "/sched/goroutines/running:goroutines"},
 		{Name: "/sched/goroutines/runnable:goroutines"},
 	}
 	return func() placement.Sample {
+		mu.Lock()
+		defer mu.Unlock()
 		metrics.Read(s)
 		processors, running, waiting := int(s[0].Value.Uint64()), int(s[1].Value.Uint64()), int(s[2].Value.Uint64())
 		frames := mm.Frames()

@@ -17,6 +17,7 @@ require (
 	github.com/tidwall/redcon v1.6.2
 	github.com/u-root/u-root v0.16.0
 	github.com/usbarmory/tamago v1.26.3
+	go.etcd.io/raft/v3 v3.6.0
 	golang.org/x/arch v0.23.0
 	golang.org/x/net v0.52.0
 	golang.org/x/sys v0.49.0
@@ -35,6 +36,8 @@ require (
 	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/erikgeiser/coninput v0.0.0-20211004153227-1c3628e74d0f // indirect
+	github.com/gogo/protobuf v1.3.2 // indirect
+	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/btree v1.1.2 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/kylelemons/godebug v1.1.0 // indirect

@@ -157,7 +157,6 @@ func (f *fakeNet) Members() (ms []rack.Member) {
 func (f *fakeNet) Handle(rack.Service, func(rack.Request))       {}
 func (f *fakeNet) HandleInline(rack.Service, func(rack.Request)) {}
 func (f *fakeNet) OnDeath(g func(rack.MachineID))                { f.onDeath = append(f.onDeath, g) }
-func (f *fakeNet) OnReport(func() map[uint64]rack.Location)      {}
 
 func (f *fakeNet) Call(_ context.Context, to rack.MachineID, _ rack.Service, req []byte) ([]byte, error) {
 	f.seg.mu.Lock()

@@ -19,7 +19,6 @@ type network interface {
 	Handle(s rack.Service, h func(rack.Request))
 	HandleInline(s rack.Service, h func(rack.Request))
 	OnDeath(f func(rack.MachineID))
-	OnReport(f func() map[uint64]rack.Location)
 	Call(ctx context.Context, to rack.MachineID, s rack.Service, req []byte) ([]byte, error)
 	Begin(to rack.MachineID, s rack.Service, req []byte, done func(reply []byte, err error)) bool
 	Linger(over *atomic.Bool)
@@ -100,7 +99,6 @@ func serve(net network, build uint64) *Runtime {
 	runtimes.Store(&list)
 
 	net.OnDeath(func(rack.MachineID) { go rt.forgetDead() })
-	net.OnReport(rt.report)
 	net.HandleInline(rack.ServiceProclet, rt.serve)
 	net.Handle(rack.ServiceProcletAdmin, rt.serveAdmin)
 	return rt
@@ -110,17 +108,6 @@ var runtimesMu sync.Mutex
 
 // Current is like the function [Current], for this runtime.
 func (rt *Runtime) Current() *Thread { return &rt.outside }
-
-// report tells a new directory what lives here.
-func (rt *Runtime) report() map[uint64]rack.Location {
-	all := map[uint64]rack.Location{}
-	for _, r := range rt.all() {
-		if !r.gate.isEnded() {
-			all[r.id.Gen] = rack.Location{Machine: rt.self, Moves: r.moves}
-		}
-	}
-	return all
-}
 
 // forgetDead forgets answers that dead machines will not ask for.
 func (rt *Runtime) forgetDead() {

@@ -259,8 +259,7 @@ func (m *simMachine) Located(id uint64) (rack.Location, bool) {
 	at, ok := m.cache[id]
 	return at, ok
 }
-func (m *simMachine) OnDeath(f func(rack.MachineID))           { m.onDeath = append(m.onDeath, f) }
-func (m *simMachine) OnReport(func() map[uint64]rack.Location) {}
+func (m *simMachine) OnDeath(f func(rack.MachineID)) { m.onDeath = append(m.onDeath, f) }
 
 func (m *simMachine) LeaseHeap(capacity uint64) (mm.Range, error) {
 	testMu.Lock()

@@ -2,6 +2,7 @@ package rack
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -13,7 +14,8 @@ import (
 type directoryMessage struct {
 	Op        directoryOp
 	Member    *MemberRecord `json:",omitempty"` // opJoin
-	ID        MachineID     `json:",omitempty"` // opDrain, opLeave
+	Build     string        `json:",omitempty"` // opJoin
+	ID        MachineID     `json:",omitempty"` // of whom the command is
 	Size      uint64        `json:",omitempty"` // opLease
 	Proclet   uint64        `json:",omitempty"` // opLocate
 	Version   uint64        `json:",omitempty"` // opLocate: of the view that the asker has
@@ -33,19 +35,48 @@ const (
 	opPublish directoryOp = "publish"
 	opBind    directoryOp = "bind"
 	opResolve directoryOp = "resolve"
+
+	// The directory's own.
+	opLead    directoryOp = "lead"    // it has been elected
+	opDead    directoryOp = "dead"    // the machine is
+	opLeaving directoryOp = "leaving" // the machine is about to leave
+	opSettled directoryOp = "settled" // all who vote know who votes
 )
 
 type directoryAnswer struct {
-	View     *View                `json:",omitempty"` // opJoin; opLocate: if it is newer than the asker's
-	Names    map[string]boundName `json:",omitempty"`
-	Lease    lease                `json:",omitzero"`
-	Location Location             `json:",omitzero"`
-	Value    []byte               `json:",omitempty"`
-	Found    bool                 `json:",omitempty"`
+	View     *View    `json:",omitempty"` // opJoin; opLocate: if it is newer than the asker's
+	Lease    lease    `json:",omitzero"`
+	Location Location `json:",omitzero"`
+	Value    []byte   `json:",omitempty"`
+	Found    bool     `json:",omitempty"`
 }
 
 func callDirectory(ctx context.Context, s *session, m *directoryMessage) (*directoryAnswer, error) {
 	return callJSON[directoryAnswer](ctx, s, ServiceDirectory, m)
+}
+
+// callJSON calls a service whose messages are JSON: those of the rack itself,
+// which are rare.
+func callJSON[A any](ctx context.Context, s *session, service Service, m any) (*A, error) {
+	req, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := s.call(ctx, service, req)
+	if err != nil {
+		return nil, err
+	}
+	a := new(A)
+	return a, json.Unmarshal(reply, a)
+}
+
+func replyJSON(q Request, answer any) {
+	b, err := json.Marshal(answer)
+	if err != nil {
+		q.Fail(err)
+		return
+	}
+	q.Reply(b)
 }
 
 // askDirectory asks whoever is the directory, and the next one if it dies. All
@@ -85,11 +116,19 @@ func (r *Rack) askOnce(ctx context.Context, m *directoryMessage) (*directoryAnsw
 	if m.Op == opLeave && r.hasLeft() {
 		return &directoryAnswer{}, nil // whoever had it decided need not be there any more
 	}
+	r.asked.Add(1)
 	r.mu.Lock()
-	d := r.view.member(r.view.Directory)
+	d, reign := r.view.member(r.view.Directory), r.reign
 	r.mu.Unlock()
 	if d == nil {
 		return nil, ErrNoDirectory
+	}
+	// Who waits for a directory that has died asks the next one. But a machine
+	// that leaves has said where it waits for the answer.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if m.Op != opLeave {
+		defer context.AfterFunc(reign, cancel)()
 	}
 	if d.Nonce == r.e.nonce {
 		return r.command(ctx, d.ID, m)

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"nuos/drivers/nic/nictest"
 	"nuos/mm"
 )
@@ -44,12 +46,12 @@ func (w *witness) named(name, value string) {
 }
 
 func (w *witness) saw(m *machine) {
-	m.mu.Lock()
-	id, nonce, leads, epoch := MachineID(m.e.id.Load()), m.e.nonce, m.directory != nil, uint64(0)
-	if leads {
-		epoch = m.directory.epoch
+	m.directory.mu.Lock()
+	id, nonce, leads, epoch := MachineID(m.e.id.Load()), m.e.nonce, false, uint64(0)
+	if p := m.directory.replica; p != nil {
+		leads, epoch = p.leads(), p.state.Epoch
 	}
-	m.mu.Unlock()
+	m.directory.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if old, known := w.ids[id]; known && old != nonce {
@@ -181,34 +183,18 @@ func chaos(t *testing.T, seed uint64) {
 		stop()
 		work.Wait()
 
-		// If a majority is left, of the newest view and of what was proposed
-		// to follow it, all who are left agree.
+		// If a majority is left, of those who vote and of those who are to, all
+		// who are left agree.
 		l := living()
 		majority := true
-		var newest View
-		for _, m := range l {
-			m.mu.Lock()
-			if m.view.newer(&newest) {
-				newest = m.view
-			}
-			m.mu.Unlock()
-		}
-		views := []View{newest}
-		for _, m := range l {
-			m.mu.Lock()
-			if m.acceptor.accepted.newer(&newest) {
-				views = append(views, m.acceptor.accepted)
-			}
-			m.mu.Unlock()
-		}
-		for _, v := range views {
+		for _, voters := range votes(l) {
 			alive := 0
-			for _, r := range v.Members {
-				if slices.ContainsFunc(l, func(m *machine) bool { return m.e.nonce == r.Nonce }) {
+			for _, id := range voters {
+				if slices.ContainsFunc(l, func(m *machine) bool { return m.e.nonce == id }) {
 					alive++
 				}
 			}
-			majority = majority && 2*alive > len(v.Members)
+			majority = majority && 2*alive > len(voters)
 		}
 		if majority {
 			w.agree(l, len(l))
@@ -223,4 +209,40 @@ func chaos(t *testing.T, seed uint64) {
 		t.Logf("in the end: %d machines, a majority: %v, %d leases, %d names, %d epochs, %d incarnations",
 			len(l), majority, len(wit.leases), len(wit.names), len(wit.leaders), len(wit.ids))
 	})
+}
+
+// votes returns every set of voters that counts, or is proposed, as far as
+// machines know.
+func votes(all []*machine) (sets [][]uint64) {
+	newest := uint64(0)
+	for _, m := range all {
+		m.directory.mu.Lock()
+		if p := m.directory.replica; p != nil {
+			newest = max(newest, p.group)
+		}
+		m.directory.mu.Unlock()
+	}
+	applied := uint64(0)
+	for _, m := range all {
+		m.directory.mu.Lock()
+		if p := m.directory.replica; p != nil && p.group == newest && p.applied >= applied {
+			applied = p.applied
+			sets = [][]uint64{p.conf.Voters}
+			for _, e := range p.undecided() {
+				if e.Type == pb.EntryConfChangeV2 {
+					var c pb.ConfChangeV2
+					must(c.Unmarshal(e.Data))
+					next, id := slices.Clone(p.conf.Voters), c.Changes[0].NodeID
+					if c.Changes[0].Type == pb.ConfChangeAddNode {
+						next = append(next, id)
+					} else {
+						next = slices.DeleteFunc(next, func(o uint64) bool { return o == id })
+					}
+					sets = append(sets, next)
+				}
+			}
+		}
+		m.directory.mu.Unlock()
+	}
+	return sets
 }

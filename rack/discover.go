@@ -61,7 +61,7 @@ func (r *Rack) aboutUs() greeting {
 	defer r.mu.Unlock()
 	g := greeting{Machines: uint16(min(r.config.Machines, 65535)), Rack: r.view.Rack}
 	if d := r.view.member(r.view.Directory); d != nil && !r.rebooted[d.Nonce] {
-		alive := d.Nonce == r.e.nonce && r.directory != nil
+		alive := d.Nonce == r.e.nonce && r.directory.leads.Load()
 		if s := r.e.peers.Load().byNonce[d.Nonce]; s != nil && s.silentFor() < r.e.limit {
 			alive = true
 		}
@@ -183,7 +183,7 @@ func (r *Rack) search(ctx context.Context) error {
 				}
 			}
 		case now > helloSettle:
-			r.tryForm(ctx, now)
+			r.tryFound(ctx, now)
 		}
 		if n == 10 {
 			wait = helloSlow
@@ -210,12 +210,11 @@ func (r *Rack) askToJoin(ctx context.Context, h directoryHint) error {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Dead)
 	defer cancel()
 	us := r.record()
-	answer, err := callDirectory(ctx, s, &directoryMessage{Op: opJoin, Member: &us})
+	answer, err := callDirectory(ctx, s, &directoryMessage{Op: opJoin, Member: &us, Build: r.config.Build})
 	if err != nil {
 		return err
 	}
 	r.learn(answer.View)
-	r.learnNames(answer.Names)
 	return nil
 }
 

@@ -11,26 +11,36 @@
 // pages of the destination. A frame that is short, corrupt, foreign, forged or
 // repeated is counted, by reason, and dropped.
 //
+// # Directory
+//
+// The directory knows who is a member, with which incarnation, who of them leads
+// it and in which epoch, who drains or leaves, the build that all run, leased
+// heap addresses, names, and where proclets live. That is a state machine
+// (state.go), of which one, two, three or five machines keep a copy each
+// (voters.go), agreed on with Raft (replica.go, replicate.go). Its leader serves
+// ServiceDirectory (directory.go); when it dies another has taken over within
+// 300 ms, with all that was acknowledged. The others know the part that is called
+// a View (view.go): the leader tells them of every change.
+//
+// Nobody asks the directory for what is cached: calls whose cache is right,
+// addresses of a lease, and names that were resolved before cost it no message.
+// A migration tells it where the proclet is now, in batches, and does not wait.
+//
+// The first view is agreed on by those who look for the rack (founding.go).
+//
 // # Membership
 //
-// What the members agree on is a View (view.go): who is a member, who is the
-// directory, how far numbers and addresses are used up. Views are decided one
-// after the other by majorities, like values of Paxos, so that in an epoch at
-// most one machine decides anything (elect.go, form.go). The directory (lead.go,
-// directory.go) adds and removes members, leases heap addresses, binds names
-// and knows where proclets live. When it dies another is elected, and learns
-// from the members' reports what is not in the view.
-//
-// A machine that is silent for Config.Dead is declared dead if a majority of
-// the members can decide so. A dead incarnation is fenced: its frames are
-// dropped, it is told, and it serves no longer. A machine that boots again is
-// another incarnation with another MachineID; the former one is dead at once.
+// A machine that is silent for Config.Dead is declared dead by the directory's
+// leader, if a majority of the copies agrees. A dead incarnation is fenced: its
+// frames are dropped, it is told, and it serves no longer. A machine that boots
+// again is another incarnation with another MachineID; the former one is dead at
+// once.
 //
 // A machine that leaves (leave.go) asks the directory for a view without it, and
-// waits until it knows that this is decided: from the answer; from whoever is
-// the directory by then; or, if it was the directory itself and lost its office
-// over it, by completing the view as a candidate. It does not go before those
-// who wait for its word have that. So all can leave, in any order.
+// waits until it knows that this is decided: from the answer, or from whoever
+// leads by then. Before that another keeps its copy, and leads if it did. It does
+// not go before those who wait for its word have that. So all can leave, in any
+// order.
 //
 // An observer (observer.go) looks at a rack without being a member: it is exempt
 // from the comparison of builds, and may call administrative services only.
@@ -47,13 +57,20 @@
 //
 // # Caveats
 //
-// Without a majority nothing new is decided: no joins, deaths, leases, names;
-// calls and what is known go on, and a silent machine is ErrUnreachable, not
-// ErrLost. Half of the members is enough if one of the others has certainly
-// gone, because its machine has booted again. Of two machines the directory may
-// declare the other dead, alone; the other, when the directory dies, waits until
-// that machine boots or comes back. A rack that loses more than half of its
-// machines at once must be booted anew to take in others.
+// Without a majority of the copies nothing new is decided: no joins, deaths,
+// leases, names; calls and what is known go on, and a silent machine is
+// ErrUnreachable, not ErrLost. A copy that is lost is replaced within Config.Dead;
+// a rack that loses more than half of them at once, three of five, two of three,
+// must be booted anew to take in others, even if most of its machines live.
+//
+// Two copies must both agree, but their leader may declare the other dead, alone;
+// the other, when the leader dies, waits until that machine boots or comes back,
+// and goes on alone if it has booted. In the milliseconds in which the number of
+// copies changes from one to two or from three to two this cannot be: then the
+// loss of one is the loss of the directory.
+//
+// What the leader answers may be an election's time-out old if it has been cut
+// off or stopped and does not know yet that another leads. What it decides is not.
 //
 // That a machine has booted again is taken from its Ethernet address: two with
 // the same address cannot be in a rack. If the directory of two machines has

@@ -38,7 +38,7 @@ var (
 // What the rack itself can answer.
 var (
 	// ErrNoDirectory means that there is no directory now, because no majority
-	// of the members hears each other. What is already there goes on.
+	// of those who keep a copy hear each other. What is already there goes on.
 	ErrNoDirectory = errors.New("rack: no directory")
 	// ErrFenced means that the others have declared this incarnation dead; it
 	// must not serve any longer.

@@ -62,15 +62,18 @@ func newRack(c Config, places machineConfig) *Rack {
 		config: c, machine: places,
 		e:         newEndpoint(c.Port, newAuthenticator(c.Name, c.Key), c.Build, ticksToDeath),
 		changed:   make(chan struct{}),
-		proposing: newTurn(),
 		searchers: map[uint64]*searcher{},
 		rebooted:  map[uint64]bool{},
 		noted:     map[string]time.Duration{},
-		names:     map[string]boundName{},
-		leavers:   map[MachineID]bool{},
+		names:     map[string][]byte{},
+		told:      map[uint64]uint64{},
+		heard:     map[uint64]bool{},
+		removing:  map[MachineID]bool{},
 	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	r.reign, r.endReign = context.WithCancel(context.Background())
 	r.events.init()
+	r.directory.init()
 	r.heaps.asking = newTurn()
 	r.known.at = map[uint64]Location{}
 	r.sessions.Store(&map[MachineID]*session{})
@@ -87,11 +90,13 @@ func (r *Rack) start() {
 		r.Handle(ServiceView, r.serveView)
 		r.Handle(ServiceDirectory, r.serveDirectory)
 		r.Handle(ServiceDrain, r.serveDrain)
+		r.HandleInline(ServiceReplica, r.serveReplica)
 	}
 	r.spawn(func() { r.events.run(r.ctx.Done()) })
 	r.spawn(r.beat)
 	if !r.config.Observer {
 		r.spawn(r.runPublisher)
+		r.spawn(r.runDirectory)
 	}
 	r.e.listen()
 }
@@ -122,7 +127,6 @@ func (r *Rack) Close() error {
 	r.mu.Lock()
 	was := r.closed
 	r.closed = true
-	r.directory = nil
 	r.mu.Unlock()
 	r.cancel(ErrClosed)
 	r.e.close(ErrClosed)

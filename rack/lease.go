@@ -1,7 +1,6 @@
 package rack
 
 import (
-	"context"
 	"fmt"
 	"math/bits"
 	"sync"
@@ -137,33 +136,4 @@ func (r *Rack) leaseMore(class int) error {
 	h.rest = a.Lease.Range
 	h.leases = append(h.leases, a.Lease)
 	return nil
-}
-
-// grantLease runs opLease on the directory.
-func (r *Rack) grantLease(ctx context.Context, to MachineID, size uint64) (lease, error) {
-	if size < leaseUnit || size&(size-1) != 0 {
-		return lease{}, fmt.Errorf("%w: lease of %d bytes", ErrParameter, size)
-	}
-	for {
-		r.mu.Lock()
-		if r.directory == nil {
-			r.mu.Unlock()
-			return lease{}, ErrNoDirectory
-		}
-		if r.view.member(to) == nil {
-			r.mu.Unlock()
-			return lease{}, ErrFenced
-		}
-		got, need, err := r.directory.lease(to, size, r.view.Leased)
-		r.mu.Unlock()
-		if err != nil {
-			return lease{}, err
-		}
-		if need == 0 {
-			return lease{got, to}, nil
-		}
-		if err := r.change(ctx, change{Lease: need}); err != nil {
-			return lease{}, err
-		}
-	}
 }

@@ -45,26 +45,66 @@ func (r *Rack) hasLeft() bool {
 	return r.view.left(r.e.nonce)
 }
 
-// tellLast makes the last view of a machine that leaves known to all who remain,
-// if it was the directory or completed the view itself; they elect another
-// directory. Then it waits, while there is hope, until everybody has what this
-// machine had to say: that a machine has left may be known to nobody else.
+// dismiss lets a machine leave. It must not vote any more when it goes, nor lead:
+// before the directory leaves itself it hands over to another machine that stays,
+// or waits until it is the last.
+func (r *Rack) dismiss(ctx context.Context, id MachineID) (*directoryAnswer, error) {
+	d := &r.directory
+	for {
+		r.mu.Lock()
+		v := r.view
+		r.mu.Unlock()
+		if gone := v.wasHere(id); gone != nil && gone.Left {
+			return &directoryAnswer{}, nil // that needs no directory any more
+		}
+		m := v.member(id)
+		if m == nil {
+			return nil, ErrFenced
+		}
+		d.mu.Lock()
+		p := d.replica
+		if p == nil || !p.leads() {
+			d.mu.Unlock()
+			return nil, ErrNoDirectory
+		}
+		if m.Leaving && m.Nonce == p.id {
+			p.handOver(&v)
+		}
+		free := !p.votes(m.Nonce) || len(v.Members) == 1
+		d.mu.Unlock()
+		d.kick()
+		op := opLeaving
+		switch {
+		case m.Leaving && !free:
+			if !r.pause(r.config.electionTick()) || ctx.Err() != nil {
+				return nil, ErrNoDirectory
+			}
+			continue
+		case m.Leaving:
+			op = opLeave
+		}
+		if a, err := r.decide(ctx, command{directoryMessage: directoryMessage{Op: op, ID: id}}); err != nil || op == opLeave {
+			return a, err
+		}
+	}
+}
+
+// tellLast waits, while there is hope, until everybody has what this machine had
+// to say: if it is the last one, that another has left may be known to nobody
+// else.
 func (r *Rack) tellLast(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.config.Dead)
 	defer cancel()
-	r.mu.Lock()
-	v := r.view
-	r.mu.Unlock()
-	if v.left(r.e.nonce) && (v.Directory == 0 || v.Directory == MachineID(r.e.id.Load())) {
-		answers := 0
-		to := r.others(&v)
-		r.canvass(ctx, to, &viewMessage{Op: opCommit, View: &v}, func(uint64, *viewAnswer) bool {
-			answers++
-			return answers == len(to)
-		})
-	}
 	for ctx.Err() == nil {
-		all := len(r.waitingLeavers()) == 0
+		all := true
+		r.mu.Lock()
+		if len(r.view.Members) == 0 {
+			all = len(r.waitingLeavers()) == 0
+		}
+		r.mu.Unlock()
+		if !all {
+			r.tell()
+		}
 		for _, s := range r.e.peers.Load().byNonce {
 			all = s.lastWords() && all
 		}
@@ -74,52 +114,25 @@ func (r *Rack) tellLast(ctx context.Context) {
 	}
 }
 
-// leaver notes that a machine waits to hear from us that it has left, or that it
-// has heard. It hears in the answer to its request, if that is here; if it asked
-// a directory that lost its office, at the next tick.
-func (r *Rack) leaver(id MachineID, waits bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if waits {
-		r.leavers[id] = true
-	} else {
-		delete(r.leavers, id)
-	}
-}
-
-// waitingLeavers returns the sessions with those machines that have left and
-// still wait to hear it.
-func (r *Rack) waitingLeavers() (all []*session) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id := range r.leavers {
-		m := r.view.wasHere(id)
-		if m == nil {
-			continue // not yet
-		}
+// waitingLeavers returns the machines that have left and may still wait to hear
+// it. One hears it in the answer to its request; if it asked a directory that
+// lost its office, from the next one. Called with mu held.
+func (r *Rack) waitingLeavers() (all []MemberRecord) {
+	for _, m := range r.view.Gone {
 		s := r.e.peers.Load().byNonce[m.Nonce]
-		if !m.Left || s == nil || s.silentFor() >= r.e.limit {
-			delete(r.leavers, id)
-			continue
+		if m.Left && m.Nonce != r.e.nonce && !r.heard[m.Nonce] && s != nil && s.isOpen() && s.silentFor() < r.e.limit {
+			all = append(all, m)
 		}
-		all = append(all, s)
 	}
 	return all
 }
 
-// tellLeavers tells them.
-func (r *Rack) tellLeavers() {
-	for _, s := range r.waitingLeavers() {
-		r.spawn(func() {
-			ctx, cancel := context.WithTimeout(r.ctx, r.config.Dead)
-			defer cancel()
-			r.mu.Lock()
-			v := r.view
-			r.mu.Unlock()
-			if _, err := callView(ctx, s, &viewMessage{Op: opCommit, View: &v}); err == nil {
-				r.leaver(MachineID(s.id.Load()), false)
-			}
-		})
+// heardLeave notes that a machine has heard that it has left.
+func (r *Rack) heardLeave(id MachineID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.view.wasHere(id); m != nil {
+		r.heard[m.Nonce] = true
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/raft/v3/raftpb"
+
 	"nuos/drivers/nic/nictest"
 )
 
@@ -69,7 +71,7 @@ func TestLeaveAtOnce(t *testing.T) {
 					leaving.Go(func() {
 						time.Sleep(wait)
 						if candidate {
-							m.promiseItself()
+							m.usurp()
 						}
 						if i < staying {
 							return
@@ -88,12 +90,15 @@ func TestLeaveAtOnce(t *testing.T) {
 	}
 }
 
-// promiseItself has the machine do what one does first that stands for election:
-// it accepts nothing more of the directory, which must be elected again.
-func (m *machine) promiseItself() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.acceptor.prepare(max(m.acceptor.promised, m.epochSeen) + 1)
+// usurp has the machine stand for election though it hears the directory, which
+// loses its office over it.
+func (m *machine) usurp() {
+	m.directory.mu.Lock()
+	defer m.directory.mu.Unlock()
+	if p := m.directory.replica; p != nil {
+		_ = p.raw.Step(pb.Message{Type: pb.MsgTimeoutNow, From: p.id, To: p.id, Term: p.raw.BasicStatus().Term})
+		m.directory.kick()
+	}
 }
 
 // TestDirectoryLosesOfficeWhileLeaving: the view without the directory has been
@@ -110,7 +115,7 @@ func TestDirectoryLosesOfficeWhileLeaving(t *testing.T) {
 				i, d := w.leader(all)
 				rest := without(all, i)
 				for _, m := range rest {
-					m.promiseItself()
+					m.usurp()
 				}
 				if err := d.Leave(t.Context()); err != nil {
 					t.Fatal(err)

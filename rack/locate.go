@@ -3,7 +3,6 @@ package rack
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 )
 
@@ -48,17 +47,6 @@ func (c *locations) drop(id uint64, at Location) {
 	}
 }
 
-// all returns the cache, sorted by id.
-func (c *locations) all() []located {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	list := make([]located, 0, len(c.at))
-	for id, at := range c.at {
-		list = append(list, located{id: id, at: at})
-	}
-	return list
-}
-
 // publisher gathers what the directory must be told.
 type publisher struct {
 	mu      sync.Mutex
@@ -100,9 +88,8 @@ func (r *Rack) Locate(ctx context.Context, id uint64) (Location, error) {
 // Relocate is Locate past the cache. It returns ErrNotFound if the directory
 // does not know the proclet, and ErrNoDirectory if there is none to ask.
 //
-// What was published a moment ago may be on its way to the directory, and what a
-// machine has that did not answer when a new directory was elected is not known
-// to it: the machines themselves know better. When Relocate returns, Members has
+// What was published a moment ago may be on its way to the directory: the machines
+// themselves know better. When Relocate returns, Members has
 // every machine that was a member when the directory answered, so that all can be asked.
 func (r *Rack) Relocate(ctx context.Context, id uint64) (Location, error) {
 	before, _ := r.known.get(id)
@@ -121,10 +108,6 @@ func (r *Rack) Relocate(ctx context.Context, id uint64) (Location, error) {
 	r.known.put(id, a.Location)
 	return a.Location, nil
 }
-
-// OnReport has f asked for every proclet that lives on this machine when a new
-// directory wants to know.
-func (r *Rack) OnReport(f func() map[uint64]Location) { r.reports.Store(&f) }
 
 func (r *Rack) publish(l located) {
 	p := &r.batch
@@ -208,43 +191,4 @@ func (p *publisher) putBack(batch []located) {
 			p.pending[l.id] = l
 		}
 	}
-}
-
-// report says what this machine has to a new directory: its leases, all names
-// it knows, and locations: those of its own proclets, and those that it has
-// cached, so that proclets of dead machines are known to be lost. The locations
-// come in pages.
-func (r *Rack) report(skip int) viewAnswer {
-	all := r.known.all()
-	if f := r.reports.Load(); f != nil {
-		for id, at := range (*f)() {
-			all = append(all, located{id: id, at: at})
-		}
-	}
-	slices.SortFunc(all, func(a, b located) int {
-		switch {
-		case a.id < b.id:
-			return -1
-		case a.id > b.id:
-			return 1
-		}
-		return int(a.at.Machine) - int(b.at.Machine)
-	})
-	all = all[min(skip, len(all)):]
-	a := viewAnswer{OK: true, More: len(all) > maxBatch}
-	for _, l := range all[:min(len(all), maxBatch)] {
-		a.Locations = appendLocated(a.Locations, l)
-	}
-	if skip == 0 {
-		r.mu.Lock()
-		a.Names = make(map[string]boundName, len(r.names))
-		for name, n := range r.names {
-			a.Names[name] = n
-		}
-		r.mu.Unlock()
-		r.heaps.mu.Lock()
-		a.Leases = slices.Clone(r.heaps.leases)
-		r.heaps.mu.Unlock()
-	}
-	return a
 }

@@ -3,6 +3,7 @@ package rack
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,14 +75,14 @@ func TestForgetAndLatePublication(t *testing.T) {
 func TestRelocateBringsMembers(t *testing.T) {
 	inWorld(t, nictest.Options{}, nictest.Faults{}, func(t *testing.T, w *world) {
 		c := w.config()
-		c.Machines = 3
-		all := w.bootAll(3, c)
-		w.agree(all, 3)
-		i, _ := w.leader(all)
-		m := without(all, i)[0]
+		c.Machines = 6
+		all := w.bootAll(6, c)
+		w.agree(all, 6)
+		w.await("five copies", func() bool { _, d := w.leader(all); return len(d.Status().Replica.Voters) == 5 })
+		m := all[slices.IndexFunc(all, func(m *machine) bool { return m.Status().Replica == nil })]
 		m.Handle(ServiceView, func(q Request) {
 			var v viewMessage
-			if json.Unmarshal(q.Data, &v) == nil && v.Op == opCommit {
+			if json.Unmarshal(q.Data, &v) == nil && v.Op == opView {
 				q.Fail(errors.New("not now"))
 				return
 			}
@@ -90,14 +91,14 @@ func TestRelocateBringsMembers(t *testing.T) {
 		if _, err := w.boot(nil, c); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(m.Members()); n != 3 {
+		if n := len(m.Members()); n != 6 {
 			t.Fatalf("%d members are known to a machine that nobody has told", n)
 		}
 		if at, err := m.Relocate(t.Context(), 99); !errors.Is(err, ErrNotFound) {
 			t.Errorf("Relocate = %v, %v", at, err)
 		}
-		if n := len(m.Members()); n != 4 {
-			t.Errorf("%d members of 4 are known", n)
+		if n := len(m.Members()); n != 7 {
+			t.Errorf("%d members of 7 are known", n)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package rack
 
 import (
+	"context"
 	"os"
 	"time"
 )
@@ -17,9 +18,12 @@ func (r *Rack) learn(v *View) {
 		r.mu.Unlock()
 		return
 	}
-	r.acceptor.accept(v) // what is decided need not be accepted, but may
 	r.view = *v
 	r.sessions.Store(&map[MachineID]*session{})
+	if v.Epoch > old.Epoch {
+		r.endReign()
+		r.reign, r.endReign = context.WithCancel(context.Background())
+	}
 	us, lost := v.byNonce(r.e.nonce), false
 	if us != nil {
 		r.e.id.Store(uint32(us.ID))
@@ -30,9 +34,6 @@ func (r *Rack) learn(v *View) {
 				r.events.post(*f)
 			}
 		}
-	}
-	if r.directory != nil && (us == nil || v.Directory != us.ID || v.Epoch != r.directory.epoch) {
-		r.directory = nil // another leads
 	}
 	close(r.changed)
 	r.changed = make(chan struct{})
@@ -77,8 +78,8 @@ func (r *Rack) learn(v *View) {
 	if lost {
 		r.events.post(func() { r.fenced("the view says so") })
 	}
-	if v.member(v.Directory) == nil && us != nil {
-		r.stand() // the directory has left
+	if v.Version == foundingVersion && us != nil {
+		r.directory.found(v, r.e.nonce)
 	}
 }
 
@@ -87,7 +88,6 @@ func (r *Rack) fenced(why string) {
 	r.mu.Lock()
 	already := r.closed || r.isFenced
 	r.isFenced = true
-	r.directory = nil
 	r.mu.Unlock()
 	if already {
 		return
@@ -121,7 +121,6 @@ func (r *Rack) beat() {
 func (r *Rack) tick() {
 	r.mu.Lock()
 	v := r.view
-	leading := r.directory != nil
 	now := r.e.now()
 	for n, s := range r.searchers {
 		if now-s.heard > helloMemory {
@@ -130,7 +129,6 @@ func (r *Rack) tick() {
 	}
 	r.mu.Unlock()
 
-	hear := map[uint64]bool{r.e.nonce: true}
 	var dead []MachineID
 	for _, s := range r.e.peers.Load().byNonce {
 		silent := s.tick()
@@ -140,56 +138,43 @@ func (r *Rack) tick() {
 			if silent > 3*r.e.limit { // a machine that left, an observer or searcher that went away
 				r.e.remove(s, ErrUnreachable)
 			}
-		case silent < r.e.limit:
-			hear[s.nonce] = true
-		default:
+		case silent >= r.e.limit:
 			dead = append(dead, m.ID)
 		}
 	}
-	r.tellLeavers()
 	us := v.byNonce(r.e.nonce)
 	if us == nil {
 		return
 	}
-	if leading {
-		r.tickDirectory(&v, hear, dead)
+	if r.directory.leads.Load() {
+		r.tickDirectory(&v, dead)
 		return
 	}
-	d := v.member(v.Directory)
-	if d != nil && d.Nonce != r.e.nonce {
-		// Silence is noticed in an open session only.
-		if s := r.e.session(d.Nonce, d.MAC, d.IP); s != nil {
+	hears := r.hearsDirectory(&v)
+	for i := range v.Members {
+		// Silence is noticed in an open session only. If the directory is
+		// silent, or another one is not known here, any member may know more:
+		// that this machine is dead, too.
+		m := &v.Members[i]
+		if m.Nonce == r.e.nonce || m.ID != v.Directory && hears {
+			continue
+		}
+		if s := r.e.session(m.Nonce, m.MAC, m.IP); s != nil {
 			s.keepOpen()
 		}
 	}
-	r.mu.Lock()
-	suspect := d == nil || r.rebooted[d.Nonce] || d.Nonce == r.e.nonce
-	if !suspect {
-		s := r.e.peers.Load().byNonce[d.Nonce]
-		suspect = s == nil || s.silentFor() >= r.e.limit
-	}
-	r.mu.Unlock()
-	if suspect {
-		r.stand()
-	}
+	r.goOnAlone()
 }
 
-// stand has this machine stand for election after a moment.
-func (r *Rack) stand() {
-	r.mu.Lock()
-	if r.standing || r.closed {
-		r.mu.Unlock()
-		return
+// hearsDirectory reports whether the directory is another machine that has been
+// heard of late.
+func (r *Rack) hearsDirectory(v *View) bool {
+	d := v.member(v.Directory)
+	if d == nil {
+		return false
 	}
-	r.standing = true
-	r.mu.Unlock()
-	r.spawn(func() {
-		r.pause(r.electionDelay())
-		r.takeOver()
-		r.mu.Lock()
-		r.standing = false
-		r.mu.Unlock()
-	})
+	s := r.e.peers.Load().byNonce[d.Nonce]
+	return s != nil && s.isOpen() && s.silentFor() < r.e.limit
 }
 
 // pause waits, unless the rack is closed meanwhile.

@@ -57,7 +57,11 @@ func (r *Rack) keepLooking() {
 		r.mu.Unlock()
 		for i := range v.Members {
 			m := &v.Members[(i+int(v.Version))%len(v.Members)]
-			if r.look(r.ctx, m.Nonce, m.MAC) == nil {
+			// One that has gone meanwhile does not answer: the next one knows.
+			ctx, cancel := context.WithTimeout(r.ctx, r.config.Dead/ticksToDeath)
+			err := r.look(ctx, m.Nonce, m.MAC)
+			cancel()
+			if err == nil {
 				break
 			}
 		}

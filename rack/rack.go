@@ -52,7 +52,7 @@ func (m *MemberRecord) public() Member {
 // Rack is this machine's place in the rack. All methods may be called from any
 // goroutine.
 //
-// Locks, outermost first: mu, those of the endpoint and its sessions. No lock
+// Locks, outermost first: the directory's, mu, those of the endpoint and its sessions. No lock
 // is held while a callback runs or an answer is waited for; what must wait for
 // answers alone takes a turn.
 type Rack struct {
@@ -74,30 +74,29 @@ type Rack struct {
 	sessions  atomic.Pointer[map[MachineID]*session] // those of members that were begun to call; changes with mu held
 	onDrain   atomic.Pointer[func()]
 
-	proposing turn // of the directory's proposals
+	directory directory
+	asked     atomic.Uint64 // times that this machine has asked the directory
 
 	mu        sync.Mutex
 	closed    bool
-	acceptor  acceptor
-	epochSeen uint64 // the highest that anybody has promised
-	view      View   // the newest known to be decided
+	founder   founder
+	ballot    uint64          // the highest that anybody has promised, to found the rack
+	view      View            // the newest known to be decided
+	reign     context.Context // ends with the epoch of view
+	endReign  context.CancelFunc
 	changed   chan struct{}
 	searchers map[uint64]*searcher
 	hint      directoryHint
 	refused   error
 	rebooted  map[uint64]bool // incarnations whose machine has booted again
-	electing  bool
-	standing  bool
+	alone     bool            // it is about to go on without the other voter
 	isFenced  bool
 	noted     map[string]time.Duration // sentences on the console, and when
-	names     map[string]boundName     // every name that is bound
-	bindings  uint64                   // directory: names proposed in this epoch
-	directory *directory               // not nil: this machine is the directory, and knows all it must
-	quorate   bool                     // the directory hears a majority
-	told      map[uint64]uint64        // directory: version each member has
-	removing  map[MachineID]bool
+	names     map[string][]byte        // those that were asked for here
+	told      map[uint64]uint64        // directory: version of the view that each machine has
+	heard     map[uint64]bool          // who has heard that it has left
+	removing  map[MachineID]bool       // directory: who is being declared dead
 	draining  bool
-	leavers   map[MachineID]bool // who waits to hear from us that it has left
 }
 
 // Self returns this machine.
@@ -132,7 +131,7 @@ func (r *Rack) Directory() (id MachineID, ok bool) {
 		return id, false
 	}
 	if m.Nonce == r.e.nonce {
-		return id, r.directory != nil && r.quorate
+		return id, r.directory.leads.Load()
 	}
 	s := r.e.peers.Load().byNonce[m.Nonce]
 	return id, s == nil || s.silentFor() < r.e.limit

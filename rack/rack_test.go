@@ -154,9 +154,6 @@ func TestDirectoryDies(t *testing.T) {
 					t.Fatalf("second Bind = %q, %v", got, err)
 				}
 				m.Publish(uint64(i+1), Location{m.Self().ID, 3})
-				m.OnReport(func() map[uint64]Location {
-					return map[uint64]Location{uint64(i + 1): {m.Self().ID, 3}}
-				})
 			}
 			a, err := all[0].LeaseHeap(1 << 20)
 			if err != nil {

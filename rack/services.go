@@ -19,10 +19,11 @@ const (
 
 	ServiceMembers   Service = 16
 	ServiceDirectory Service = 16 // commands to the directory
-	ServiceView      Service = 17 // promises and views; see elect.go
+	ServiceView      Service = 17 // how a rack is founded; who is a member
 	ServiceMigrate   Service = 18 // between two migrators
 	ServiceReference Service = 19 // proclet reference counts
 	ServicePlacement Service = 20 // between machines that balance their load, and with the leader
+	ServiceReplica   Service = 21 // between the directory's replicas
 
 	ServiceOrdinary Service = 64
 	ServiceProclet  Service = 64 // calls of proclet methods

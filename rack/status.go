@@ -17,17 +17,26 @@ type Status struct {
 	Build     string
 	Uptime    time.Duration
 	View      View
-	Directory bool    // this machine is the directory, and serves
-	Quorum    bool    // the directory hears a majority; of use on the directory
-	Leases    []lease `json:",omitempty"` // on the directory, of all; else its own
-	Proclets  int     // on the directory: locations it knows
-	Names     int
+	Directory bool              // this machine is the directory, and serves
+	Replica   *ReplicaStatus    `json:",omitempty"` // its copy of the directory; nil: it has none
+	Leases    []lease           `json:",omitempty"` // of this machine
+	Asked     uint64            // times that this machine has asked the directory
 	Dropped   map[string]uint64 // frames that were not taken, by reason
 	Taken     uint64            // frames that were
 	RingFull  uint64            // times the card took fewer packets than offered
 	NIC       nic.Stats
 	Latencies Latencies // of calls to other machines, by programs: from request to reply
 	Peers     []PeerStatus
+}
+
+// ReplicaStatus is a copy of the directory.
+type ReplicaStatus struct {
+	Voters   []MachineID
+	Group    uint64  // how often one of two has gone on alone, and 1
+	Applied  uint64  // entries of the log
+	Leases   []lease // of all machines
+	Proclets int     // whose locations are known
+	Names    int
 }
 
 // PeerStatus is a session with another machine.
@@ -58,19 +67,15 @@ func (r *Rack) Status() Status {
 	r.mu.Lock()
 	st := Status{
 		Name: r.config.Name, Self: MachineID(r.e.id.Load()), Build: r.config.Build,
-		Uptime: r.e.now(), View: r.view, Directory: r.directory != nil, Quorum: r.quorate,
-		Names: len(r.names), Dropped: map[string]uint64{},
-		Taken: r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(), Latencies: latencies,
-	}
-	if d := r.directory; d != nil {
-		st.Leases, st.Proclets = slices.Clone(d.leases), len(d.locations)
+		Uptime: r.e.now(), View: r.view, Directory: r.directory.leads.Load(), Asked: r.asked.Load(),
+		Dropped: map[string]uint64{},
+		Taken:   r.e.taken.Load(), RingFull: r.e.short.Load(), NIC: r.e.port.Stats(), Latencies: latencies,
 	}
 	r.mu.Unlock()
-	if !st.Directory {
-		r.heaps.mu.Lock()
-		st.Leases = slices.Clone(r.heaps.leases)
-		r.heaps.mu.Unlock()
-	}
+	st.Replica = r.directory.status()
+	r.heaps.mu.Lock()
+	st.Leases = slices.Clone(r.heaps.leases)
+	r.heaps.mu.Unlock()
 	for why, name := range dropNames {
 		st.Dropped[name] = r.e.drops[why].Load()
 	}
@@ -78,6 +83,22 @@ func (r *Rack) Status() Status {
 		st.Peers = append(st.Peers, s.status())
 	}
 	slices.SortFunc(st.Peers, func(a, b PeerStatus) int { return cmp.Compare(a.Machine, b.Machine) })
+	return st
+}
+
+func (d *directory) status() *ReplicaStatus {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.replica
+	if p == nil {
+		return nil
+	}
+	st := &ReplicaStatus{Group: p.group, Applied: p.applied, Leases: slices.Clone(p.state.leases), Proclets: len(p.state.locations), Names: len(p.state.names)}
+	for _, m := range p.state.Members {
+		if p.votes(m.Nonce) {
+			st.Voters = append(st.Voters, m.ID)
+		}
+	}
 	return st
 }
 
@@ -94,6 +115,13 @@ func (s *session) silentFor() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.silent
+}
+
+// isOpen reports whether both sides can send.
+func (s *session) isOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == sessionOpen
 }
 
 func (r *Rack) serveStatus(q Request) {

@@ -147,7 +147,7 @@ func (w *world) await(what string, cond func() bool) {
 	for _, m := range w.all {
 		if m.alive() {
 			st := m.Status()
-			w.t.Logf("machine %d, nonce %x: directory %v, quorum %v, promised %d, view %+v", st.Self, m.e.nonce, st.Directory, st.Quorum, m.acceptor.promised, st.View)
+			w.t.Logf("machine %d, nonce %x: directory %v, replica %+v, view %+v", st.Self, m.e.nonce, st.Directory, st.Replica, st.View)
 			for _, p := range st.Peers {
 				w.t.Logf("    %+v", p)
 			}

@@ -78,7 +78,10 @@ func (r *Rack) begin(v *View) {
 	clear(r.removing)
 	r.mu.Unlock()
 	for _, m := range v.Members {
-		if s := r.e.session(m.Nonce, m.MAC, m.IP); s != nil && m.Nonce != r.e.nonce {
+		if m.Nonce == r.e.nonce {
+			continue
+		}
+		if s := r.e.session(m.Nonce, m.MAC, m.IP); s != nil {
 			s.keepOpen()
 		}
 	}

@@ -94,6 +94,11 @@ func TestDirectoryIsAskedSeldom(t *testing.T) {
 		i, d := w.leader(all)
 		m := without(all, i)[0]
 		const n = 10000
+		for _, m := range all {
+			if n := len(m.Status().Peers); n > 2 { // it is no peer of itself
+				t.Errorf("machine %d has %d peers of 2", m.e0(), n)
+			}
+		}
 		before := m.Status().Asked
 		for id := range uint64(n) {
 			m.Publish(id+1, Location{m.e0(), 1})

@@ -166,7 +166,7 @@ func (r *Rack) agree(ctx context.Context, all []MemberRecord, need int) *View {
 		return nil
 	}
 	if v == nil {
-		v = &View{Rack: rand.Uint64() | 1, Build: r.config.Build, Epoch: 1, Version: foundingVersion, NextID: 1}
+		v = &View{Rack: rand.Uint64() | 1, Build: r.config.Build, Epoch: foundingEpoch, Version: foundingVersion, NextID: 1}
 		for _, m := range all {
 			if promised[m.Nonce] {
 				m.ID = v.NextID

@@ -102,13 +102,13 @@ func (r *Rack) start() {
 }
 
 // awaitMachines waits until as many members as the configuration wants are
-// there.
+// there, and the directory has begun to serve.
 func (r *Rack) awaitMachines(ctx context.Context) error {
 	for {
 		r.mu.Lock()
-		n, changed := len(r.view.Members), r.changed
+		n, begun, changed := len(r.view.Members), r.view.Epoch > foundingEpoch, r.changed
 		r.mu.Unlock()
-		if n >= r.config.Machines {
+		if n >= r.config.Machines && begun {
 			return nil
 		}
 		select {

@@ -34,8 +34,11 @@ type MemberRecord struct {
 
 const maxGone = 256
 
-// foundingVersion is the version of the first view of a rack.
-const foundingVersion = 1
+// What the first view of a rack has. The first leader begins a later epoch.
+const (
+	foundingVersion = 1
+	foundingEpoch   = 1
+)
 
 // add makes a machine a member. Its former incarnations, if they still are, are
 // dead: a machine runs one at a time. It reports whether that is a change.

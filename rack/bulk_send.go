@@ -16,16 +16,18 @@ import (
 type bulkOut struct {
 	outcome
 	extent
-	push   bool // the first pieces need no grant
-	writer *pieceWriter
-	size   int           // of a piece
-	count  uint32        // of pieces
-	wake   chan struct{} // there is something to send
-	sum    []byte        // the receiver's checksum, if it made one
-	serial uint32        // of the last grant
-	next   uint32        // the first piece never sent
-	high   uint32        // pieces below it are granted
-	repair []uint32      // pieces to send again
+	push     bool         // the first pieces need no grant
+	changing bool         // somebody writes it meanwhile
+	still    *stillPieces // not nil: every piece is copied before it is sent
+	writer   *pieceWriter
+	size     int           // of a piece
+	count    uint32        // of pieces
+	wake     chan struct{} // there is something to send
+	sum      []byte        // the receiver's checksum, if it made one
+	serial   uint32        // of the last grant
+	next     uint32        // the first piece never sent
+	high     uint32        // pieces below it are granted
+	repair   []uint32      // pieces to send again
 }
 
 // sendBulk sends the bytes of src, and returns when the receiver has them all
@@ -78,7 +80,7 @@ func (s *session) sendTransfer(ctx context.Context, transfer uint64, b *bulkOut)
 
 	w.run(ctx)
 	w.drain()
-	if b.err == nil && len(b.sum) == 4 && binary.LittleEndian.Uint32(b.sum) != b.crc() {
+	if b.err == nil && !b.changing && len(b.sum) == 4 && binary.LittleEndian.Uint32(b.sum) != b.crc() {
 		return ErrCorrupt
 	}
 	return b.err
@@ -161,8 +163,9 @@ type pieceWriter struct {
 	batch   [sendBatch]nic.Packet
 	left    []nic.Packet // of batch: what the card has not taken so far
 	sent    bool
-	ended   bool       // nothing is sent any more
-	copies  []mm.Range // of pieces that were too scattered for the card
+	ended   bool         // nothing is sent any more
+	copies  []mm.Range   // of pieces that were too scattered for the card
+	still   *stillPieces // of the transfer
 }
 
 // writers are used again: they are large, and their memory would be new to the processor
@@ -175,7 +178,7 @@ func (w *pieceWriter) begin(s *session, b *bulkOut, transfer uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.s, w.b, w.transfer = s, b, transfer
-	w.left, w.sent, w.ended, w.copies = nil, false, false, nil
+	w.left, w.sent, w.ended, w.copies, w.still = nil, false, false, nil, b.still
 	b.writer = w
 }
 
@@ -186,7 +189,7 @@ func (w *pieceWriter) run(ctx context.Context) {
 	for !b.isOver() {
 		w.mu.Lock()
 		sent := w.send()
-		stuck := len(w.left) > 0
+		stuck := len(w.left) > 0 || w.still.waits()
 		w.mu.Unlock()
 		if sent {
 			idle, full = 0, 0
@@ -234,6 +237,9 @@ func (w *pieceWriter) grantTaken() {
 func (w *pieceWriter) send() (some bool) {
 	for !w.b.isOver() {
 		if len(w.left) == 0 {
+			if !w.still.room(w.s.e.port) {
+				break
+			}
 			n := w.pick()
 			if n == 0 || !w.write(n) {
 				break
@@ -242,6 +248,9 @@ func (w *pieceWriter) send() (some bool) {
 		took := w.s.e.port.Send(w.left)
 		w.left = w.left[took:]
 		some = some || took > 0
+		if len(w.left) == 0 {
+			w.still.batchSent(w.s.e.port)
+		}
 		if len(w.left) > 0 {
 			w.s.e.short.Add(1)
 			break
@@ -277,8 +286,15 @@ func (w *pieceWriter) write(n int) bool {
 	for i, index := range w.indexes[:n] {
 		at, length := uint64(index)*uint64(b.size), b.length(index, b.size)
 		w.gathers[i] = b.slice(w.gathers[i][:0], at, length)
-		if pages(w.gathers[i]) > most && !w.collect(&w.gathers[i], length) {
-			return false
+		switch {
+		case w.still != nil:
+			if !w.copy(i, length) {
+				return false
+			}
+		case pages(w.gathers[i]) > most:
+			if !w.collect(&w.gathers[i], length) {
+				return false
+			}
 		}
 		head := w.heads[i][:]
 		w.head(head, index, length, w.gathers[i])
@@ -299,11 +315,7 @@ func (w *pieceWriter) collect(gather *[]mm.Range, length int) bool {
 		return false
 	}
 	w.copies = append(w.copies, r)
-	to := mm.Bytes(r)
-	for _, from := range *gather {
-		to = to[copy(to, memory(from)):]
-	}
-	*gather = append((*gather)[:0], r)
+	gatherInto(gather, r)
 	return true
 }
 

@@ -260,6 +260,16 @@ func (r *Rack) PushBulk(ctx context.Context, to MachineID, transfer uint64, src 
 	return p.pushBulk(ctx, transfer, src)
 }
 
+// SendChanging is SendBulk of memory that somebody writes meanwhile. Of what has been
+// written before SendChanging returns, anything may arrive, also a part.
+func (r *Rack) SendChanging(ctx context.Context, to MachineID, transfer uint64, src []mm.Range) error {
+	p, err := r.peer(ctx, to)
+	if err != nil {
+		return err
+	}
+	return p.sendChanging(ctx, transfer, src)
+}
+
 // ReceiveBulk fills dst with the bytes that from sends as transfer. When it
 // returns nothing writes to dst any more, whatever it returns.
 func (r *Rack) ReceiveBulk(ctx context.Context, from MachineID, transfer uint64, dst []mm.Range) error {

@@ -13,7 +13,8 @@ import (
 type stage uint8
 
 const (
-	receiving stage = iota // memory is mapped, bytes are coming
+	copying   stage = iota // memory is mapped for a proclet that runs elsewhere; bytes come in rounds
+	receiving              // memory is mapped, the last bytes are coming
 	prepared               // all bytes are here and sound; waits for commit
 	adopted                // lives here
 	givenUp                // never will; memory is given back
@@ -21,12 +22,23 @@ const (
 
 // arrival is the destination's side of a move.
 type arrival struct {
-	cancel context.CancelFunc // ends receiving
-	over   chan struct{}      // closed when receiving has ended, one way or the other
-
 	// Under Migrator.mu.
 	stage   stage
 	proclet proclet.Description
+	round   uint64             // the next one
+	mapped  bool               // there is memory, to be given back unless it is adopted
+	cancel  context.CancelFunc // ends what bytes are coming
+	over    chan struct{}      // closed when none are coming any more, one way or the other
+}
+
+// busy reports whether bytes are coming. Called with Migrator.mu held.
+func (a *arrival) busy() bool {
+	select {
+	case <-a.over:
+		return false
+	default:
+		return true
+	}
 }
 
 // maxArrivals bounds how many proclets a machine receives at once.
@@ -43,8 +55,8 @@ func (m *Migrator) Receive(from rack.MachineID, data []byte, answer func(error))
 	}
 	m.forget(from, msg.floor)
 	switch msg.op {
-	case opAnnounce:
-		if isSmall(msg.proclet.Used) {
+	case opAnnounce, opCopy:
+		if msg.isSmall() {
 			m.announcedSmall(from, msg, answer)
 		} else {
 			go func() { answer(m.announced(from, msg)) }()
@@ -59,15 +71,16 @@ func (m *Migrator) Receive(from rack.MachineID, data []byte, answer func(error))
 	}
 }
 
-// announced takes in a proclet. It returns nil when the proclet is prepared.
+// announced takes in a proclet, or a part of it while it runs elsewhere. It returns nil when
+// the proclet is prepared, or the part is there.
 func (m *Migrator) announced(from rack.MachineID, msg message) error {
 	ctx, cancel := m.patience.context(context.Background())
 	defer cancel()
-	a := &arrival{cancel: cancel, over: make(chan struct{}), proclet: msg.proclet}
-	defer close(a.over)
-	if err := m.enter(from, msg.number, a); err != nil {
+	a, over, err := m.enter(from, msg, cancel)
+	if err != nil {
 		return err
 	}
+	defer close(over)
 	m.mu.Lock()
 	freed := m.clearing[msg.proclet.ID]
 	m.mu.Unlock()
@@ -75,47 +88,84 @@ func (m *Migrator) announced(from rack.MachineID, msg message) error {
 		<-freed
 	}
 	start := time.Now()
-	if err := m.proclets.Prepare(msg.proclet); err != nil {
-		m.advance(a, givenUp)
-		return err
+	err = m.mapFor(a, msg)
+	if err == nil {
+		start = m.took.since(phaseMap, msg.proclet.ID, start)
+		err = m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Changed)
 	}
-	start = m.took.since(phaseMap, msg.proclet.ID, start)
-	return m.received(a, msg.number, start, m.network.ReceiveBulk(ctx, from, msg.transfer, msg.proclet.Used))
+	return m.received(a, msg, start, err)
+}
+
+// mapFor maps memory for what has been announced.
+func (m *Migrator) mapFor(a *arrival, msg message) (err error) {
+	if msg.op == opCopy {
+		err = m.proclets.Reserve(msg.proclet)
+	} else {
+		err = m.proclets.Prepare(msg.proclet)
+	}
+	m.mu.Lock()
+	a.mapped = err == nil
+	m.mu.Unlock()
+	return err
 }
 
 // received ends the receiving of bytes, which began at start, with err. It returns nil when the
-// proclet is prepared.
-func (m *Migrator) received(a *arrival, number uint64, start time.Time, err error) error {
-	id := a.proclet.ID
+// proclet is prepared, or the part is there.
+func (m *Migrator) received(a *arrival, msg message, start time.Time, err error) error {
+	id, last := msg.proclet.ID, msg.op == opAnnounce
 	if err == nil {
 		start = m.took.since(phaseReceive, id, start)
-		err = m.proclets.Verify(id)
+		if last {
+			err = m.proclets.Verify(id)
+		}
 	}
-	if err == nil {
+	if err == nil && last {
 		m.took.since(phaseVerify, id, start)
 	}
-	if err == nil && m.advance(a, prepared) {
+	if err == nil && (last && m.advance(a, prepared) || !last && m.at(a) == copying) {
 		return nil
 	}
 	m.advance(a, givenUp)
-	m.proclets.Discard(id)
+	m.discard(a)
 	if err == nil {
-		err = fmt.Errorf("move %d was given up", number)
+		err = fmt.Errorf("move %d was given up", msg.number)
 	}
 	return err
 }
 
-// enter records an arrival unless the move is known already, this machine has too much to do
-// or whoever decides about it does not admit the proclet.
-func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
-	if err := m.admits(a.proclet); err != nil {
-		return err
+// enter records that bytes of a proclet are coming: of a new arrival or of the next round of
+// one. It fails if the move, or the round, is known already, this machine has too much to do
+// or whoever decides about it does not admit the proclet. over is to be closed when the bytes are there, or will not be.
+func (m *Migrator) enter(from rack.MachineID, msg message, cancel context.CancelFunc) (a *arrival, over chan struct{}, err error) {
+	if msg.round == 0 {
+		if err := m.admits(msg.proclet); err != nil {
+			return nil, nil, err
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if number < m.floors[from] || m.arrivals[from][number] != nil {
-		return fmt.Errorf("move %d is over", number)
+	a = m.arrivals[from][msg.number]
+	switch {
+	case a != nil && a.stage == copying && a.round == msg.round && a.proclet.ID == msg.proclet.ID && !a.busy():
+	case a == nil && msg.round == 0 && msg.number >= m.floors[from]:
+		if err := m.mayEnter(msg.proclet.ID); err != nil {
+			return nil, nil, err
+		}
+		a = &arrival{}
+		m.record(from, msg.number, a)
+	default:
+		return nil, nil, fmt.Errorf("round %d of move %d is over", msg.round, msg.number)
 	}
+	if msg.op == opAnnounce {
+		a.stage = receiving
+	}
+	over = make(chan struct{})
+	a.proclet, a.round, a.cancel, a.over = msg.proclet, msg.round+1, cancel, over
+	return a, over, nil
+}
+
+// mayEnter says why a proclet cannot come now. Called with mu held.
+func (m *Migrator) mayEnter(id proclet.ID) error {
 	self := m.network.Self()
 	if self.Draining {
 		return fmt.Errorf("machine %d is draining", self.ID)
@@ -123,7 +173,13 @@ func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
 	busy := 0
 	for _, moves := range m.arrivals {
 		for _, other := range moves {
-			if other.stage == receiving {
+			if other.stage > prepared {
+				continue
+			}
+			if other.proclet.ID == id {
+				return fmt.Errorf("%v is expected already", id) // by a move that was given up, but does not know
+			}
+			if other.stage < prepared {
 				busy++
 			}
 		}
@@ -131,7 +187,6 @@ func (m *Migrator) enter(from rack.MachineID, number uint64, a *arrival) error {
 	if busy >= maxArrivals {
 		return fmt.Errorf("machine %d is receiving %d proclets already", self.ID, busy)
 	}
-	m.record(from, number, a)
 	return nil
 }
 
@@ -147,6 +202,24 @@ func (m *Migrator) record(from rack.MachineID, number uint64, a *arrival) {
 		m.arrivals[from] = map[uint64]*arrival{}
 	}
 	m.arrivals[from][number] = a
+}
+
+// at returns how far an arrival has come.
+func (m *Migrator) at(a *arrival) stage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return a.stage
+}
+
+// discard gives the memory of an arrival back, once.
+func (m *Migrator) discard(a *arrival) {
+	m.mu.Lock()
+	mapped := a.mapped
+	a.mapped = false
+	m.mu.Unlock()
+	if mapped {
+		m.proclets.Discard(a.proclet.ID)
+	}
 }
 
 // advance moves an arrival to a later stage and reports whether it was before
@@ -165,17 +238,21 @@ func (m *Migrator) advance(a *arrival, to stage) bool {
 func (m *Migrator) committed(from rack.MachineID, number uint64, answer func(error)) {
 	m.mu.Lock()
 	a := m.arrivals[from][number]
+	var over chan struct{}
+	if a != nil {
+		over = a.over
+	}
 	m.mu.Unlock()
 	if a == nil {
 		answer(fmt.Errorf("commit of move %d, which is unknown", number))
 		return
 	}
 	select {
-	case <-a.over:
+	case <-over:
 		answer(m.adopt(a))
 	default:
 		go func() {
-			<-a.over
+			<-over
 			answer(m.adopt(a))
 		}()
 	}
@@ -190,13 +267,13 @@ func (m *Migrator) adopt(a *arrival) error {
 	case prepared:
 		start := time.Now()
 		if err := m.proclets.Adopt(a.proclet.ID); err != nil {
-			a.stage = givenUp
+			a.stage, a.mapped = givenUp, false
 			m.proclets.Discard(a.proclet.ID)
 			m.log("proclet %v is lost: it arrived, but cannot run: %v", a.proclet.ID, err)
 			return err
 		}
 		m.took.since(phaseAdopt, a.proclet.ID, start)
-		a.stage = adopted
+		a.stage, a.mapped = adopted, false
 		m.stats.Arrived++
 		return nil
 	}
@@ -223,16 +300,22 @@ func (m *Migrator) aborted(from rack.MachineID, number uint64) {
 // is given back.
 func (m *Migrator) giveUp(a *arrival) {
 	m.mu.Lock()
-	was := a.stage
-	if was < adopted {
+	if a.stage < adopted {
 		a.stage = givenUp
 	}
+	cancel := a.cancel
 	m.mu.Unlock()
-	a.cancel()
-	<-a.over // announced gives back what was not yet prepared
-	if was == prepared {
-		m.proclets.Discard(a.proclet.ID)
-	}
+	cancel()
+	m.quiet(a)
+	m.discard(a)
+}
+
+// quiet returns when no bytes are coming.
+func (m *Migrator) quiet(a *arrival) {
+	m.mu.Lock()
+	over := a.over
+	m.mu.Unlock()
+	<-over
 }
 
 // Died ends the moves from a machine that was declared dead. A prepared proclet
@@ -246,12 +329,12 @@ func (m *Migrator) Died(id rack.MachineID) {
 	m.mu.Unlock()
 	for number, a := range moves {
 		go func() {
-			m.mu.Lock()
-			was := a.stage
-			m.mu.Unlock()
-			if was == receiving {
+			switch m.at(a) {
+			case copying:
+				m.giveUp(a)
+			case receiving:
 				a.cancel()
-				<-a.over
+				m.quiet(a)
 			}
 			if m.adopt(a) == nil {
 				m.log("proclet %v lives here now: machine %d died in move %d", a.proclet.ID, id, number)

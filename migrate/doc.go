@@ -3,6 +3,11 @@
 //
 // # A move
 //
+// A large proclet that is in use is first copied while it runs, in rounds: all of it, then
+// what has been written meanwhile. Each round is announced; the destination has memory for it, or
+// refuses, which costs the proclet nothing. Then only what was written since the last
+// round is sent in what follows.
+//
 // The source closes the proclet's gate: new calls wait, and those inside end
 // within a bound or the move is given up. It announces the proclet; the
 // destination maps memory at the same addresses, or refuses, which costs
@@ -25,6 +30,8 @@
 //   - Never no copy, unless the machine that owned the proclet died. Before the
 //     commit that is the source, or a prepared destination if the source died;
 //     after the commit it is the destination.
+//   - What is copied while a proclet runs is nobody's: it becomes a proclet only with the last
+//     round, and is discarded when the move is given up, the source dies or the proclet ends.
 //   - Every message may be lost, repeated or late. A move has a number that its
 //     source never uses again; the destination remembers how a move ended until
 //     the source says that it needs to know no longer, and answers repetitions

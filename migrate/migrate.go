@@ -27,6 +27,7 @@ type Network interface {
 	NewTransfer() uint64
 	SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
 	PushBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
+	SendChanging(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error
 	ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error
 	BeginReceive(from rack.MachineID, transfer uint64, dst []mm.Range, late bool, done func(error))
 	AbortReceive(from rack.MachineID, transfer uint64)
@@ -35,10 +36,16 @@ type Network interface {
 // Proclets is what a move needs of the proclets; see the methods of
 // proclet.Runtime.
 type Proclets interface {
+	Weigh(id proclet.ID) (bytes uint64, used bool)
+	BeginCopy(id proclet.ID, stop func()) error
+	Changes(id proclet.ID) (proclet.Description, error)
+	Copied(id proclet.ID)
+	EndCopy(id proclet.ID)
 	BeginLeave(id proclet.ID, bound time.Duration) error
 	Reopen(id proclet.ID)
 	Describe(id proclet.ID) (proclet.Description, error)
 	Depart(id proclet.ID, to rack.MachineID) <-chan struct{}
+	Reserve(d proclet.Description) error
 	Prepare(d proclet.Description) error
 	Verify(id proclet.ID) error
 	Adopt(id proclet.ID) error
@@ -51,6 +58,8 @@ type Migrator struct {
 	network  Network
 	proclets Proclets
 	leave    time.Duration // bound on waiting for calls inside
+	least    uint64        // precopyLeast
+	enough   uint64        // roundEnough
 	log      func(format string, args ...any)
 	drained  chan struct{}
 	overview func(top int, by By) Overview // nil without a rack
@@ -61,6 +70,7 @@ type Migrator struct {
 	mu       sync.Mutex
 	number   uint64                                 // of the last move begun here
 	leaving  map[rack.MachineID]map[uint64]bool     // moves to each machine that are not over
+	moving   map[proclet.ID]bool                    // proclets that somebody moves from here
 	arrivals map[rack.MachineID]map[uint64]*arrival // by source and number
 	floors   map[rack.MachineID]uint64              // moves of a source below are over
 	clearing map[proclet.ID]chan struct{}           // proclets that leave for good; closed when their memory is free
@@ -108,7 +118,8 @@ func (m *Migrator) Admit(f func(proclet.Description) error) { m.admit.Store(&f) 
 // calls inside. Serve is for everybody else.
 func New(n Network, p Proclets, leave time.Duration) *Migrator {
 	return &Migrator{
-		network: n, proclets: p, leave: leave, log: logf, drained: make(chan struct{}),
+		network: n, proclets: p, leave: leave, least: precopyLeast, enough: roundEnough, log: logf, drained: make(chan struct{}),
+		moving:   map[proclet.ID]bool{},
 		leaving:  map[rack.MachineID]map[uint64]bool{},
 		arrivals: map[rack.MachineID]map[uint64]*arrival{},
 		floors:   map[rack.MachineID]uint64{},

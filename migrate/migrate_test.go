@@ -41,7 +41,8 @@ func heapID(i int) proclet.ID {
 // TestMovesUnderFaults moves proclets among machines while messages are lost,
 // late and answered into the void, and one machine is cut off at some time. There
 // must never be two running copies, and in the end exactly one of each proclet
-// whose owner did not die, worth what was counted.
+// whose owner did not die, with what was written to it. In half of the worlds proclets are copied while
+// they run, and written meanwhile.
 func TestMovesUnderFaults(t *testing.T) {
 	for _, seed := range seeds(t, 400) {
 		synctest.Test(t, func(t *testing.T) { moveUnderFaults(t, seed) })
@@ -55,13 +56,14 @@ func moveUnderFaults(t *testing.T, seed uint64) {
 	const machines, count, rounds = 4, 3, 8
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(random, machines)
+	w.precopies = seed/2%2 == 0
 	var victim *machine
 	if seed%2 == 0 {
 		victim = w.machines[0]
 	}
 	for i := range count {
 		m := w.machines[i%machines]
-		m.copies[heapID(i)] = &instance{open: true, ready: true, value: i}
+		w.add(m, heapID(i))
 	}
 	var work sync.WaitGroup
 	for i := range count {
@@ -91,8 +93,8 @@ func moveUnderFaults(t *testing.T, seed uint64) {
 			held++
 			if c.open {
 				running++
-				if c.value != i {
-					w.breaks("%v is worth %d", heapID(i), c.value)
+				if c.pages != *w.written[heapID(i)] {
+					w.breaks("%v is %x, and was written as %x", heapID(i), c.pages, *w.written[heapID(i)])
 				}
 			} else if m != victim {
 				w.breaks("%v is neither running nor gone on machine %d", heapID(i), m.id)
@@ -131,17 +133,17 @@ func TestMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(rand.New(rand.NewPCG(1, 1)), 2)
 		a, b := w.machines[0], w.machines[1]
-		a.copies[heapID(0)] = &instance{open: true, ready: true}
+		w.add(a, heapID(0))
 		// The network of this world is never perfect, so try until it was.
 		for from, to := a, b; ; {
 			r, err := from.migrator.Move(context.Background(), heapID(0), to.id)
 			if err != nil {
 				continue
 			}
-			if r.Bytes != mm.PageSize || r.From != from.id || r.To != to.id || r.Pause <= 0 {
+			if r.Bytes != pages*mm.PageSize || r.From != from.id || r.To != to.id || r.Pause <= 0 {
 				t.Errorf("report %+v", r)
 			}
-			if s := from.migrator.Stats(); s.Made == 0 || s.Bytes < mm.PageSize || s.PauseP50 <= 0 {
+			if s := from.migrator.Stats(); s.Made == 0 || s.Bytes < pages*mm.PageSize || s.PauseP50 <= 0 {
 				t.Errorf("statistics %+v", s)
 			}
 			break
@@ -184,7 +186,7 @@ func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(rand.New(rand.NewPCG(1, 1)), 2)
 		a := w.machines[0]
-		a.copies[heapID(0)] = &instance{open: true, ready: true}
+		w.add(a, heapID(0))
 		for _, test := range []struct {
 			id   proclet.ID
 			to   rack.MachineID
@@ -225,7 +227,11 @@ func TestMessages(t *testing.T) {
 		ID: id, Capacity: 1 << 16, Mapped: 4 * mm.PageSize, Kind: 77, Moves: 2,
 		Used: []mm.Range{{Base: mm.Virt(id.Addr), Size: 100}, {Base: mm.Virt(id.Addr + mm.PageSize), Size: 3 * mm.PageSize}},
 	}}
-	for _, m := range []message{full, {op: opCommit, number: 1, floor: 1}, {op: opAbort, number: 2}} {
+	full.proclet.Changed = full.proclet.Used
+	part := full
+	part.op, part.round = opCopy, 3
+	part.proclet.Changed = []mm.Range{{Base: mm.Virt(id.Addr + 50), Size: 50}, {Base: mm.Virt(id.Addr + 3*mm.PageSize), Size: mm.PageSize}}
+	for _, m := range []message{full, part, {op: opCommit, number: 1, floor: 1}, {op: opAbort, number: 2}} {
 		b := m.append(nil)
 		got, err := parseMessage(b)
 		if fmt.Sprint(got) != fmt.Sprint(m) || err != nil {
@@ -243,6 +249,8 @@ func TestMessages(t *testing.T) {
 func FuzzMessage(f *testing.F) {
 	id := heapID(1)
 	d := proclet.Description{ID: id, Capacity: 1 << 16, Mapped: mm.PageSize, Used: []mm.Range{{Base: mm.Virt(id.Addr), Size: 64}}}
+	d.Changed = d.Used
+	f.Add((&message{op: opCopy, number: 1, round: 1, proclet: d}).append(nil))
 	f.Add((&message{op: opAnnounce, number: 1, proclet: d}).append(nil))
 	f.Add((&message{op: opCommit, number: 1}).append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -254,6 +262,11 @@ func FuzzMessage(f *testing.F) {
 		for _, r := range m.proclet.Used {
 			if r.Size == 0 || !heap.Contains(r.Base) || r.End() > heap.End() {
 				t.Errorf("used range %+v outside of %+v", r, heap)
+			}
+		}
+		for _, r := range m.proclet.Changed {
+			if !slices.ContainsFunc(m.proclet.Used, func(u mm.Range) bool { return u.Contains(r.Base) && r.Size > 0 && r.End() <= u.End() }) {
+				t.Errorf("%+v is sent, which is not used: %+v", r, m.proclet.Used)
 			}
 		}
 		if again := m.append(nil); string(again) != string(b) {

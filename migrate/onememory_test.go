@@ -3,6 +3,9 @@
 package migrate
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -22,13 +25,35 @@ import (
 // prepares. So that is made late, when the source has given it up, and the
 // bytes, which were sent to where they came from, are put aside meanwhile. While
 // refusing is set, the real Runtime refuses what is mapped.
+//
+// What is copied while it runs arrives at other addresses, and is compared with the
+// proclet when that has been frozen.
 type oneMemory struct {
 	*proclet.Runtime
 	all      *[]*machineInProcess
 	refusing atomic.Pointer[string]
 
 	mu      sync.Mutex
-	arrives map[proclet.ID]proclet.Description
+	arrives map[proclet.ID]expected
+	wrong   []string
+}
+
+// expected is a proclet that is expected. If it is copied while it runs, the bytes are
+// this far behind where it runs.
+type expected struct {
+	d     proclet.Description
+	aside mm.Virt
+}
+
+func (e *expected) shifted(ranges []mm.Range) (all []mm.Range) {
+	for _, r := range ranges {
+		all = append(all, mm.Range{Base: r.Base + e.aside, Size: r.Size})
+	}
+	return all
+}
+
+func (e *expected) heap() mm.Range {
+	return mm.Range{Base: mm.Virt(e.d.ID.Addr) + e.aside, Size: e.d.Capacity}
 }
 
 func (o *oneMemory) refuses(stage string) bool {
@@ -36,13 +61,47 @@ func (o *oneMemory) refuses(stage string) bool {
 	return r != nil && *r == stage
 }
 
-func (o *oneMemory) Prepare(d proclet.Description) error {
+// aside is where what machines copy goes: for each its own part of the heap area, far behind
+// what is leased.
+func (o *oneMemory) aside() mm.Virt { return mm.Virt(o.Current().Machine()) << 42 }
+
+func (o *oneMemory) Reserve(d proclet.Description) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.refuses("memory") {
+		return o.Runtime.Reserve(d)
+	}
+	e := expected{d, o.aside()}
+	was, known := o.arrives[d.ID]
+	delete(o.arrives, d.ID)
+	var err error
+	if known {
+		err = mm.ReshapeHeap(e.heap(), e.shifted(was.d.Used), e.shifted(d.Used))
+	} else {
+		err = mm.PrepareHeap(e.heap(), e.shifted(d.Used))
+	}
+	if err == nil {
+		o.arrives[d.ID] = e
+	}
+	return err
+}
+
+func (o *oneMemory) Prepare(d proclet.Description) error {
+	o.mu.Lock()
+	was, known := o.arrives[d.ID]
+	o.mu.Unlock()
+	switch {
+	case known && o.refuses("memory"):
+		o.Discard(d.ID)
+		return o.Runtime.Prepare(d)
+	case known && was.aside != 0:
+		return o.Reserve(d)
+	case o.refuses("memory"):
 		return o.Runtime.Prepare(d)
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.arrives[d.ID] = d
+	o.arrives[d.ID] = expected{d: d}
 	return nil
 }
 
@@ -56,18 +115,30 @@ func (o *oneMemory) Verify(id proclet.ID) error {
 func (o *oneMemory) Discard(id proclet.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if e := o.arrives[id]; e.aside != 0 {
+		mm.DiscardHeap(e.heap(), e.shifted(e.d.Used))
+	}
 	delete(o.arrives, id)
 }
 
 func (o *oneMemory) Adopt(id proclet.ID) error {
 	o.mu.Lock()
-	d := o.arrives[id]
+	e := o.arrives[id]
 	delete(o.arrives, id)
-	o.mu.Unlock()
+	d := e.d
 	var saved [][]byte
-	for _, u := range d.Used {
-		saved = append(saved, append([]byte(nil), mm.Bytes(u)...))
+	for i, u := range d.Used {
+		saved = append(saved, append([]byte(nil), mm.Bytes(e.shifted(d.Used)[i])...))
+		for v := u.Base; v < u.End() && e.aside != 0; v += mm.PageSize {
+			if at := v - u.Base; !bytes.Equal(mm.Bytes(mm.Range{Base: v, Size: mm.PageSize}), saved[i][at:at+mm.PageSize]) {
+				o.wrong = append(o.wrong, fmt.Sprintf("page %#x of %v is not what has come", v, id))
+			}
+		}
 	}
+	if e.aside != 0 {
+		mm.DiscardHeap(e.heap(), e.shifted(d.Used))
+	}
+	o.mu.Unlock()
 	for _, m := range *o.all {
 		<-m.runtime.Depart(id, o.Current().Machine())
 	}
@@ -78,6 +149,25 @@ func (o *oneMemory) Adopt(id proclet.ID) error {
 		copy(mm.Bytes(u), saved[i])
 	}
 	return o.Runtime.Adopt(id)
+}
+
+// oneMemoryNetwork is the network of such a machine.
+type oneMemoryNetwork struct {
+	*rack.Rack
+	memory *oneMemory
+}
+
+// ReceiveBulk puts aside what is copied while it runs.
+func (n oneMemoryNetwork) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error {
+	n.memory.mu.Lock()
+	for _, e := range n.memory.arrives {
+		if len(dst) > 0 && (&expected{d: e.d}).heap().Contains(dst[0].Base) {
+			dst = e.shifted(dst)
+			break
+		}
+	}
+	n.memory.mu.Unlock()
+	return n.Rack.ReceiveBulk(ctx, from, transfer, dst)
 }
 
 // machineInProcess is a machine of a rack in this process.
@@ -112,8 +202,14 @@ func rackInProcess(t *testing.T, n int) []*machineInProcess {
 	for _, m := range all {
 		t.Cleanup(func() { m.rack.Close() })
 		m.runtime = proclet.Serve(m.rack)
-		m.memory = &oneMemory{Runtime: m.runtime, all: &all, arrives: map[proclet.ID]proclet.Description{}}
-		m.migrator = New(m.rack, m.memory, 30*time.Second)
+		m.memory = &oneMemory{Runtime: m.runtime, all: &all, arrives: map[proclet.ID]expected{}}
+		m.migrator = New(oneMemoryNetwork{m.rack, m.memory}, m.memory, 30*time.Second)
+		m.migrator.PrecopyAll()
+		t.Cleanup(func() {
+			for _, wrong := range m.memory.wrong {
+				t.Error(wrong)
+			}
+		})
 		m.rack.Handle(rack.ServiceMigrate, m.migrator.serve)
 	}
 	return all

@@ -15,7 +15,8 @@ type phase int
 // The phases of a move in the order in which they begin. Those of the destination are
 // within sending and committing of the source.
 const (
-	phaseClose    phase = iota // source: closing the gate, freezing the threads inside
+	phaseCopy     phase = iota // source: a round of copying while the proclet runs
+	phaseClose                 // source: closing the gate, freezing the threads inside
 	phaseDescribe              // source: finding out what to send
 	phaseSend                  // source: from the announcement to the destination being prepared
 	phaseMap                   // destination: memory for the bytes
@@ -28,7 +29,7 @@ const (
 )
 
 var phaseNames = [phases]string{
-	"close", "describe", "send", "map", "receive", "verify", "commit", "adopt", "clear",
+	"copy", "close", "describe", "send", "map", "receive", "verify", "commit", "adopt", "clear",
 }
 
 // PhaseStats says how long a phase of moves took on a machine, for those that it came to its
@@ -55,8 +56,13 @@ const longestPhase = time.Hour
 
 // since records that a phase of a proclet's move that began at start is over, and returns the time.
 func (p *phaseTimes) since(ph phase, id proclet.ID, start time.Time) time.Time {
+	return p.sent(ph, id, start, 0)
+}
+
+// sent is since for a phase in which so many bytes were sent.
+func (p *phaseTimes) sent(ph phase, id proclet.ID, start time.Time, bytes uint64) time.Time {
 	now := time.Now()
-	s := span{ph, id, start, now.Sub(start)}
+	s := span{ph, id, start, now.Sub(start), bytes}
 	left, ok := p.last.add(s)
 	for ; !ok; left, ok = p.last.add(s) {
 		p.fold()

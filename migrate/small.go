@@ -3,7 +3,6 @@ package migrate
 import (
 	"time"
 
-	"nuos/mm"
 	"nuos/rack"
 )
 
@@ -16,39 +15,35 @@ import (
 // smallMove is the most bytes of a small move.
 const smallMove = 4 << 20
 
-// isSmall says whether a move of these ranges is small. Both sides know.
-func isSmall(used []mm.Range) bool {
-	bytes := uint64(0)
-	for _, r := range used {
-		bytes += r.Size
-	}
-	return bytes <= smallMove
+// isSmall says whether a message announces a small move, nothing of which has been sent
+// before. Both sides know.
+func (m *message) isSmall() bool {
+	return m.op == opAnnounce && m.round == 0 && size(m.proclet.Used) <= smallMove
 }
 
 // announcedSmall is announced of a small move. It does not wait.
 func (m *Migrator) announcedSmall(from rack.MachineID, msg message, answer func(error)) {
 	abort := func() { m.network.AbortReceive(from, msg.transfer) }
-	a := &arrival{cancel: abort, over: make(chan struct{}), proclet: msg.proclet}
+	a, over, err := m.enter(from, msg, abort)
+	if err != nil {
+		answer(err)
+		return
+	}
 	stop := m.patience.watch(&abort)
 	ended := func(err error) {
 		stop()
-		close(a.over)
+		close(over)
 		answer(err)
-	}
-	if err := m.enter(from, msg.number, a); err != nil {
-		ended(err)
-		return
 	}
 	take := func(late bool) {
 		start := time.Now()
-		if err := m.proclets.Prepare(msg.proclet); err != nil {
-			m.advance(a, givenUp)
-			ended(err)
+		if err := m.mapFor(a, msg); err != nil {
+			ended(m.received(a, msg, start, err))
 			return
 		}
 		start = m.took.since(phaseMap, msg.proclet.ID, start)
 		m.network.BeginReceive(from, msg.transfer, msg.proclet.Used, late, func(err error) {
-			ended(m.received(a, msg.number, start, err))
+			ended(m.received(a, msg, start, err))
 		})
 		m.mu.Lock()
 		gone := a.stage == givenUp

@@ -18,6 +18,9 @@ type Report struct {
 	To    rack.MachineID
 	Bytes uint64        // sent
 	Pause time.Duration // from closing the gate to the proclet running at the destination, as the source sees it
+
+	Rounds uint64 // in which it was copied while it ran
+	Again  uint64 // of Bytes, what was sent more than once
 }
 
 // transferBound is how long the bytes may take, at least, before the move is given up; see
@@ -39,38 +42,49 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	if err := m.checkDestination(to); err != nil {
 		return Report{}, err
 	}
+	if !m.take(id) {
+		return Report{}, proclet.ErrBusy
+	}
+	number := m.begin(to)
+	defer m.end(to, number)
+	copied, err := m.precopy(ctx, number, id, to)
+	if err != nil {
+		m.stays(id, number, to, copied)
+		return Report{}, err
+	}
 	start := time.Now()
 	if err := m.proclets.BeginLeave(id, m.leave); err != nil {
-		m.count(func(s *Stats) { s.GivenUp++ })
+		m.stays(id, number, to, copied)
 		return Report{}, err
 	}
 	at := m.took.since(phaseClose, id, start)
 	d, err := m.proclets.Describe(id)
 	if err != nil {
 		m.proclets.Reopen(id)
+		m.stays(id, number, to, copied)
 		return Report{}, err
 	}
 	at = m.took.since(phaseDescribe, id, at)
-	number := m.begin(to)
-	defer m.end(to, number)
-
-	if err := m.transfer(ctx, number, to, d); err != nil {
+	msg := message{op: opAnnounce, number: number, round: copied.rounds, proclet: d}
+	if err := m.send(ctx, to, msg); err != nil {
 		if untold := m.tell(message{op: opAbort, number: number}, to); untold != nil && !errors.Is(untold, rack.ErrLost) {
+			m.release(id)
 			return Report{}, untold // fenced: the gate stays closed for good
 		}
 		m.proclets.Reopen(id)
-		m.count(func(s *Stats) { s.GivenUp++ })
+		copied.announced = false // nothing is left there
+		m.stays(id, number, to, copied)
 		return Report{}, err
 	}
-	at = m.took.since(phaseSend, id, at)
+	sent := size(d.Changed)
+	at = m.took.sent(phaseSend, id, at, sent)
 	// From here on the proclet is the destination's, whatever happens.
 	cleared := m.leaves(id)
+	m.release(id)
 	err = m.tell(message{op: opCommit, number: number}, to)
 	at = m.took.since(phaseCommit, id, at)
-	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start)}
-	for _, r := range d.Used {
-		report.Bytes += r.Size
-	}
+	report := Report{ID: id, From: m.network.Self().ID, To: to, Pause: at.Sub(start), Rounds: copied.rounds, Bytes: copied.bytes + sent}
+	report.Again = report.Bytes - min(report.Bytes, size(d.Used))
 	m.clear(id, cleared, m.proclets.Depart(id, to))
 	if err != nil {
 		m.count(func(s *Stats) { s.Lost++ })
@@ -79,6 +93,36 @@ func (m *Migrator) Move(ctx context.Context, id proclet.ID, to rack.MachineID) (
 	}
 	m.made(report)
 	return report, nil
+}
+
+// stays ends a move of a proclet that serves here and goes on to. The destination may have memory
+// for it.
+func (m *Migrator) stays(id proclet.ID, number uint64, to rack.MachineID, copied precopied) {
+	if copied.begun {
+		m.proclets.EndCopy(id)
+	}
+	m.release(id)
+	m.count(func(s *Stats) { s.GivenUp++ })
+	if copied.announced {
+		m.tell(message{op: opAbort, number: number}, to) // or nobody will ever hear of it
+	}
+}
+
+// take has no other move of a proclet begin until release. It reports false if one is under way.
+func (m *Migrator) take(id proclet.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.moving[id] {
+		return false
+	}
+	m.moving[id] = true
+	return true
+}
+
+func (m *Migrator) release(id proclet.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.moving, id)
 }
 
 // leaves remembers that a proclet leaves, until the channel is closed: it may run at its
@@ -119,19 +163,22 @@ func (m *Migrator) checkDestination(to rack.MachineID) error {
 	return fmt.Errorf("%w: %d", ErrNoMachine, to)
 }
 
-// transfer announces the proclet and sends its bytes. The announcement is
-// answered when the destination is prepared, so both go on at once: what says that it
+// send announces the proclet, or a round of copying, and sends its bytes. The announcement is
+// answered when the destination has them, so both go on at once: what says that it
 // accepted is its first grant, or that it has everything.
-func (m *Migrator) transfer(ctx context.Context, number uint64, to rack.MachineID, d proclet.Description) error {
+func (m *Migrator) send(ctx context.Context, to rack.MachineID, msg message) error {
 	ctx, cancel := m.patience.context(ctx)
 	defer cancel()
-	msg := message{op: opAnnounce, number: number, floor: m.floor(to), transfer: m.network.NewTransfer(), proclet: d}
-	announced := m.announce(to, msg.append(nil), cancel)
-	send := m.network.SendBulk
-	if isSmall(d.Used) {
-		send = m.network.PushBulk
+	msg.floor, msg.transfer = m.floor(to), m.network.NewTransfer()
+	sendBulk := m.network.SendBulk
+	switch {
+	case msg.op == opCopy:
+		sendBulk = m.network.SendChanging
+	case msg.isSmall():
+		sendBulk = m.network.PushBulk
 	}
-	bulk := send(ctx, to, msg.transfer, d.Used) // whatever happens, the pages are the NIC's until it returns
+	announced := m.announce(to, msg.append(nil), cancel)
+	bulk := sendBulk(ctx, to, msg.transfer, msg.proclet.Changed) // whatever happens, the pages are the NIC's until it returns
 	if bulk != nil {
 		cancel()
 	}

@@ -18,6 +18,11 @@ type Stats struct {
 	Lost    uint64 `json:"lost"`     // proclets whose destination died with them
 	Bytes   uint64 `json:"bytes"`    // sent by the moves made
 
+	Precopied uint64 `json:"precopied"`           // of the moves made, those that copied while the proclet ran
+	Rounds    uint64 `json:"rounds"`              // in which these did
+	Again     uint64 `json:"again"`               // of Bytes, what was sent more than once
+	Unwatched string `json:"unwatched,omitempty"` // why the machine cannot do so, when it should have
+
 	// PauseP50 and PauseP99 are quantiles of Report.Pause.
 	PauseP50 time.Duration `json:"pause_p50"`
 	PauseP99 time.Duration `json:"pause_p99"`
@@ -72,6 +77,11 @@ func (m *Migrator) made(r Report) {
 	defer m.mu.Unlock()
 	m.stats.Made++
 	m.stats.Bytes += r.Bytes
+	m.stats.Rounds += r.Rounds
+	m.stats.Again += r.Again
+	if r.Rounds > 0 {
+		m.stats.Precopied++
+	}
 	m.pauses.RecordValue(min(max(r.Pause, 1), longestPhase).Nanoseconds())
 }
 

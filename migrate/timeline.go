@@ -23,6 +23,7 @@ type Span struct {
 	Proclet string        `json:"proclet"`
 	Begin   time.Time     `json:"begin"` // by the machine's clock
 	Took    time.Duration `json:"took"`
+	Bytes   uint64        `json:"bytes,omitempty"` // sent
 }
 
 // Timeline is what a machine remembers.
@@ -48,6 +49,7 @@ type span struct {
 	id    proclet.ID
 	begin time.Time
 	took  time.Duration
+	bytes uint64
 }
 
 // add returns how many there are that were not taken. If that is all that are remembered it has
@@ -80,7 +82,7 @@ func (l *spanLog) list() []Span {
 	var all []Span
 	for n := l.n - min(l.n, rememberedSpans); n < l.n; n++ {
 		s := &l.spans[n%rememberedSpans]
-		all = append(all, Span{phaseNames[s.phase], s.id.String(), s.begin.Round(0), s.took})
+		all = append(all, Span{phaseNames[s.phase], s.id.String(), s.begin.Round(0), s.took, s.bytes})
 	}
 	return all
 }
@@ -154,8 +156,12 @@ func WriteTimeline(w io.Writer, machines []*Timeline) error {
 				thread = len(threads) + 1
 				threads[s.Proclet] = thread
 			}
+			args := map[string]any{"proclet": s.Proclet}
+			if s.Bytes > 0 {
+				args["bytes"] = s.Bytes
+			}
 			all = append(all, traceEvent{Name: s.Phase, Kind: "X", Process: process, Thread: thread,
-				Begin: microseconds(s.Begin.Sub(first)), Took: microseconds(s.Took), Args: map[string]any{"proclet": s.Proclet}})
+				Begin: microseconds(s.Begin.Sub(first)), Took: microseconds(s.Took), Args: args})
 		}
 	}
 	return json.NewEncoder(w).Encode(struct {

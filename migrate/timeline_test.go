@@ -57,7 +57,7 @@ func TestTimeline(t *testing.T) {
 			Pid     rack.MachineID
 			Tid     int
 			Ts, Dur float64
-			Args    map[string]string
+			Args    map[string]any
 		}
 	}
 	if err := json.Unmarshal(text.Bytes(), &file); err != nil {
@@ -70,7 +70,7 @@ func TestTimeline(t *testing.T) {
 		if e.Ph == "M" {
 			continue
 		}
-		if e.Ph != "X" || e.Tid != 1 || e.Args["proclet"] != ref.ID().String() || e.Ts < 0 || e.Dur < 0 || e.Ts+e.Dur > 2*longest {
+		if e.Ph != "X" || e.Tid != 1 || e.Args["proclet"] != ref.ID().String() || e.Ts < 0 || e.Dur < 0 || e.Ts+e.Dur > 2*longest || (e.Name == "send") != (e.Args["bytes"] != nil) {
 			t.Errorf("an event of a timeline of %v µs: %+v", longest, e)
 		}
 		phases[e.Pid] = append(phases[e.Pid], e.Name)

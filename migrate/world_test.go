@@ -18,9 +18,12 @@ import (
 // and machines that crash or are cut off. All of it runs in virtual time.
 //
 // It stands in for rack.Rack and proclet.Runtime; each machine's proclets are a
-// gate and a number that its callers have counted up to.
+// gate and a few pages, which are written all the time while the gate is open.
 type world struct {
+	precopies bool // proclets are copied while they run
+
 	mu       sync.Mutex
+	written  map[proclet.ID]*[pages]int // what is in the pages
 	random   *rand.Rand
 	machines []*machine
 	bulks    map[[2]uint64]*bulk
@@ -48,26 +51,43 @@ type instance struct {
 	open  bool // calls go in
 	left  bool // its memory is being given back
 	ready bool // prepared or better
-	value int
 	moves uint64
-	bytes []mm.Range
+	pages [pages]int
+
+	copying bool        // while it runs
+	changed [pages]bool // not copied since it was written
+	said    [pages]bool // to be changed, by Changes
 }
 
-// worldCapacity is the capacity of proclets, of which every other is too large for a small move.
-const worldCapacity = 2 * smallMove
+const (
+	// worldCapacity is the capacity of proclets, of which every other is too large for a small move.
+	worldCapacity = 2 * smallMove
+
+	// pages is how many pages a proclet has.
+	pages = 8
+)
+
+// pageOf is how large the pages of a proclet are.
+func pageOf(at mm.Virt) uint64 {
+	if uint64(at)/worldCapacity%2 != 0 {
+		return smallMove/pages + mm.PageSize
+	}
+	return mm.PageSize
+}
 
 // bulk is a meeting of a sender and a receiver.
 type bulk struct {
-	value chan int
-	done  chan struct{}
+	sent chan map[mm.Virt]int
+	done chan struct{}
 }
 
 func newWorld(random *rand.Rand, machines int) *world {
-	w := &world{random: random, bulks: map[[2]uint64]*bulk{}}
+	w := &world{random: random, bulks: map[[2]uint64]*bulk{}, written: map[proclet.ID]*[pages]int{}}
 	for i := range machines {
 		m := &machine{world: w, id: rack.MachineID(i + 1), copies: map[proclet.ID]*instance{}, receiving: map[[2]uint64]context.CancelFunc{}}
 		m.migrator = New(m, m, time.Second)
 		m.migrator.log = func(string, ...any) {}
+		m.migrator.PrecopyAll()
 		w.machines = append(w.machines, m)
 	}
 	return w
@@ -100,6 +120,32 @@ func (w *world) check(id proclet.ID) {
 	}
 	if open > 1 {
 		w.breaks("%d copies of %v run", open, id)
+	}
+}
+
+// add has a proclet run on a machine.
+func (w *world) add(m *machine, id proclet.ID) {
+	w.written[id] = &[pages]int{}
+	for i := range w.written[id] {
+		w.written[id][i] = w.random.Int()
+	}
+	m.copies[id] = &instance{open: true, ready: true, pages: *w.written[id]}
+}
+
+// write writes to a proclet while it is copied, when its gate is open: often at first.
+func (m *machine) write(id proclet.ID, c *instance) {
+	often := 3 * time.Millisecond
+	for going := true; going; m.pause(often) {
+		often += often / 20
+		m.mu.Lock()
+		if c.open {
+			i := m.random.IntN(pages)
+			c.pages[i] = m.random.Int()
+			c.changed[i] = true
+			m.written[id][i] = c.pages[i]
+		}
+		going = c.copying && !c.left && !m.fenced
+		m.mu.Unlock()
 	}
 }
 
@@ -246,32 +292,45 @@ func (m *machine) meet(from rack.MachineID, transfer uint64) *bulk {
 	defer m.mu.Unlock()
 	k := [2]uint64{uint64(from), transfer}
 	if m.bulks[k] == nil {
-		m.bulks[k] = &bulk{make(chan int, 1), make(chan struct{})}
+		m.bulks[k] = &bulk{make(chan map[mm.Virt]int, 1), make(chan struct{})}
 	}
 	return m.bulks[k]
 }
 
 func (m *machine) SendBulk(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	return m.send(ctx, to, transfer, src, false)
+}
+
+func (m *machine) SendChanging(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	return m.send(ctx, to, transfer, src, true)
+}
+
+// send takes one page after the other, and time in between.
+func (m *machine) send(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range, changing bool) error {
 	b := m.meet(m.id, transfer)
-	m.pause(5 * time.Millisecond)
 	if err := m.reach(ctx, m.machines[to-1]); err != nil {
 		return err
 	}
 	if m.chance(10) {
 		return rack.ErrAborted
 	}
-	m.mu.Lock()
-	value := -1
-	for id, c := range m.copies {
-		if id.Addr == uint64(src[0].Base) {
-			value = c.value
-			if c.open {
-				m.breaks("%v is sent while calls go in", id)
+	sent := map[mm.Virt]int{}
+	for _, r := range src {
+		for v := r.Base; v < r.End(); v += mm.Virt(pageOf(v)) {
+			m.pause(time.Millisecond)
+			m.mu.Lock()
+			for id, c := range m.copies {
+				if i := (uint64(v) - id.Addr) / pageOf(v); i < pages {
+					sent[v] = c.pages[i]
+					if c.open && !changing {
+						m.breaks("%v is sent as it stands, while calls go in", id)
+					}
+				}
 			}
+			m.mu.Unlock()
 		}
 	}
-	m.mu.Unlock()
-	b.value <- value
+	b.sent <- sent
 	for {
 		select {
 		case <-b.done:
@@ -313,14 +372,21 @@ func (m *machine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer
 		return err
 	}
 	select {
-	case value := <-b.value:
+	case sent := <-b.sent:
 		if m.chance(5) {
 			return rack.ErrBulkSize
 		}
 		m.mu.Lock()
 		for id, c := range m.copies {
-			if id.Addr == uint64(dst[0].Base) {
-				c.value, c.ready = value, true
+			for v, value := range sent {
+				if i := (uint64(v) - id.Addr) / pageOf(v); i < pages {
+					c.pages[i] = value
+				}
+			}
+			for _, r := range dst {
+				if _, there := sent[r.Base]; !there && uint64(r.Base)-id.Addr < worldCapacity {
+					m.breaks("%v: %#x does not come", id, r)
+				}
 			}
 		}
 		m.mu.Unlock()
@@ -328,6 +394,60 @@ func (m *machine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+func (m *machine) Weigh(id proclet.ID) (bytes uint64, used bool) {
+	return pages * pageOf(mm.Virt(id.Addr)), m.precopies
+}
+
+func (m *machine) BeginCopy(id proclet.ID, stop func()) error {
+	if m.chance(5) {
+		return mm.ErrNoWatch
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.copies[id]
+	switch {
+	case c == nil || !c.ready || c.left:
+		return proclet.ErrNoProclet
+	case !c.open || c.copying:
+		return proclet.ErrBusy
+	}
+	c.copying = true
+	go m.write(id, c)
+	for i := range c.changed {
+		c.changed[i] = true
+	}
+	return nil
+}
+
+func (m *machine) Changes(id proclet.ID) (proclet.Description, error) {
+	if m.chance(2) {
+		return proclet.Description{}, mm.ErrNoWatch
+	}
+	d, err := m.Describe(id)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.copies[id].copying {
+		m.breaks("%v is not being copied", id)
+	}
+	return d, err
+}
+
+func (m *machine) Copied(id proclet.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.copies[id].said = [pages]bool{}
+}
+
+func (m *machine) EndCopy(id proclet.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.copies[id]; c == nil || !c.copying {
+		m.breaks("%v was not being copied", id)
+	} else {
+		c.copying = false
 	}
 }
 
@@ -358,12 +478,23 @@ func (m *machine) Reopen(id proclet.ID) {
 func (m *machine) Describe(id proclet.ID) (proclet.Description, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	size := uint64(mm.PageSize)
-	if id.Addr/worldCapacity%2 != 0 {
-		size = smallMove + mm.PageSize
+	c, page := m.copies[id], pageOf(mm.Virt(id.Addr))
+	d := proclet.Description{ID: id, Capacity: worldCapacity, Mapped: pages * page, Moves: c.moves,
+		Used: []mm.Range{{Base: mm.Virt(id.Addr), Size: pages * page}}}
+	d.Changed = d.Used
+	if c.copying {
+		d.Changed = nil
+		for i := range c.changed {
+			if c.changed[i] {
+				c.said[i] = true
+			}
+			c.changed[i] = false
+			if c.said[i] {
+				d.Changed = append(d.Changed, mm.Range{Base: mm.Virt(id.Addr + uint64(i)*page), Size: page})
+			}
+		}
 	}
-	used := []mm.Range{{Base: mm.Virt(id.Addr), Size: size}}
-	return proclet.Description{ID: id, Capacity: worldCapacity, Mapped: size, Moves: m.copies[id].moves, Used: used}, nil
+	return d, nil
 }
 
 func (m *machine) Depart(id proclet.ID, to rack.MachineID) <-chan struct{} {
@@ -389,16 +520,25 @@ func (m *machine) Depart(id proclet.ID, to rack.MachineID) <-chan struct{} {
 	return freed
 }
 
+func (m *machine) Reserve(d proclet.Description) error { return m.Prepare(d) }
+
 func (m *machine) Prepare(d proclet.Description) error {
-	if m.chance(5) {
-		return errors.New("no memory")
-	}
+	full := m.chance(5)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.copies[d.ID] != nil {
+	c := m.copies[d.ID]
+	if c != nil && (c.open || c.left) {
 		m.breaks("%v is prepared where it is", d.ID)
 	}
-	m.copies[d.ID] = &instance{moves: d.Moves + 1}
+	if full {
+		delete(m.copies, d.ID)
+		return errors.New("no memory")
+	}
+	if c == nil {
+		c = &instance{}
+		m.copies[d.ID] = c
+	}
+	c.moves, c.ready = d.Moves+1, false
 	return nil
 }
 
@@ -406,6 +546,9 @@ func (m *machine) Verify(id proclet.ID) error {
 	if m.chance(2) {
 		return mm.ErrHeapCorrupt
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.copies[id].ready = true
 	return nil
 }
 
@@ -416,6 +559,9 @@ func (m *machine) Adopt(id proclet.ID) error {
 	if c == nil || !c.ready {
 		m.breaks("%v is adopted before its bytes are here", id)
 		return nil
+	}
+	if c.pages != *m.written[id] {
+		m.breaks("%v is adopted as %x, and was %x", id, c.pages, *m.written[id])
 	}
 	c.open = true
 	m.check(id)

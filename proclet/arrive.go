@@ -19,32 +19,35 @@ type arrival struct {
 func (d *Description) heap() mm.Range { return mm.Range{Base: mm.Virt(d.ID.Addr), Size: d.Capacity} }
 
 // Prepare maps memory for a proclet that is to arrive, at the addresses where it
-// lives now. The bytes of d.Used may then be written there. Calls for it wait
-// until Adopt or Discard.
+// lives now, or takes what was reserved for it. The bytes of d.Changed may then be written there; the rest
+// of d.Used has been. Calls for it wait until Adopt or Discard.
 //
 // Errors: ErrBusy if it is arriving already, ErrType if d names no state type,
 // and those of mm.PrepareHeap, among them mm.ErrNoMemory.
 func (rt *Runtime) Prepare(d Description) error {
-	kind, err := implementation[stateKind](offset(d.Kind), kindOf[struct{}]{})
-	if err != nil {
-		return err
-	}
-	for _, u := range d.Used {
-		if u.Base < d.heap().Base || u.End() < u.Base || u.End() > d.heap().Base+mm.Virt(d.Mapped) {
-			return fmt.Errorf("%w: %#x used of %d bytes at %#x", mm.ErrHeapRange, u, d.Mapped, d.ID.Addr)
-		}
-	}
+	kind, err := d.check()
 	a := &arrival{d: d, kind: kind, since: machineClock(), over: make(chan struct{})}
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	if rt.arriving[d.ID] != nil || rt.find(d.ID) != nil {
-		return ErrBusy
-	}
-	if err := mm.PrepareHeap(d.heap(), d.Used); err != nil {
+	if err := rt.mapFor(d, err); err != nil {
 		return err
 	}
 	rt.arriving[d.ID] = a
 	return nil
+}
+
+// check says what is wrong with a description that has arrived.
+func (d *Description) check() (stateKind, error) {
+	kind, err := implementation[stateKind](offset(d.Kind), kindOf[struct{}]{})
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range d.Used {
+		if u.Base < d.heap().Base || u.End() < u.Base || u.End() > d.heap().Base+mm.Virt(d.Mapped) {
+			return nil, fmt.Errorf("%w: %#x used of %d bytes at %#x", mm.ErrHeapRange, u, d.Mapped, d.ID.Addr)
+		}
+	}
+	return kind, nil
 }
 
 // Adopt makes a prepared proclet, whose bytes have arrived, live here. Its
@@ -108,10 +111,16 @@ func (a *arrival) verify(build uint64) error {
 	return nil
 }
 
-// Discard undoes Prepare. It does nothing if the proclet is not arriving.
+// Discard undoes Prepare or Reserve. It does nothing if the proclet is not arriving.
 func (rt *Runtime) Discard(id ID) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
+	if d, reserved := rt.reserved[id]; reserved {
+		mm.DiscardHeap(d.heap(), d.Used)
+		delete(rt.reserved, id)
+		rt.cleared.happened() // it may have ended, and another may have its addresses
+		return
+	}
 	a := rt.arriving[id]
 	if a == nil {
 		return

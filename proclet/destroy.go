@@ -79,6 +79,7 @@ func (rt *Runtime) answerDestroy(id ID) ([]byte, error) {
 	rt.keepUnsent(r)
 	r.gate.end()
 	err := r.finish()
+	r.uncopy() // while it is found here
 	r.unsettle()
 	heap := r.heap.Range()
 	r.destroyHeap()

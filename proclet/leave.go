@@ -18,7 +18,8 @@ type Description struct {
 	Mapped   uint64     // bytes to map from the start of the heap
 	Kind     uint64     // state type, as an offset in the program
 	Moves    uint64     // how often it has moved, this move not counted
-	Used     []mm.Range // what to copy; the rest of the heap need not be kept
+	Used     []mm.Range // what to keep; the rest of the heap need not be copied
+	Changed  []mm.Range // what to copy: all of Used but what has been copied since BeginCopy
 }
 
 // leaving is the attempt of a proclet to leave.
@@ -61,7 +62,8 @@ func (rt *Runtime) BeginLeave(id ID, bound time.Duration) error {
 	if fiber.Movable {
 		r.freezeInside(l)
 	}
-	if err := r.gate.empty(drained, max(bound, 0), l.refused); err != nil {
+	err = r.gate.empty(drained, max(bound, 0), l.refused)
+	if r.stuck.Store(err != nil); err != nil {
 		r.stay()
 		return err
 	}
@@ -102,14 +104,25 @@ func (rt *Runtime) Describe(id ID) (Description, error) {
 	r.head.moves = r.moves
 	r.head.left = r.clock()
 	r.head.calls = r.calls()
-	return Description{
-		ID:       id,
-		Capacity: r.heap.Range().Size,
-		Mapped:   r.heap.Extent(),
-		Kind:     uint64(r.head.kind),
-		Moves:    r.moves,
-		Used:     r.heap.Used(),
-	}, nil
+	if r.copying != nil {
+		r.copying.watch.Settle()
+	}
+	return r.describe()
+}
+
+// describe describes a proclet that does not change, or is copied while it runs.
+func (r *resident) describe() (d Description, err error) {
+	d = Description{ID: r.id, Capacity: r.heap.Range().Size, Kind: uint64(r.head.kind), Moves: r.moves}
+	if r.copying != nil {
+		d.Used, d.Changed, err = r.copying.watch.Changed()
+	} else {
+		d.Used = r.heap.Used()
+		d.Changed = d.Used
+	}
+	if err == nil {
+		d.Mapped = uint64(d.Used[len(d.Used)-1].End()) - d.ID.Addr
+	}
+	return d, err
 }
 
 // calls returns how many calls the proclet has had, here and elsewhere.
@@ -131,6 +144,7 @@ func (rt *Runtime) Depart(id ID, to rack.MachineID) <-chan struct{} {
 	rt.mu.Unlock()
 	rt.net.Learn(id.Gen, at)
 	r.unsettle()
+	r.copied()
 	r.gate.end()
 	r.once.redirect(movedTo(answerFollow, at))
 	go func() {

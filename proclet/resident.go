@@ -34,6 +34,10 @@ type resident struct {
 	asleep    []*Thread               // frozen in their sleep, while it leaves; see freezeInside
 	deadlines deadlines               // of frozen threads, unless it leaves
 
+	copying  *copying    // while it is copied and runs; changes with mu held
+	uncopied bool        // nobody may begin to, under mu
+	stuck    atomic.Bool // it could not leave when it was asked last
+
 	destroying atomic.Bool
 	sealed     atomic.Bool // and no call is inside any more: none comes back either, until Close
 	ending     atomic.Bool // and its threads end

@@ -60,6 +60,7 @@ type Runtime struct {
 
 	mu       sync.Mutex
 	arriving map[ID]*arrival
+	reserved map[ID]Description // what memory is mapped for
 	departed departures
 	unsent   unsentAnswers
 }
@@ -85,7 +86,7 @@ func serve(net network, build uint64) *Runtime {
 			panic(err)
 		}
 	}
-	rt := &Runtime{credits: make(credits, asynchronousCalls), net: net, self: net.Self().ID, build: build, arriving: map[ID]*arrival{}}
+	rt := &Runtime{credits: make(credits, asynchronousCalls), net: net, self: net.Self().ID, build: build, arriving: map[ID]*arrival{}, reserved: map[ID]Description{}}
 	rt.slots.flush = rt.release
 	runtimesMu.Lock()
 	defer runtimesMu.Unlock()

@@ -1,9 +1,12 @@
 package proclet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"nuos/mm"
@@ -25,11 +28,38 @@ var NewSimMigrator func(host any) SimMigrator
 // only expected at first, and its bytes are put aside; when it is adopted, its source,
 // which has frozen it, has to let go of it before it says so itself.
 
-// simArrival is a proclet that is expected.
+// simArrival is a proclet that is expected, or copied while it runs elsewhere.
 type simArrival struct {
 	d     Description
-	calls *arrival // has calls wait
-	bytes [][]byte
+	calls *arrival           // has calls wait; nil while it runs
+	pages map[mm.Virt][]byte // that have come
+	bytes [][]byte           // all of them
+}
+
+// Weigh has every other proclet copied while it runs.
+func (m *simMachine) Weigh(id ID) (bytes uint64, used bool) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	return mm.MaxHeap, m.w.hash("is copied while it runs", 50)
+}
+
+func (m *simMachine) BeginCopy(id ID, stop func()) error {
+	err := m.rt.BeginCopy(id, stop)
+	m.note(id, "begins to be copied: %v", err)
+	return err
+}
+
+func (m *simMachine) Changes(id ID) (Description, error) {
+	d, err := m.rt.Changes(id)
+	m.note(id, "has changed in %d places: %v", len(d.Changed), err)
+	return d, err
+}
+
+func (m *simMachine) Copied(id ID) { m.rt.Copied(id) }
+
+func (m *simMachine) EndCopy(id ID) {
+	m.note(id, "is not copied any more")
+	m.rt.EndCopy(id)
 }
 
 func (m *simMachine) BeginLeave(id ID, bound time.Duration) error {
@@ -72,10 +102,19 @@ func (m *simMachine) Depart(id ID, to rack.MachineID) <-chan struct{} {
 	return m.rt.Depart(id, to)
 }
 
+func (m *simMachine) Reserve(d Description) error { return m.expect(d, nil) }
+
 func (m *simMachine) Prepare(d Description) error {
+	return m.expect(d, &arrival{d: d, since: machineClock(), over: make(chan struct{})})
+}
+
+// expect expects a proclet, or the next bytes of one.
+func (m *simMachine) expect(d Description, calls *arrival) error {
 	w := m.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	a := m.coming[d.ID]
+	delete(m.coming, d.ID)
 	if w.profile.refusals && w.hash("no room", 12) {
 		return mm.ErrNoMemory
 	}
@@ -84,9 +123,39 @@ func (m *simMachine) Prepare(d Description) error {
 	if m.rt.arriving[d.ID] != nil || m.rt.find(d.ID) != nil || m.evicted[d.ID] {
 		return ErrBusy
 	}
-	a := &simArrival{d: d, calls: &arrival{d: d, since: machineClock(), over: make(chan struct{})}}
-	m.coming[d.ID], m.rt.arriving[d.ID] = a, a.calls
+	if a == nil {
+		a = &simArrival{pages: map[mm.Virt][]byte{}}
+	}
+	a.d, a.calls = d, calls
+	maps.DeleteFunc(a.pages, func(v mm.Virt, _ []byte) bool {
+		return !slices.ContainsFunc(d.Used, func(u mm.Range) bool { return u.Contains(v) })
+	})
+	m.coming[d.ID] = a
+	if calls != nil {
+		m.rt.arriving[d.ID] = calls
+	}
 	return nil
+}
+
+// take takes the bytes of a transfer. If they are the last the proclet has to be what it is
+// at its source. Called with w.mu held.
+func (a *simArrival) take(w *simWorld, src []mm.Range) {
+	for _, r := range src {
+		for v := r.Base; v < r.End(); v += mm.PageSize {
+			a.pages[v] = slices.Clone(mm.Bytes(mm.Range{Base: v, Size: mm.PageSize}))
+		}
+	}
+	if a.calls == nil {
+		return
+	}
+	a.bytes = copyOut(a.d)
+	for i, u := range a.d.Used {
+		for at := uint64(0); at < u.Size; at += mm.PageSize {
+			if v := u.Base + mm.Virt(at); !bytes.Equal(a.pages[v], a.bytes[i][at:at+mm.PageSize]) {
+				w.wrong = append(w.wrong, fmt.Sprintf("page %#x of %s is not what has come", v, w.name(a.d.ID)))
+			}
+		}
+	}
 }
 
 func (m *simMachine) Discard(id ID) {
@@ -97,7 +166,9 @@ func (m *simMachine) Discard(id ID) {
 	} else {
 		m.w.say("%v gives up %s", m, m.w.name(id))
 		m.forget(a)
-		close(a.calls.over)
+		if a.calls != nil {
+			close(a.calls.over)
+		}
 	}
 }
 
@@ -203,8 +274,8 @@ func (w *simWorld) carry(b *simBulk) {
 	}
 	if !refused || half {
 		for _, a := range b.to.coming {
-			if a.d.ID.Addr == uint64(b.dst[0].Base) {
-				a.bytes = copyOut(a.d)
+			if a.d.heap().Contains(b.dst[0].Base) {
+				a.take(w, b.src)
 			}
 		}
 	}
@@ -253,6 +324,10 @@ func (m *simMachine) AbortReceive(from rack.MachineID, transfer uint64) {
 	if cancel := m.receiving[[2]uint64{uint64(from), transfer}]; cancel != nil {
 		cancel()
 	}
+}
+
+func (m *simMachine) SendChanging(ctx context.Context, to rack.MachineID, transfer uint64, src []mm.Range) error {
+	return m.SendBulk(ctx, to, transfer, src)
 }
 
 func (m *simMachine) ReceiveBulk(ctx context.Context, from rack.MachineID, transfer uint64, dst []mm.Range) error {

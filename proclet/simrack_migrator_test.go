@@ -13,7 +13,9 @@ import (
 // package proclet itself cannot import.
 func init() {
 	proclet.NewSimMigrator = func(host any) proclet.SimMigrator {
-		return simMigrator{migrate.New(host.(migrate.Network), host.(migrate.Proclets), 20*time.Millisecond)}
+		m := migrate.New(host.(migrate.Network), host.(migrate.Proclets), 20*time.Millisecond)
+		m.PrecopyAll()
+		return simMigrator{m}
 	}
 }
 

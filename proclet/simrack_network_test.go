@@ -112,7 +112,7 @@ var simKinds = map[byte]string{
 // describe is the message as the trace names it. Called with mu held.
 func (c *simMessage) describe() string {
 	if c.service != rack.ServiceProclet {
-		return fmt.Sprintf("%v>%v %s", c.from, c.to, []string{"", "announcement", "commit", "abort"}[c.data[0]])
+		return fmt.Sprintf("%v>%v %s", c.from, c.to, []string{"", "announcement", "copy", "commit", "abort"}[c.data[0]])
 	}
 	s := fmt.Sprintf("%v>%v %s", c.from, c.to, simKinds[c.data[0]])
 	d := &decoder{c.data[1:]}

@@ -48,6 +48,7 @@ const andBack = 20
 // has some time to itself.
 func (b *mover) shuttle(name string, id proclet.ID, rest time.Duration) error {
 	var totals, pauses []time.Duration
+	var rounds, again uint64
 	for i := range andBack + 1 {
 		start := time.Now()
 		moved, err := b.migrator.Move(context.Background(), id, b.other)
@@ -56,6 +57,7 @@ func (b *mover) shuttle(name string, id proclet.ID, rest time.Duration) error {
 		}
 		if total := time.Since(start); i > 0 {
 			totals, pauses = append(totals, total), append(pauses, moved.Pause)
+			rounds, again = rounds+moved.Rounds, again+moved.Again
 		}
 		time.Sleep(rest)
 		if _, err := migrate.Ask(context.Background(), b.rack, b.other, id, b.self); err != nil {
@@ -63,7 +65,11 @@ func (b *mover) shuttle(name string, id proclet.ID, rest time.Duration) error {
 		}
 		time.Sleep(rest)
 	}
-	row(name, andBack, slices.Concat(medianAndTail(totals, "ns/op"), medianAndTail(pauses, "pause-ns/op"))...)
+	figures := slices.Concat(medianAndTail(totals, "ns/op"), medianAndTail(pauses, "pause-ns/op"))
+	if rounds > 0 {
+		figures = append(figures, figure{float64(rounds) / andBack, "rounds/op"}, figure{float64(again) / andBack, "again-B/op"})
+	}
+	row(name, andBack, figures...)
 	return nil
 }
 

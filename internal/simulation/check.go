@@ -29,10 +29,11 @@ func (w *world) fail(format string, args ...any) {
 	}
 }
 
-// checkGrant looks at a grant that m begins to use.
+// checkGrant looks at a grant that m begins to use. Who was giving to a machine that has died may not know
+// yet that this is over; the leader does.
 func (w *world) checkGrant(m *machine) {
 	g := m.give
-	if other := g.to.give; other != nil && other.reign == g.reign && w.now < other.until {
+	if other := g.to.give; other != nil && other.reign == g.reign && w.now < other.until && !other.to.dead {
 		w.fail("machine %d is to give to machine %d, which gives to machine %d", m.id, g.to.id, other.to.id)
 	}
 	if m.takes > 0 {

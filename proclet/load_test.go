@@ -108,11 +108,15 @@ func TestLoad(t *testing.T) {
 			return so()
 		})
 	}
-	look("both threads are seen", func() bool { return used(busy) > 1.8 })
+	least := 1.8
+	if alwaysMoving {
+		least = .1 // they leave and come back nearly all the time, which is not the proclet's
+	}
+	look("both threads are seen", func() bool { return used(busy) > least })
 	if got := used(idle); got > .01 {
 		t.Errorf("a proclet without threads uses %.3f processors", got)
 	}
-	if got := rts[0].Busy(); got < 1.5 {
+	if got := rts[0].Busy(); got < least*.8 {
 		t.Errorf("all proclets together use %.3f processors", got)
 	}
 	if _, err := Call(th, busy, (*spins).End, struct{}{}); err != nil {

@@ -36,6 +36,7 @@ type replica struct {
 
 	led     map[uint64]bool // terms in which it was elected
 	term    uint64
+	quiet   int    // ticks since the last message
 	changes uint64 // of the view and of who votes
 
 	changing uint64 // who is to begin or to cease to vote; 0: nobody
@@ -128,6 +129,18 @@ func (l replicaLog) Snapshot() (s pb.Snapshot, err error) {
 	}
 	s.Data, err = l.p.state.encode()
 	return s, err
+}
+
+// tick lets one unit of time pass.
+func (p *replica) tick() {
+	p.quiet++
+	p.raw.Tick()
+}
+
+// step takes a message. One that does not fit the replica's state is dropped.
+func (p *replica) step(m pb.Message) {
+	p.quiet = 0
+	_ = p.raw.Step(m)
 }
 
 // work does what is to be done after ticks, steps and proposals, and returns
@@ -262,9 +275,14 @@ func (p *replica) leads() bool {
 }
 
 // idle reports whether time makes no difference: nobody else votes, or this
-// machine does not.
+// machine does not. But while others count on its vote, since it does not know
+// yet that it votes or they that it has ceased to, it must give it when the
+// leader has died: it refuses until electionTicks have passed since it heard one.
 func (p *replica) idle() bool {
-	return !p.votes(p.id) || len(p.conf.Voters) == 1 && p.leads()
+	if !p.votes(p.id) {
+		return p.quiet >= electionTicks
+	}
+	return len(p.conf.Voters) == 1 && p.leads()
 }
 
 // votes reports whether a machine votes, or may do so soon.

@@ -3,8 +3,11 @@ package rack
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/cryptotest"
+
+	pb "go.etcd.io/raft/v3/raftpb"
 )
 
 // TestReplicas lets replicas crash, boot, be cut off and come back, from seeds,
@@ -108,4 +111,59 @@ func runReplicas(t *testing.T, seed uint64) {
 		}
 	}
 	t.Logf("%d machines, %d events, %d decided, %d epochs, %d incarnations", n, events, s.acks, len(s.epochs), s.serial)
+}
+
+// TestVoteOfAnIdleReplica: the leader dies while those who are left need the vote
+// of a machine that believes it has none, and that has just heard the leader.
+func TestVoteOfAnIdleReplica(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %#x", seed)
+	never := func(uint64) bool { return false }
+	begin := func(t *testing.T, n int) (s *replicaSim, l *simNode, others []*simNode) {
+		cryptotest.SetGlobalRandom(t, seed)
+		s = newReplicaSim(t, seed, n)
+		s.until("a leader", func() bool { l = s.leader(); return l != nil })
+		others = slices.DeleteFunc(s.all(), func(n *simNode) bool { return n == l })
+		return s, l, others
+	}
+	ends := func(t *testing.T, s *replicaSim, l, idle *simNode) {
+		t.Helper()
+		if idle.p.votes(idle.id) || idle.p.raw.BasicStatus().Lead != l.id {
+			t.Fatalf("machine %d: voters %v, %v", idle.id, idle.p.conf.Voters, idle.p.raw.BasicStatus())
+		}
+		delete(s.nodes, l.id)
+		s.drops = nil
+		s.until("another leader", func() bool { return s.leader() != nil })
+	}
+	t.Run("before it knows that it votes", func(t *testing.T) {
+		s, l, others := begin(t, 2)
+		x := s.start()
+		s.drops = func(m *pb.Message) bool { return m.To == x.id && m.Type != pb.MsgHeartbeat }
+		if !l.p.configure([]uint64{l.id, others[0].id, x.id}, never) {
+			t.Fatal("no voter is added")
+		}
+		s.until("a third voter", func() bool { return others[0].p.votes(x.id) && x.p != nil })
+		ends(t, s, l, x)
+	})
+	t.Run("before others know that it votes no more", func(t *testing.T) {
+		s, l, others := begin(t, 3)
+		a, b, x := others[0], others[1], s.start()
+		want := []uint64{l.id, a.id, b.id}
+		if !l.p.configure(append(want, x.id), never) {
+			t.Fatal("no voter is added")
+		}
+		s.until("a fourth voter", func() bool {
+			return a.p.votes(x.id) && b.p.votes(x.id) && x.p != nil && x.p.votes(x.id) && x.applied == l.applied
+		})
+		last := l.applied
+		s.drops = func(m *pb.Message) bool { return m.To == b.id || m.To == a.id && m.Commit > last }
+		if !l.p.configure(want, never) {
+			t.Fatal("no voter is removed")
+		}
+		s.until("three voters again", func() bool { return !x.p.votes(x.id) })
+		if !a.p.votes(x.id) || !b.p.votes(x.id) {
+			t.Fatalf("voters are %v and %v", a.p.conf.Voters, b.p.conf.Voters)
+		}
+		ends(t, s, l, x)
+	})
 }

@@ -24,6 +24,7 @@ type replicaSim struct {
 	flying  []simMessage
 	now     int
 	loss    float64
+	drops   func(m *pb.Message) bool // what the network loses besides; nil: nothing
 	serial  uint64
 	history map[[2]uint64]string // what was decided, by group and index
 	epochs  map[uint64]uint64    // who led
@@ -105,7 +106,9 @@ func (s *replicaSim) step() {
 		if n.p == nil || s.dice.IntN(50) == 0 { // a machine that is slow now and then
 			continue
 		}
-		n.p.raw.Tick()
+		if !n.p.idle() {
+			n.p.tick()
+		}
 		for _, m := range n.p.state.Members {
 			n.silent[m.Nonce]++
 		}
@@ -134,10 +137,22 @@ func (s *replicaSim) step() {
 			to.p, to.group, to.applied = newReplica(to.id, m.group), m.group, 0
 		}
 		if to.group == m.group {
-			_ = to.p.raw.Step(in)
+			to.p.step(in)
 			s.work(to)
 		}
 	}
+}
+
+// until lets time pass until a condition holds.
+func (s *replicaSim) until(what string, cond func() bool) {
+	s.t.Helper()
+	for range 200 {
+		if cond() {
+			return
+		}
+		s.step()
+	}
+	s.t.Fatalf("200 ticks have passed without: %s", what)
 }
 
 // work has a node do its work, and checks what has come of it.
@@ -147,7 +162,7 @@ func (s *replicaSim) work(n *simNode) {
 		b, err := m.Marshal()
 		must(err)
 		for range 1 + s.dice.IntN(20)/19 { // some twice
-			if s.dice.Float64() < s.loss {
+			if s.dice.Float64() < s.loss || s.drops != nil && s.drops(&m) {
 				if m.Type == pb.MsgSnap {
 					p.raw.ReportSnapshot(m.To, raft.SnapshotFailure)
 				}

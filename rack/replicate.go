@@ -155,7 +155,7 @@ func (r *Rack) step(in parcel) {
 		d.replica = newReplica(r.e.nonce, group)
 	}
 	if d.replica.group == group {
-		_ = d.replica.raw.Step(m) // what does not fit the replica's state is dropped
+		d.replica.step(m)
 	}
 }
 
@@ -170,7 +170,7 @@ func (r *Rack) turnOver(tick bool) (idle bool) {
 		return true
 	}
 	if tick {
-		p.raw.Tick()
+		p.tick()
 	}
 	out := p.work()
 	for i := range out {
